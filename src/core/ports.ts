@@ -1,0 +1,261 @@
+/**
+ * What the rules need from the outside: Redis' side. (The engine's side is in engine.ts.) Each port has one suite in
+ * test/ports that every implementation passes. Times are milliseconds since 1970 and come in as arguments.
+ */
+import type { AnyRecord, Noun, RecordOf } from '../contract/records.ts'
+import type {
+  Accepted,
+  Cancel,
+  Lifecycle,
+  LogLine,
+  OperationRecord,
+  OperationState,
+  Progress,
+  StepNote,
+} from '../contract/operation-record.ts'
+import type { ContainerSummary } from './engine.ts'
+import type { FailureCode } from './failure.ts'
+
+/** One change of a record. A put gives the rev it was read with: 0 means it must not exist. The store sets the next rev. */
+export type RecordChange = (AnyRecord & { change: 'put' }) | { change: 'remove'; noun: Noun; uuid: string; rev: number }
+
+/** A name that must be free (no record, no reservation) and is held until the operation ends. */
+export interface NameClaim {
+  noun: Noun
+  /** What the name is unique in: see `scopeOf`. */
+  scope: string
+  name: string
+}
+
+/** An object that the operation changes (`own`) or only needs as it is (`use`). One owner and no users, or many users. */
+export interface BusyClaim {
+  key: `${Noun}:${string}`
+  mode: 'own' | 'use'
+  /** LXD's word for what is going on ("start"), told to whoever is refused. */
+  action: string
+}
+
+export interface IdempotencyKey {
+  /** Already scoped to requestor and project. */
+  key: string
+  /** sha256 over method, URL and body. */
+  fingerprint: string
+  /** Milliseconds it is kept. */
+  ttl: number
+}
+
+/** The answer of a route without an operation, replayed for the same key. */
+export interface KeptAnswer {
+  status: number
+  location: string
+  body: string
+}
+
+/** Why something was not accepted or written. Nothing was changed then. */
+export type Refusal =
+  | { outcome: 'repeat'; fingerprint: string; operation: string; answer: KeptAnswer | undefined }
+  | { outcome: 'name-taken'; claim: NameClaim }
+  | { outcome: 'busy'; key: string; action: string; operation: string }
+  | { outcome: 'changed'; noun: Noun; uuid: string }
+
+export interface Acceptance {
+  operation: Accepted
+  names: NameClaim[]
+  busy: BusyClaim[]
+  /** Written in the same script (leases). */
+  changes: RecordChange[]
+  idempotency?: IdempotencyKey | undefined
+  /** JSON kept apart from the record, never rendered, deleted by the end. */
+  secret?: string | undefined
+}
+
+/** Who performs an operation right now. A higher fence wins; the same fence counts only with the same token. */
+export interface Hold {
+  id: string
+  epoch: number
+  attempt: number
+  token: string
+}
+
+export type Begun =
+  | { outcome: 'begun'; operation: OperationRecord; secret: string | undefined }
+  | { outcome: 'final' }
+  | { outcome: 'fenced' }
+  | { outcome: 'unknown' }
+
+/** What a worker may write while it performs. */
+export interface CourseNote {
+  note?: StepNote | undefined
+  progress?: Progress | undefined
+  metadata?: Record<string, unknown> | undefined
+  /** Record changes of the point of no return; with them the operation only goes forward. */
+  changes?: RecordChange[] | undefined
+  observed?: Observed[] | undefined
+  at: number
+}
+
+/** `cancel`: written, and a cancel is asked for. */
+export type Noted = 'written' | 'cancel' | 'fenced' | 'changed'
+
+export interface Ending {
+  state: Extract<OperationState, 'success' | 'failure' | 'cancelled'>
+  err: string
+  code: FailureCode | ''
+  metadata: Record<string, unknown> | null
+  warnings: string[]
+  undone: string[]
+  changes: RecordChange[]
+  lifecycle: Lifecycle[]
+  observed: Observed[]
+  at: number
+}
+
+/** The engine's state of a container as it was right after a change; `undefined` means it is gone. */
+export interface Observed {
+  member: string
+  container: string
+  summary: ContainerSummary | undefined
+}
+
+/** `cancelling`: a success was refused because a cancel had been promised; end it as cancelled. */
+export type Ended = 'ended' | 'cancelling' | 'fenced' | 'changed' | 'final'
+
+export type CancelOutcome = 'cancelled' | 'asked' | 'refused' | 'final' | 'unknown'
+
+export interface HistoryQuery {
+  /** undefined: every project. */
+  project: string | undefined
+  since: number
+  until: number
+  limit: number
+  /** Opaque; from the page before. */
+  cursor: string | undefined
+  matches(operation: OperationRecord): boolean
+}
+
+export interface HistoryPage {
+  operations: OperationRecord[]
+  cursor: string | undefined
+}
+
+/** An unfinished operation as the sweeper sees it. */
+export interface Unfinished {
+  operation: OperationRecord
+  queued: boolean
+}
+
+export interface OperationStore {
+  /** One script: record (pending), indexes, claims, idempotency key, first event. Or a refusal and nothing. */
+  accept(acceptance: Acceptance): Promise<{ outcome: 'accepted'; operation: OperationRecord } | Refusal>
+  get(id: string): Promise<OperationRecord | undefined>
+  getMany(ids: string[]): Promise<OperationRecord[]>
+  /** Unfinished ones and those that ended at `endedAfter` or later. */
+  recent(project: string | undefined, endedAfter: number): Promise<OperationRecord[]>
+  history(query: HistoryQuery): Promise<HistoryPage>
+  begin(hold: Hold, worker: string, at: number): Promise<Begun>
+  /** One write between steps: checks the fence, tells of a cancel. */
+  note(hold: Hold, note: CourseNote): Promise<Noted>
+  /** The end state, claims freed, records changed, events out: one script, once. */
+  end(hold: Hold, ending: Ending): Promise<Ended>
+  /** A pending one ends at once as cancelled; a running one is asked. */
+  cancel(id: string, cancel: Cancel): Promise<CancelOutcome>
+  /** Ends a pending or orphaned operation from outside of any worker, under a raised epoch. */
+  raiseEpoch(id: string, at: number): Promise<Hold | undefined>
+  /** Ids of unfinished operations that were last touched before `before`, oldest first. */
+  unfinished(before: number, limit: number): Promise<string[]>
+  /** Who holds this key now, or undefined. */
+  busy(key: string): Promise<{ action: string; operation: string } | undefined>
+  /** Removes what ended before `before` and what is over `keep`; returns how many. Bounded work per call. */
+  prune(before: number, keep: number): Promise<number>
+  /** Figures for metrics: unfinished by state, totals by kind and end state since the deployment began. */
+  figures(): Promise<OperationFigures>
+}
+
+export interface OperationFigures {
+  pending: number
+  running: number
+  ended: { kind: string; state: string; count: number }[]
+}
+
+/** Reading records. In an API process it is the mirror (fresh up to the last write anywhere), in a worker the store. */
+export interface RecordReader {
+  get<N extends Noun>(noun: N, uuid: string): Promise<RecordOf<N> | undefined>
+  find<N extends Noun>(noun: N, scope: string, name: string): Promise<RecordOf<N> | undefined>
+  /** All of a noun, or of a scope, by name. */
+  list<N extends Noun>(noun: N, scope?: string): Promise<RecordOf<N>[]>
+}
+
+export interface RecordWrite {
+  changes: RecordChange[]
+  /** Refused as busy while one of these has an owner. */
+  unlessBusy?: string[] | undefined
+  idempotency?: (IdempotencyKey & { answer: KeptAnswer }) | undefined
+  lifecycle?: Lifecycle[] | undefined
+  at: number
+}
+
+export interface RecordStore extends RecordReader {
+  /** All or nothing, one script. */
+  write(write: RecordWrite): Promise<{ outcome: 'written' } | Refusal>
+  /** The answer kept for a key, or the operation it led to. */
+  idempotent(key: string): Promise<Extract<Refusal, { outcome: 'repeat' }> | undefined>
+}
+
+/** What an operation's turn in the queue carries. The input is read from the record. */
+export interface Ticket {
+  id: string
+  kind: string
+  epoch: number
+}
+
+export interface JobQueue {
+  add(member: string, ticket: Ticket): Promise<void>
+  /** Whether the job of this operation waits or runs. */
+  has(member: string, id: string): Promise<boolean>
+  /** Takes a job that nobody has started out of the queue. */
+  drop(member: string, id: string): Promise<void>
+  counts(member: string): Promise<{ waiting: number; active: number; workers: number }>
+}
+
+/** One entry of the deployment's log of events. `id` orders them and can be resumed from. */
+export type LogEvent = { id: string; at: number; project: string } & (
+  | { type: 'operation'; operation: OperationRecord }
+  | { type: 'lifecycle'; lifecycle: Lifecycle }
+  | { type: 'logging'; line: LogLine }
+  | { type: 'record'; inv: number; changes: RecordEvent[]; observed: Observed[] }
+  | { type: 'cancel'; operation: string }
+)
+
+export type RecordEvent = AnyRecord | { noun: Noun; uuid: string; removed: true }
+
+export interface EventBus {
+  /** Everything from now on; the listener must not throw. Returns the way to stop. */
+  subscribe(listener: (event: LogEvent) => void): () => void
+  /** Events after `id` that are still kept. `complete` is false when some were trimmed. */
+  since(id: string, limit: number): Promise<{ events: LogEvent[]; complete: boolean }>
+  /** The id of the newest event. */
+  cursor(): Promise<string>
+  log(line: LogLine, project: string, at: number): Promise<void>
+}
+
+/** Durations, ids and the time: given to whoever needs them, so that rules stay pure. */
+export interface Clock {
+  now(): number
+  uuid(): string
+  operationId(): string
+}
+
+/** A worker's turn at a job: what the fence is made of, and the signal that aborts it (lock lost, cancelled, draining). */
+export interface Turn {
+  attempt: number
+  token: string
+  signal: AbortSignal
+}
+
+/** Takes jobs from the queues of its members and hands each to `perform` until it is closed. */
+export interface JobSource {
+  /** Starts no new job; waits `graceMs` for the running ones, then aborts their signals and waits for them to let go. */
+  close(graceMs: number): Promise<void>
+  /** Aborts the turn of this operation if it runs here. */
+  abort(operation: string, reason: 'cancelled'): void
+}

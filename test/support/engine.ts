@@ -1,0 +1,232 @@
+import { execFile, spawn } from 'node:child_process'
+import { constants } from 'node:fs'
+import { access, mkdir, open, readdir, readFile, readlink, rm, rmdir, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { env } from 'node:process'
+import { promisify } from 'node:util'
+import { askEngine } from './ask-engine.ts'
+import { makeOwnedDirectory, sweepLeftovers } from './owned-directory.ts'
+import { isGoneWithin, processesInNetwork, processesOfContainers, signal, startOf, until } from './processes.ts'
+
+const run = promisify(execFile)
+
+const PREFIX = 'windlass-engine-'
+const READY_WITHIN_MS = 30_000
+
+/** A Docker Engine for tests. One that came from the environment has no pid and is not stopped. */
+export interface TestEngine extends AsyncDisposable {
+  /** Path of its unix socket. */
+  readonly socket: string
+  /** The same as DOCKER_HOST wants it. */
+  readonly dockerHost: string
+  /** dockerd's process, undefined for an engine that was there before. */
+  readonly pid: number | undefined
+  /** The command line that runs `command` inside the engine's network namespace, where its published ports are. */
+  netnsCommand(command: readonly [string, ...string[]]): [string, ...string[]]
+  /** Runs a command there to its end; rejects on a non-zero exit. */
+  netnsExec(...command: [string, ...string[]]): Promise<{ stdout: string; stderr: string }>
+}
+
+/** Options of an engine of one's own. */
+export interface TestEngineOptions {
+  /** Further arguments of dockerd. */
+  readonly args?: readonly string[]
+}
+
+/**
+ * Starts this machine's dockerd with its own data, socket, mount and network namespace; disposing kills its
+ * containers, stops it by pid and removes all of it. WINDLASS_TEST_DOCKER_HOST is taken instead where set, DOCKER_HOST
+ * where namespaces are not permitted.
+ */
+export async function startEngine(options: TestEngineOptions = {}): Promise<TestEngine> {
+  const given = env['WINDLASS_TEST_DOCKER_HOST']
+  if (given) return useEngine(given)
+  const reason = await whyNoEngineOfOurOwn()
+  if (reason === undefined) return startOwnEngine(options)
+  if (env['DOCKER_HOST']) return useEngine(env['DOCKER_HOST'])
+  throw new Error(
+    `The tests need a Docker Engine: either run as root with docker.io installed, so that they can start one of their own (${reason}), or set WINDLASS_TEST_DOCKER_HOST=unix:///path/of/docker.sock`,
+  )
+}
+
+/** A handle on an engine that runs already; disposing it does nothing. */
+export function attachEngine(socket: string, pid: number | undefined): TestEngine {
+  const enter = pid === undefined ? [] : ['nsenter', '-t', String(pid), '-n', '--']
+  const netnsCommand = (command: readonly [string, ...string[]]): [string, ...string[]] => {
+    const [first, ...rest] = [...enter, ...command]
+    return [first ?? command[0], ...rest]
+  }
+  return {
+    socket,
+    dockerHost: `unix://${socket}`,
+    pid,
+    netnsCommand,
+    netnsExec: (...command) => {
+      const [program, ...args] = netnsCommand(command)
+      return run(program, args)
+    },
+    [Symbol.asyncDispose]: () => Promise.resolve(),
+  }
+}
+
+/** Kills engines whose test run was killed, and removes what they left. */
+export function sweepEngines(): Promise<void> {
+  return sweepLeftovers(PREFIX, (directory) => removeEngine(directory))
+}
+
+async function whyNoEngineOfOurOwn(): Promise<string | undefined> {
+  const isThere = await findDockerd()
+    .then(() => true)
+    .catch(() => false)
+  if (!isThere) return 'no dockerd is installed'
+  return run('unshare', ['--net', '--mount', '--propagation', 'private', 'true']).then(
+    () => undefined,
+    () => 'namespaces are not permitted here',
+  )
+}
+
+async function findDockerd(): Promise<string> {
+  const { stdout } = await run('sh', ['-c', 'PATH="$PATH:/usr/sbin:/usr/local/sbin" command -v dockerd'])
+  await access(stdout.trim(), constants.X_OK)
+  return stdout.trim()
+}
+
+async function useEngine(dockerHost: string): Promise<TestEngine> {
+  if (!dockerHost.startsWith('unix://'))
+    throw new Error(`The tests reach an engine by unix socket only, not ${dockerHost}`)
+  const socket = dockerHost.slice('unix://'.length)
+  await waitForPing(socket, 10_000, async () => `no Docker Engine answers on ${dockerHost}`)
+  return attachEngine(socket, undefined)
+}
+
+async function startOwnEngine(options: TestEngineOptions): Promise<TestEngine> {
+  await sweepEngines()
+  const directory = await makeOwnedDirectory(PREFIX)
+  const socket = join(directory, 'docker.sock')
+  const log = await open(join(directory, 'log'), 'a')
+  const child = spawn('unshare', await engineArguments(directory, options.args ?? []), {
+    detached: true,
+    stdio: ['ignore', log.fd, log.fd],
+  })
+  await log.close()
+  const pid = child.pid
+  if (pid === undefined) throw new Error('dockerd could not be started')
+  // The engine must not keep the test process alive: whoever started it disposes it.
+  child.unref()
+  const hasEnded = new Promise<string>((resolve) => child.once('exit', (code) => resolve(`dockerd ended with ${code}`)))
+  try {
+    await waitForPing(socket, READY_WITHIN_MS, () => lastLines(directory), hasEnded)
+    const network = await readlink(`/proc/${pid}/ns/net`)
+    await writeFile(join(directory, 'engine.json'), JSON.stringify({ pid, start: await startOf(pid), network }))
+  } catch (error) {
+    signal(pid, 'SIGKILL')
+    await rm(directory, { recursive: true, force: true })
+    throw error
+  }
+  let disposal: Promise<void> | undefined
+  const dispose = (): Promise<void> => {
+    disposal ??= removeEngine(directory)
+    return disposal
+  }
+  return { ...attachEngine(socket, pid), [Symbol.asyncDispose]: dispose }
+}
+
+async function engineArguments(directory: string, more: readonly string[]): Promise<string[]> {
+  const data = join(directory, 'data')
+  await mkdir(data)
+  // A /run of its own hides the exec root, network namespaces and plugin sockets of every other engine; the shell
+  // becomes dockerd, so the child's pid is dockerd's.
+  const script = 'mount -t tmpfs tmpfs /run && ip link set lo up && exec "$@"'
+  const dockerd = [
+    await findDockerd(),
+    ...['--data-root', data, '--exec-root', '/run/windlass-docker', '-H', `unix://${join(directory, 'docker.sock')}`],
+    ...['-p', join(directory, 'pid')],
+    ...['--containerd-namespace', 'windlass-moby', '--containerd-plugins-namespace', 'windlass-plugins'],
+    ...more,
+  ]
+  return ['--net', '--mount', '--propagation', 'private', 'sh', '-c', script, 'sh', ...dockerd]
+}
+
+async function waitForPing(
+  socket: string,
+  ms: number,
+  why: () => Promise<string>,
+  hasEnded: Promise<string> = new Promise(() => {}),
+): Promise<void> {
+  let end: string | undefined
+  void hasEnded.then((text) => {
+    end = text
+  })
+  const answers = async (): Promise<true | undefined> => {
+    if (end !== undefined) throw new Error(`${end}: ${await why()}`)
+    const status = await askEngine(socket, 'GET', '/_ping')
+      .then((answer) => answer.status)
+      .catch(() => 0)
+    return status === 200 ? true : undefined
+  }
+  const reason = await until(ms, answers, () => new Error('timeout')).catch((error: unknown) => error)
+  if (reason !== true)
+    throw new Error(`The Docker Engine for the tests is not there: ${await why()}`, { cause: reason })
+}
+
+async function lastLines(directory: string): Promise<string> {
+  const text = await readFile(join(directory, 'log'), 'utf8').catch(() => '')
+  return text.trimEnd().split('\n').slice(-5).join('\n')
+}
+
+interface EngineNote {
+  readonly pid: number
+  readonly start: string
+  readonly network: string
+}
+
+/** Ends an engine with all its processes and removes its directory. */
+async function removeEngine(directory: string): Promise<void> {
+  const text = await readFile(join(directory, 'engine.json'), 'utf8').catch(() => undefined)
+  // Written by startOwnEngine.
+  const note: EngineNote | undefined = text === undefined ? await noteFromPidFile(directory) : JSON.parse(text)
+  if (note && (await startOf(note.pid)) === note.start) {
+    await killContainers(join(directory, 'docker.sock'))
+    signal(note.pid, 'SIGTERM')
+    await isGoneWithin(note.pid, 5_000)
+  }
+  if (note) await killRemains(directory, note)
+  await rm(directory, { recursive: true, force: true, maxRetries: 5, retryDelay: 50 })
+}
+
+/** A run that was killed while its engine started has no note yet, but dockerd wrote its pid. */
+async function noteFromPidFile(directory: string): Promise<EngineNote | undefined> {
+  const pid = Number(await readFile(join(directory, 'pid'), 'utf8').catch(() => '0'))
+  const start = pid > 0 ? await startOf(pid) : undefined
+  if (start === undefined) return undefined
+  const line = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')
+  if (!line.includes(directory)) return undefined
+  return { pid, start, network: await readlink(`/proc/${pid}/ns/net`) }
+}
+
+async function killContainers(socket: string): Promise<void> {
+  const list = await askEngine(socket, 'GET', '/containers/json').catch(() => undefined)
+  if (list?.status !== 200) return
+  const containers: { Id: string }[] = JSON.parse(list.text)
+  const kills = containers.map(({ Id }) => askEngine(socket, 'POST', `/containers/${Id}/kill`))
+  await Promise.allSettled(kills)
+}
+
+/** What outlives a killed dockerd: containerd, shims, and the containers with their control groups. */
+async function killRemains(directory: string, note: EngineNote): Promise<void> {
+  const containers = await readdir(join(directory, 'data/containers')).catch(() => [])
+  // The namespace's number may have been given to another one since; only the host's own is certainly not ours.
+  const host = await readlink('/proc/self/ns/net')
+  const inNetwork = note.network === host ? [] : await processesInNetwork(note.network)
+  const pids = [...inNetwork, ...(await processesOfContainers(containers))]
+  for (const pid of pids) signal(pid, 'SIGKILL')
+  await Promise.all(pids.map((pid) => isGoneWithin(pid, 5_000)))
+  await removeControlGroups(containers)
+}
+
+async function removeControlGroups(containers: readonly string[]): Promise<void> {
+  if (containers.length === 0) return
+  const roots = ['/sys/fs/cgroup', ...(await readdir('/sys/fs/cgroup')).map((name) => join('/sys/fs/cgroup', name))]
+  const groups = roots.flatMap((root) => containers.map((id) => join(root, 'docker', id)))
+  await Promise.allSettled(groups.map((group) => rmdir(group)))
+}
