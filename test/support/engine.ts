@@ -113,9 +113,13 @@ async function startOwnEngine(options: TestEngineOptions): Promise<TestEngine> {
   if (pid === undefined) throw new Error('dockerd could not be started')
   // The engine must not keep the test process alive: whoever started it disposes it.
   child.unref()
-  const hasEnded = new Promise<string>((resolve) => child.once('exit', (code) => resolve(`dockerd ended with ${code}`)))
   try {
-    await waitForPing(socket, READY_WITHIN_MS, () => lastLines(directory), hasEnded)
+    await waitForPing(
+      socket,
+      READY_WITHIN_MS,
+      () => lastLines(directory),
+      () => child.exitCode !== null,
+    )
     const network = await readlink(`/proc/${pid}/ns/net`)
     await writeFile(join(directory, 'engine.json'), JSON.stringify({ pid, start: await startOf(pid), network }))
   } catch (error) {
@@ -137,28 +141,38 @@ async function engineArguments(directory: string, more: readonly string[]): Prom
   // A /run of its own hides the exec root, network namespaces and plugin sockets of every other engine; the shell
   // becomes dockerd, so the child's pid is dockerd's.
   const script = 'mount -t tmpfs tmpfs /run && ip link set lo up && exec "$@"'
-  const dockerd = [
+  const settings: Readonly<Record<string, string>> = {
+    'data-root': data,
+    'exec-root': '/run/windlass-docker',
+    host: `unix://${join(directory, 'docker.sock')}`,
+    pidfile: join(directory, 'pid'),
+    'containerd-namespace': 'windlass-moby',
+    'containerd-plugins-namespace': 'windlass-plugins',
+  }
+  const flags = Object.entries(settings).flatMap(([name, value]) => [`--${name}`, value])
+  return [
+    '--net',
+    '--mount',
+    '--propagation',
+    'private',
+    'sh',
+    '-c',
+    script,
+    'sh',
     await findDockerd(),
-    ...['--data-root', data, '--exec-root', '/run/windlass-docker', '-H', `unix://${join(directory, 'docker.sock')}`],
-    ...['-p', join(directory, 'pid')],
-    ...['--containerd-namespace', 'windlass-moby', '--containerd-plugins-namespace', 'windlass-plugins'],
+    ...flags,
     ...more,
   ]
-  return ['--net', '--mount', '--propagation', 'private', 'sh', '-c', script, 'sh', ...dockerd]
 }
 
 async function waitForPing(
   socket: string,
   ms: number,
   why: () => Promise<string>,
-  hasEnded: Promise<string> = new Promise(() => {}),
+  hasEnded: () => boolean = () => false,
 ): Promise<void> {
-  let end: string | undefined
-  void hasEnded.then((text) => {
-    end = text
-  })
   const answers = async (): Promise<true | undefined> => {
-    if (end !== undefined) throw new Error(`${end}: ${await why()}`)
+    if (hasEnded()) throw new Error('dockerd has ended')
     const status = await askEngine(socket, 'GET', '/_ping')
       .then((answer) => answer.status)
       .catch(() => 0)
