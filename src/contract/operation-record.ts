@@ -25,7 +25,7 @@ export const Accepted = Type.Object({
   /** LXD's `resources`: noun in the plural → URLs. null where LXD has null. */
   resources: Type.Union([Type.Record(Type.String(), Type.Array(Type.String())), Type.Null()]),
   /** What the operation is about, for `/jobs/<id>` and the history's filter. */
-  entity: Type.Object({ type: Type.String(), id: Type.String(), name: Type.String() }),
+  entity: Type.Object({ type: Type.String(), id: Type.String(), name: Type.String(), url: Type.String() }),
   requestor: Requestor,
   role: Role,
   cancellable: Type.Boolean(),

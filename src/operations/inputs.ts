@@ -1,0 +1,75 @@
+/** The input of each operation kind: resolved ids and values, decided when the request was accepted, checked again by the worker. */
+import Type, { type Static } from 'typebox'
+import { Config } from '../contract/common.ts'
+import { AliasRecord, ImageRecord, InstanceRecord, NetworkRecord, SnapshotRecord } from '../contract/records.ts'
+
+const Uuid = Type.String({ minLength: 1, maxLength: 64 })
+
+/** An instance as it is to become; `container`, `engineImage`, `boot` and `volumes` are filled in by the worker. */
+export const Draft = InstanceRecord
+export type Draft = Static<typeof Draft>
+
+export const Placement = Type.Object({ image: Type.String({ description: "An engine's image id or tag." }) })
+
+export const InstanceCreate = Type.Object({
+  draft: Draft,
+  source: Type.Union([
+    Type.Object({ type: Type.Literal('image'), image: Uuid }),
+    Type.Object({ type: Type.Literal('registry'), reference: Type.String(), image: ImageRecord }),
+    Type.Object({ type: Type.Literal('none') }),
+  ]),
+  start: Type.Boolean(),
+})
+
+export const InstanceCopy = Type.Object({
+  draft: Draft,
+  /** A snapshot's uuid copies that snapshot; '' copies the instance as it is. */
+  source: Type.Object({ instance: Uuid, snapshot: Type.String() }),
+  /** The snapshots that are copied along: the source's uuid → the new record. */
+  snapshots: Type.Array(Type.Object({ from: Uuid, record: SnapshotRecord })),
+})
+
+export const InstanceTarget = Type.Object({ instance: Uuid })
+
+export const InstanceUpdate = Type.Object({ instance: Uuid, next: InstanceRecord })
+export const InstanceRename = Type.Object({ instance: Uuid, name: Type.String() })
+
+/** `timeout` in seconds: -1 without bound, 0 the default of the kind. */
+export const InstanceStop = Type.Object({ instance: Uuid, timeout: Type.Integer({ minimum: -1 }), force: Type.Boolean() })
+
+export const InstanceExec = Type.Object({
+  instance: Uuid,
+  command: Type.Array(Type.String(), { minItems: 1 }),
+  environment: Config,
+  user: Type.Integer({ minimum: 0 }),
+  group: Type.Integer({ minimum: 0 }),
+  cwd: Type.String(),
+  record: Type.Boolean(),
+})
+
+export const SnapshotCreate = Type.Object({ instance: Uuid, record: SnapshotRecord })
+export const SnapshotRestore = Type.Object({ instance: Uuid, snapshot: Uuid })
+export const SnapshotTarget = Type.Object({ instance: Uuid, snapshot: Uuid })
+export const SnapshotUpdate = Type.Object({ instance: Uuid, snapshot: Uuid, next: SnapshotRecord })
+
+export const ImageImport = Type.Object({
+  /** What is known before the tarball was read: fingerprint, file name, properties given by headers. */
+  image: ImageRecord,
+  /** The volume that holds the upload. */
+  upload: Type.String(),
+  aliases: Type.Array(AliasRecord),
+})
+
+export const ImagePull = Type.Object({ image: ImageRecord, reference: Type.String(), aliases: Type.Array(AliasRecord) })
+
+export const ImagePublish = Type.Object({
+  image: ImageRecord,
+  source: Type.Object({ instance: Uuid, snapshot: Type.String() }),
+  compression: Type.Union([Type.Literal('gzip'), Type.Literal('zstd'), Type.Literal('none')]),
+  aliases: Type.Array(AliasRecord),
+})
+
+export const ImageTarget = Type.Object({ image: Uuid })
+export const NetworkCreate = Type.Object({ network: NetworkRecord })
+export const NetworkTarget = Type.Object({ network: Uuid })
+export const Reconcile = Type.Object({ dryRun: Type.Boolean() })
