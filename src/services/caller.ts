@@ -1,0 +1,38 @@
+import type { Requestor, Role } from '../contract/common.ts'
+import { forbidden, notFound } from '../core/failure.ts'
+import type { IdempotencyKey, KeptAnswer } from '../core/ports.ts'
+
+/** Who asks, as the listener found out, and what the request carries besides its parameters. */
+export interface Caller {
+  requestor: Requestor
+  role: Role
+  /** null: every project. */
+  projects: string[] | null
+  /** Scoped to requestor and project already; with the answer to keep where the route makes no operation. */
+  idempotency?: IdempotencyKey | undefined
+  /** What a route without an operation will answer; stored with the change it makes. */
+  answer?: KeptAnswer | undefined
+}
+
+const RANK: Record<Role, number> = { viewer: 0, operator: 1, admin: 2 }
+
+/** Refuses a caller whose role is below `role`. */
+export function requireRole(caller: Caller, role: Role): void {
+  if (RANK[caller.role] < RANK[role]) throw forbidden(`not authorized: this needs the role ${role}`)
+}
+
+export function mayEnter(caller: Caller, project: string): boolean {
+  return caller.projects === null || caller.projects.includes(project)
+}
+
+/** A project the caller may not enter does not exist for it. */
+export function requireProject(caller: Caller, project: string): void {
+  if (!mayEnter(caller, project)) throw notFound('Project not found')
+}
+
+/** The server acting by itself: first set-up, sweeping, starting instances again. */
+export const SERVER: Caller = {
+  requestor: { username: 'windlass', protocol: 'windlass', address: '' },
+  role: 'admin',
+  projects: null,
+}

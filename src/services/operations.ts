@@ -1,0 +1,198 @@
+/** The one way work is given to workers, and everything a client can do with an operation afterwards. */
+import type { OperationRecord } from '../contract/operation-record.ts'
+import { badRequest, conflict, Failure, gone, notFound, timedOut, unprocessable } from '../core/failure.ts'
+import type {
+  Acceptance,
+  BusyClaim,
+  Clock,
+  HistoryPage,
+  HistoryQuery,
+  JobQueue,
+  NameClaim,
+  OperationStore,
+  RecordChange,
+  Refusal,
+} from '../core/ports.ts'
+import { CATALOG, type InputOf, type Kind } from '../operations/catalog.ts'
+import { isFinal } from '../operations/course.ts'
+import { mayEnter, type Caller } from './caller.ts'
+import type { Waits } from './waits.ts'
+
+/** What a verb asks for: the kind, its resolved input, and what must be free or stay as it is meanwhile. */
+export interface Submission<K extends Kind> {
+  kind: K
+  input: InputOf<K>
+  project: string
+  member: string
+  /** What it is about: for `/jobs/<id>`, lifecycle events and the history's filter. */
+  entity: { id: string; name: string; url: string }
+  resources: Record<string, string[]> | null
+  names?: NameClaim[]
+  /** Said when one of `names` is taken. */
+  taken?: string
+  busy?: BusyClaim[]
+  changes?: RecordChange[]
+  secret?: unknown
+  /** Kept for a repeat that is not a client's: see `Acceptance.idempotency`. */
+  once?: string
+}
+
+export interface OperationsDeps {
+  store: OperationStore
+  queue: JobQueue
+  waits: Waits
+  clock: Clock
+  /** When the deployment began, milliseconds since 1970: ids from before were never ours. */
+  birth: number
+  /** How long a finished operation is kept, milliseconds. */
+  retention: number
+  onQueueFailure(failure: unknown, operation: OperationRecord): void
+}
+
+export type Operations = ReturnType<typeof createOperations>
+
+/** LXD shows a finished operation for five seconds in its list. */
+const LISTED_AFTER_END = 5_000
+/** An id younger than this may still be on its way into the store. */
+const SETTLING = 10_000
+/** Longest wait for a route that LXD answers synchronously; milliseconds. */
+const SYNC_WAIT = 60_000
+
+export function createOperations(deps: OperationsDeps) {
+  const { store, queue, waits, clock } = deps
+
+  /** Records the operation as pending and queues it. After this it exists, whatever happens to any process. */
+  async function submit<K extends Kind>(caller: Caller, submission: Submission<K>): Promise<OperationRecord> {
+    const accepted = await store.accept(toAcceptance(caller, submission))
+    if (accepted.outcome !== 'accepted') return repeatOrRefuse(caller, submission, accepted)
+    const { operation } = accepted
+    try {
+      await queue.add(operation.member, { id: operation.id, kind: operation.kind, epoch: operation.epoch })
+    } catch (failure) {
+      // The record is durable and the sweeper queues it again: the client's answer stays 202.
+      deps.onQueueFailure(failure, operation)
+    }
+    return operation
+  }
+
+  async function repeatOrRefuse<K extends Kind>(caller: Caller, submission: Submission<K>, refusal: Refusal) {
+    if (refusal.outcome === 'repeat' && refusal.fingerprint === idempotency(caller, submission)?.fingerprint) {
+      const earlier = await store.get(refusal.operation)
+      if (earlier !== undefined) return earlier
+    }
+    throw toRefusal(refusal, submission.taken)
+  }
+
+  /** For routes that LXD answers at once although the engine is needed: submits, waits, and throws what failed. */
+  async function perform<K extends Kind>(caller: Caller, submission: Submission<K>): Promise<OperationRecord> {
+    const operation = await submit(caller, submission)
+    const ended = await waits.until(operation.id, SYNC_WAIT)
+    if (ended === undefined || !isFinal(ended.state))
+      throw timedOut('The operation goes on; ask for its result', { operation: `/1.0/operations/${operation.id}` })
+    if (ended.state !== 'success') throw new Failure(ended.code === '' ? 'internal' : toCode(ended.code), ended.err)
+    return ended
+  }
+
+  async function get(caller: Caller, id: string): Promise<OperationRecord> {
+    const operation = await store.get(id)
+    if (operation !== undefined && mayEnter(caller, operation.project)) return operation
+    if (operation === undefined) throw unknownId(id, deps, clock.now())
+    throw notFound('Operation not found')
+  }
+
+  /** The operation when it is final, or as it is after `seconds`; -1 waits as long as the server allows. */
+  async function wait(caller: Caller, id: string, seconds: number, signal?: AbortSignal): Promise<OperationRecord> {
+    const operation = await get(caller, id)
+    if (isFinal(operation.state) || seconds === 0) return operation
+    const bound = seconds < 0 ? waits.longest : Math.min(seconds * 1000, waits.longest)
+    return (await waits.until(id, bound, signal)) ?? (await get(caller, id))
+  }
+
+  async function cancel(caller: Caller, id: string): Promise<void> {
+    const operation = await get(caller, id)
+    const outcome = await store.cancel(id, { by: caller.requestor, at: clock.now() })
+    if (outcome === 'unknown') throw unknownId(id, deps, clock.now())
+    if (outcome === 'refused' || outcome === 'final') throw badRequest("This operation can't be cancelled")
+    if (outcome === 'cancelled') await queue.drop(operation.member, id).catch(() => undefined)
+  }
+
+  /** Unfinished ones and those that ended within five seconds, as LXD lists them. */
+  async function list(caller: Caller, project: string | undefined): Promise<OperationRecord[]> {
+    const recent = await store.recent(project, clock.now() - LISTED_AFTER_END)
+    return recent.filter((operation) => mayEnter(caller, operation.project))
+  }
+
+  async function history(caller: Caller, query: HistoryQuery): Promise<HistoryPage> {
+    const matches = (operation: OperationRecord) => mayEnter(caller, operation.project) && query.matches(operation)
+    return store.history({ ...query, matches })
+  }
+
+  function toAcceptance<K extends Kind>(caller: Caller, submission: Submission<K>): Acceptance {
+    const spec = CATALOG[submission.kind]
+    return {
+      operation: {
+        v: 1,
+        id: clock.operationId(),
+        kind: submission.kind,
+        class: spec.class,
+        description: spec.description,
+        project: submission.project,
+        member: submission.member,
+        place: spec.place,
+        input: submission.input,
+        resources: submission.resources,
+        entity: { type: spec.entity, ...submission.entity },
+        requestor: caller.requestor,
+        role: caller.role,
+        cancellable: spec.cancellable,
+        created: clock.now(),
+      },
+      names: submission.names ?? [],
+      busy: submission.busy ?? [],
+      changes: submission.changes ?? [],
+      idempotency: idempotency(caller, submission),
+      secret: submission.secret === undefined ? undefined : JSON.stringify(submission.secret),
+    }
+  }
+
+  function idempotency<K extends Kind>(caller: Caller, submission: Submission<K>) {
+    if (submission.once !== undefined)
+      return { key: `once:${submission.once}`, fingerprint: submission.once, ttl: deps.retention }
+    return caller.idempotency && { ...caller.idempotency, ttl: deps.retention }
+  }
+
+  return { submit, perform, get, wait, cancel, list, history }
+}
+
+/** What a script refused → the Failure the client reads. */
+export function toRefusal(refusal: Refusal, taken: string | undefined): Failure {
+  switch (refusal.outcome) {
+    case 'name-taken':
+      return conflict(taken ?? `Name "${refusal.claim.name}" already in use`)
+    case 'busy':
+      return conflict(`${nounOf(refusal.key)} is busy running a "${refusal.action}" operation`, {
+        operation: `/1.0/operations/${refusal.operation}`,
+      })
+    case 'changed':
+      return conflict(`The ${refusal.noun} was changed by someone else meanwhile; read it again`, { retryAfter: 1 })
+    case 'repeat':
+      return unprocessable('This Idempotency-Key was used for another request')
+  }
+}
+
+function nounOf(key: string): string {
+  const noun = key.slice(0, key.indexOf(':'))
+  return noun.charAt(0).toUpperCase() + noun.slice(1)
+}
+
+function toCode(code: string): Failure['code'] {
+  return code as Failure['code'] // written by a worker from a Failure's own code
+}
+
+/** 410 for an id that this deployment must have made and has forgotten, 404 for every other one. */
+function unknownId(id: string, deps: OperationsDeps, now: number): Failure {
+  const made = /^[0-9a-f]{8}-[0-9a-f]{4}-7/.test(id) ? Number.parseInt(id.replace('-', '').slice(0, 12), 16) : Number.NaN
+  if (made >= deps.birth && made < now - SETTLING)
+    return gone(`Operation has expired: it was created ${new Date(made).toISOString()}`)
+  return notFound('Operation not found')
+}

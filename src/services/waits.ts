@@ -1,0 +1,67 @@
+import type { OperationRecord } from '../contract/operation-record.ts'
+import type { EventBus, OperationStore } from '../core/ports.ts'
+import { isFinal } from '../operations/course.ts'
+
+export interface Waits {
+  /** The final operation, or undefined after `ms` or when the signal aborts. */
+  until(id: string, ms: number, signal?: AbortSignal): Promise<OperationRecord | undefined>
+  /** The server's cap on one wait, milliseconds. */
+  readonly longest: number
+  close(): void
+}
+
+type Wake = (operation: OperationRecord | undefined) => void
+
+/** Lost events cost one of these, not an answer; milliseconds. All waiters are read again in one batch. */
+const REREAD = 1_000
+const BATCH = 200
+
+/** Waits are woken by the event log and served from the store. */
+export function createWaits(deps: { bus: EventBus; store: OperationStore; longest: number }): Waits {
+  const waiting = new Map<string, Set<Wake>>()
+  const unsubscribe = deps.bus.subscribe((event) => {
+    if (event.type === 'operation' && isFinal(event.operation.state)) wake(event.operation)
+  })
+  const timer = setInterval(() => void reread().catch(() => undefined), REREAD)
+
+  function wake(operation: OperationRecord): void {
+    for (const resolve of waiting.get(operation.id) ?? []) resolve(operation)
+  }
+
+  async function reread(): Promise<void> {
+    const ids = [...waiting.keys()]
+    for (let at = 0; at < ids.length; at += BATCH) {
+      const operations = await deps.store.getMany(ids.slice(at, at + BATCH))
+      for (const operation of operations) if (isFinal(operation.state)) wake(operation)
+    }
+  }
+
+  async function until(id: string, ms: number, signal?: AbortSignal): Promise<OperationRecord | undefined> {
+    const { promise, resolve } = Promise.withResolvers<OperationRecord | undefined>()
+    const wakes = waiting.get(id) ?? new Set()
+    waiting.set(id, wakes.add(resolve))
+    const giveUp = () => resolve(undefined)
+    const timeout = setTimeout(giveUp, ms)
+    signal?.addEventListener('abort', giveUp)
+    try {
+      // Registered first: an end between this read and the event cannot be missed.
+      const operation = await deps.store.get(id)
+      if (operation === undefined || isFinal(operation.state)) return operation
+      if (signal?.aborted) return undefined
+      return await promise
+    } finally {
+      clearTimeout(timeout)
+      signal?.removeEventListener('abort', giveUp)
+      wakes.delete(resolve)
+      if (wakes.size === 0) waiting.delete(id)
+    }
+  }
+
+  function close(): void {
+    clearInterval(timer)
+    unsubscribe()
+    for (const wakes of waiting.values()) for (const resolve of wakes) resolve(undefined)
+  }
+
+  return { until, longest: deps.longest, close }
+}
