@@ -110,6 +110,7 @@ export interface ContainerDetail extends ContainerSummary {
   oomKilled: boolean
   hostname: string
   tty: boolean
+  stopSignal: string
   command: string[]
   entrypoint: string[]
   environment: Record<string, string>
@@ -151,8 +152,12 @@ export interface Containers {
   /** By exact id or exact name; undefined when there is none (never another one by id prefix). */
   inspect(reference: string, signal?: AbortSignal): Promise<ContainerDetail | undefined>
   start(id: string, signal?: AbortSignal): Promise<void>
-  /** Sends `stopSignal`, waits `timeoutSeconds` (-1: no bound but the signal's), then kills. */
-  stop(id: string, stop: { stopSignal: string; timeoutSeconds: number }, signal?: AbortSignal): Promise<void>
+  /** Sends `stopSignal` and waits `timeoutSeconds` (-1: no bound but the signal's); then kills, or says it still runs. */
+  stop(
+    id: string,
+    stop: { stopSignal: string; timeoutSeconds: number; thenKill: boolean },
+    signal?: AbortSignal,
+  ): Promise<'stopped' | 'running'>
   kill(id: string, killSignal: string, signal?: AbortSignal): Promise<void>
   pause(id: string, signal?: AbortSignal): Promise<void>
   unpause(id: string, signal?: AbortSignal): Promise<void>

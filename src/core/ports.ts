@@ -67,6 +67,8 @@ export interface Acceptance {
   idempotency?: IdempotencyKey | undefined
   /** JSON kept apart from the record, never rendered, deleted by the end. */
   secret?: string | undefined
+  /** Records made by `changes` that stay only if the operation succeeds: every other end removes them (leases). */
+  provisional?: { noun: Noun; uuid: string }[] | undefined
 }
 
 /** Who performs an operation right now. A higher fence wins; the same fence counts only with the same token. */
@@ -94,7 +96,7 @@ export interface CourseNote {
   at: number
 }
 
-/** `cancel`: written, and a cancel is asked for. */
+/** `cancel`: a cancel is asked for; written all the same, but never `changes`. */
 export type Noted = 'written' | 'cancel' | 'fenced' | 'changed'
 
 export interface Ending {
