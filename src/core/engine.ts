@@ -204,6 +204,8 @@ export interface PullProgress {
 }
 
 export interface Images {
+  /** The id of an image of ours without any file, made once per engine. */
+  empty(signal?: AbortSignal): Promise<string>
   /** All images of the engine, intermediate ones too. */
   list(signal?: AbortSignal): Promise<ImageDetailSummary[]>
   inspect(reference: string, signal?: AbortSignal): Promise<ImageDetail | undefined>
