@@ -21,7 +21,7 @@ export interface OwnLabels {
   /** JSON of what the record held at creation, from which it can be rebuilt; '' where there is nothing to say. */
   origin: string
 }
-export type ObjectRole = 'instance' | 'snapshot' | 'image' | 'volume' | 'network' | 'tarball' | 'upload' | 'output' | 'helper'
+export type ObjectRole = 'instance' | 'snapshot' | 'image' | 'volume' | 'network' | 'tarball' | 'output' | 'helper'
 
 export interface Nic {
   /** LXD's device name; also the order. */
@@ -216,6 +216,18 @@ export interface Images {
   importTar(tar: Readable, options: { labels: OwnLabels; tag: string; command: string[]; environment: Record<string, string> }, signal?: AbortSignal): Promise<string>
   /** What `docker save` wrote, as plain tar. The loaded image's id; more than one image is refused. */
   load(tar: Readable, signal?: AbortSignal): Promise<string>
+  /** A tarball that `putFile` kept (LXD unified, `docker save` or a root file system; gzip, xz, zstd or plain) → an image. */
+  importTarball(
+    kept: { volume: string; file: string; labels: OwnLabels },
+    options: { labels: OwnLabels; tag: string; onProgress(text: string, percent: number): void },
+    signal?: AbortSignal,
+  ): Promise<ImportedTarball>
+  /** An image as an LXD unified tarball, kept in a volume; compressed outside the event loop. */
+  packTarball(
+    image: string,
+    options: { volume: string; file: string; labels: OwnLabels; compression: 'gzip' | 'zstd' | 'none'; metadata: { architecture: string; created: number; properties: Record<string, string> } },
+    signal?: AbortSignal,
+  ): Promise<KeptFile>
   /** `docker save`. */
   save(reference: string, signal?: AbortSignal): Promise<Readable>
   /** Ends when the image is there; fails on any error line. */
@@ -254,6 +266,31 @@ export interface Volumes {
   /** A plain tar of the volume's files; the first path element is stripped. */
   read(name: string, labels: OwnLabels, signal?: AbortSignal): Promise<Readable>
   remove(name: string, signal?: AbortSignal): Promise<'removed' | 'missing' | 'in-use'>
+  /**
+   * Keeps a stream of unknown length as one file of a volume, in parts of bounded size (a tar entry needs its length),
+   * hashing on the way. More than `maxBytes` is too-large and leaves nothing.
+   */
+  putFile(name: string, file: string, content: Readable, options: { labels: OwnLabels; maxBytes: number }, signal?: AbortSignal): Promise<KeptFile>
+  /** What `putFile` kept; undefined when there is no such file. Must be read or destroyed. */
+  getFile(name: string, file: string, labels: OwnLabels, signal?: AbortSignal): Promise<{ size: number; content: Readable } | undefined>
+}
+
+export interface KeptFile {
+  size: number
+  /** Hex. */
+  sha256: string
+}
+
+/** What an uploaded tarball turned out to be. */
+export interface ImportedTarball {
+  id: string
+  format: 'lxd' | 'docker' | 'rootfs'
+  boot: Boot
+  /** In the engine's words (amd64). */
+  architecture: string
+  size: number
+  /** Of an LXD image's metadata.yaml. */
+  properties: Record<string, string>
 }
 
 export interface NetworkSpec {

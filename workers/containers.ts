@@ -1,0 +1,114 @@
+/** What the handlers of instances share: from a record to its container and to the spec of a new one. */
+import type { InstanceRecord, ProfileRecord, SnapshotRecord } from '../src/contract/records.ts'
+import { expandConfig, expandDevices } from '../src/core/expand.ts'
+import { toContainerSpec } from '../src/core/container-spec.ts'
+import { checkPolicy } from '../src/core/policy.ts'
+import type { ContainerDetail, ContainerSpec, ImageDetail } from '../src/core/engine.ts'
+import { conflict, internal, notFound } from '../src/core/failure.ts'
+import { dockerName } from '../src/core/names.ts'
+import type { Kind } from '../src/operations/catalog.ts'
+import type { Context } from './steps.ts'
+
+type AnyContext = Context<Kind>
+
+export async function loadInstance(context: AnyContext, uuid: string): Promise<InstanceRecord> {
+  const instance = await context.records.get('instance', uuid)
+  if (instance === undefined) throw notFound('Instance not found')
+  return instance
+}
+
+export async function loadSnapshot(context: AnyContext, uuid: string): Promise<SnapshotRecord> {
+  const snapshot = await context.records.get('snapshot', uuid)
+  if (snapshot === undefined) throw notFound('Snapshot not found')
+  return snapshot
+}
+
+/** The container that is the instance now. One that somebody removed behind our back is told as such. */
+export async function containerOf(context: AnyContext, instance: InstanceRecord): Promise<ContainerDetail> {
+  const detail = await context.engine.containers.inspect(instance.container, context.signal)
+  if (detail === undefined)
+    throw conflict(`The container of instance "${instance.name}" is gone from the engine; restore a snapshot or delete the instance`)
+  return detail
+}
+
+/** Every profile named, in order. */
+export async function loadProfiles(context: AnyContext, instance: InstanceRecord): Promise<ProfileRecord[]> {
+  const profiles = await Promise.all(
+    instance.profiles.map((name) => context.records.find('profile', instance.project, name)),
+  )
+  return profiles.map((profile, at) => {
+    if (profile === undefined) throw notFound(`Requested profile "${instance.profiles[at]}" doesn't exist`)
+    return profile
+  })
+}
+
+/** Under this name a container is made; it takes its own name as the last step. */
+export function temporaryName(context: AnyContext): string {
+  return `op-${context.operation.id}`
+}
+
+export function finalName(instance: { project: string; name: string }): string {
+  return dockerName(instance.project, instance.name)
+}
+
+/** The engine's image, or the reason why there is none. */
+export async function imageOf(context: AnyContext, reference: string): Promise<ImageDetail> {
+  const image = await context.engine.images.inspect(reference, context.signal)
+  if (image === undefined) throw internal(`The engine has no image ${reference} any more`)
+  return image
+}
+
+/** Everything a new container of this instance is made with, checked against what the requestor's role may do. */
+export async function specOf(context: AnyContext, instance: InstanceRecord, image: ImageDetail): Promise<ContainerSpec> {
+  const { records, engine, signal } = context
+  const [profiles, networks, volumes, host] = await Promise.all([
+    loadProfiles(context, instance),
+    records.list('network'),
+    records.list('volume', instance.project),
+    engine.info(signal),
+  ])
+  const leases = (await Promise.all(networks.map((network) => records.list('lease', network.uuid)))).flat()
+  const config = expandConfig(profiles, instance.config)
+  const spec = toContainerSpec({
+    instance,
+    config,
+    devices: expandDevices(profiles, instance.devices),
+    image,
+    networks,
+    leases: leases.filter((lease) => lease.instance === instance.uuid),
+    volumes,
+    host: { cpus: host.cpus, memoryBytes: host.memoryBytes },
+    labels: context.labels({ role: 'instance', uuid: instance.uuid, project: instance.project, origin: instance }),
+    name: temporaryName(context),
+  })
+  checkPolicy(context.operation.role, spec, config)
+  return spec
+}
+
+/** The container this operation made, in whichever attempt; or makes it. */
+export async function makeContainer(context: AnyContext, instance: InstanceRecord, image: ImageDetail): Promise<string> {
+  const spec = await specOf(context, instance, image)
+  if (context.attempt > 1) {
+    const [made] = await context.engine.containers.find({ operation: context.operation.id, role: 'instance' }, context.signal)
+    if (made !== undefined) return made.id
+  }
+  return context.engine.containers.create(spec, context.signal)
+}
+
+/** Removes what `makeContainer` made, however far it came. */
+export async function unmakeContainer(context: AnyContext): Promise<string | undefined> {
+  const { containers } = context.engine
+  const made = await containers.find({ operation: context.operation.id, role: 'instance' }, context.signal)
+  for (const container of made) await containers.remove(container.id, { force: true }, context.signal)
+  return made.length === 0 ? undefined : 'Removed the new container'
+}
+
+/** Waits for nothing: a container whose program is missing has already exited when it is looked at. */
+export async function startContainer(context: AnyContext, container: string): Promise<ContainerDetail> {
+  await context.engine.containers.start(container, context.signal)
+  const detail = await context.engine.containers.inspect(container, context.signal)
+  if (detail === undefined) throw internal('The container vanished while it was started')
+  if (detail.status === 'exited' && (detail.exitCode === 127 || detail.exitCode === 126))
+    throw conflict(`The instance's program could not be run: ${detail.command.join(' ')} (exit code ${detail.exitCode})`)
+  return detail
+}

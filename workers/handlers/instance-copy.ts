@@ -1,0 +1,115 @@
+import type { InstanceRecord, SnapshotRecord } from '../../src/contract/records.ts'
+import type { RecordChange } from '../../src/core/ports.ts'
+import { finalName, imageOf, loadInstance, loadSnapshot, makeContainer, unmakeContainer } from '../containers.ts'
+import { commitInstance, snapshotTag, temporaryTag } from '../engine-images.ts'
+import { freezeStep, lookStep, thawStep } from '../freezing.ts'
+import { observe, type Context, type Handler, type Step } from '../steps.ts'
+import { copyVolumes, unmakeVolumes } from '../volumes.ts'
+
+type Copying = Context<'instance.copy'>
+
+const instanceOf = (context: Copying) => context.input.source.instance
+const live = ({ input }: Copying) => input.source.snapshot === ''
+const onlyLive = (step: Step<'instance.copy'>): Step<'instance.copy'> => ({
+  ...step,
+  when: (context) => live(context) && (step.when === undefined || step.when(context)),
+})
+
+/** A clone of an instance or of one of its snapshots, with its volumes and, when asked, its snapshots. */
+export const instanceCopy: Handler<'instance.copy'> = {
+  steps: [
+    onlyLive(lookStep(instanceOf)),
+    onlyLive(freezeStep(instanceOf)),
+    onlyLive({
+      name: 'commit',
+      run: async (context) => {
+        const source = await loadInstance(context, instanceOf(context))
+        const made = { role: 'helper', uuid: context.input.draft.uuid, tag: temporaryTag(context) } as const
+        return { engineImage: await commitInstance(context, source, made) }
+      },
+      undo: async (context) => {
+        await context.engine.images.untag(temporaryTag(context), context.signal)
+        return undefined
+      },
+    }),
+    {
+      name: 'volumes',
+      run: async (context) => copyVolumes(context, owner(context), await sourceVolumes(context)),
+      undo: (context) => unmakeVolumes(context, owner(context)),
+    },
+    onlyLive(thawStep(instanceOf)),
+    {
+      name: 'snapshots',
+      when: ({ input }) => input.snapshots.length > 0,
+      run: copySnapshots,
+      undo: dropSnapshots,
+    },
+    {
+      name: 'container',
+      run: async (context) => {
+        const image = await imageOf(context, await sourceImage(context))
+        const volumes = context.note('volumes') as InstanceRecord['volumes'] // the step's own note
+        const next = { ...context.input.draft, volumes, engineImage: image.id }
+        const container = await makeContainer(context, next, image)
+        await context.engine.containers.rename(container, finalName(next), context.signal)
+        return { ...next, container }
+      },
+      undo: unmakeContainer,
+    },
+    onlyLive({
+      name: 'untag',
+      run: async (context) => {
+        await context.engine.images.untag(temporaryTag(context), context.signal)
+      },
+    }),
+  ],
+  finish: async (context) => {
+    const record = context.note('container') as InstanceRecord // the step's own note
+    const copies = (context.note('snapshots') ?? []) as SnapshotRecord[] // the step's own note
+    const detail = await context.engine.containers.inspect(record.container, context.signal)
+    return {
+      changes: [
+        { change: 'put', noun: 'instance', record },
+        ...copies.map((copy): RecordChange => ({ change: 'put', noun: 'snapshot', record: copy })),
+      ],
+      context: { type: 'container', 'storage-pool': 'default' },
+      observed: detail === undefined ? [] : [observe(context.engine.member, detail)],
+    }
+  },
+}
+
+function owner({ input }: Copying) {
+  return { role: 'volume', uuid: input.draft.uuid, project: input.draft.project } as const
+}
+
+async function sourceVolumes(context: Copying): Promise<InstanceRecord['volumes']> {
+  const { source } = context.input
+  if (live(context)) return (await loadInstance(context, source.instance)).volumes
+  return (await loadSnapshot(context, source.snapshot)).volumes
+}
+
+async function sourceImage(context: Copying): Promise<string> {
+  if (live(context)) return (context.note('commit') as { engineImage: string }).engineImage // the step's own note
+  return (await loadSnapshot(context, context.input.source.snapshot)).engineImage
+}
+
+/** A snapshot's copy shares its image under a tag of its own, and has volumes of its own. */
+async function copySnapshots(context: Copying): Promise<SnapshotRecord[]> {
+  const copies: SnapshotRecord[] = []
+  for (const { from, record } of context.input.snapshots) {
+    const source = await loadSnapshot(context, from)
+    await context.engine.images.tag(source.engineImage, snapshotTag(record.uuid), context.signal)
+    const snapshotOwner = { role: 'snapshot', uuid: record.uuid, project: record.project } as const
+    const volumes = await copyVolumes(context, snapshotOwner, source.volumes)
+    copies.push({ ...record, engineImage: source.engineImage, volumes })
+  }
+  return copies
+}
+
+async function dropSnapshots(context: Copying): Promise<string | undefined> {
+  for (const { record } of context.input.snapshots) {
+    await context.engine.images.untag(snapshotTag(record.uuid), context.signal)
+    await unmakeVolumes(context, { role: 'snapshot', uuid: record.uuid, project: record.project })
+  }
+  return `Removed ${context.input.snapshots.length} copied snapshots`
+}

@@ -1,0 +1,105 @@
+import type { ImageRecord, InstanceRecord } from '../../src/contract/records.ts'
+import type { ImageDetail } from '../../src/core/engine.ts'
+import type { RecordChange } from '../../src/core/ports.ts'
+import { finalName, imageOf, makeContainer, startContainer, unmakeContainer } from '../containers.ts'
+import { notFound } from '../../src/core/failure.ts'
+import { pulledImage, recordOfPulled, type Pulled } from '../pulling.ts'
+import { observe, type Context, type Handler } from '../steps.ts'
+import { makeVolumes, unmakeVolumes } from '../volumes.ts'
+
+type Creating = Context<'instance.create'>
+
+/** A new instance from an image, a registry reference or nothing; stopped, or started when asked. */
+export const instanceCreate: Handler<'instance.create'> = {
+  steps: [
+    {
+      name: 'pull',
+      when: ({ input }) => input.source.type === 'registry',
+      run: async (context) => {
+        const { source } = context.input
+        return source.type === 'registry' ? pulledImage(context, source.reference) : undefined
+      },
+    },
+    {
+      name: 'volumes',
+      run: async (context) => {
+        const image = await imageFor(context)
+        return makeVolumes(context, owner(context), image.volumes)
+      },
+      undo: (context) => unmakeVolumes(context, owner(context)),
+    },
+    {
+      name: 'container',
+      run: async (context) => {
+        const image = await imageFor(context)
+        const container = await makeContainer(context, become(context, image.id), image)
+        await context.engine.containers.rename(container, finalName(context.input.draft), context.signal)
+        return { container, engineImage: image.id }
+      },
+      undo: unmakeContainer,
+    },
+    {
+      name: 'start',
+      when: ({ input }) => input.start,
+      run: async (context) => {
+        await startContainer(context, made(context).container)
+      },
+    },
+  ],
+  finish: async (context) => {
+    const { container, engineImage } = made(context)
+    const detail = await context.engine.containers.inspect(container, context.signal)
+    const record: InstanceRecord = {
+      ...become(context, engineImage),
+      container,
+      power: context.input.start ? 'running' : 'stopped',
+    }
+    return {
+      changes: [{ change: 'put', noun: 'instance', record }, ...(await pulledRecord(context))],
+      observed: detail === undefined ? [] : [observe(context.engine.member, detail)],
+      context: { type: 'container', 'storage-pool': 'default' },
+    }
+  },
+}
+
+function owner({ input }: Creating) {
+  return { role: 'volume', uuid: input.draft.uuid, project: input.draft.project } as const
+}
+
+function made(context: Creating): { container: string; engineImage: string } {
+  return context.note('container') as { container: string; engineImage: string } // the step's own note
+}
+
+/** The draft with what the steps before have decided. */
+function become(context: Creating, engineImage: string): InstanceRecord {
+  const volumes = (context.note('volumes') ?? []) as InstanceRecord['volumes'] // the step's own note
+  const pulled = context.note('pull') as Pulled | undefined // the step's own note
+  const { draft } = context.input
+  if (pulled === undefined) return { ...draft, volumes, engineImage }
+  const config = { ...draft.config, 'volatile.base_image': pulled.fingerprint }
+  return { ...draft, volumes, engineImage, image: pulled.fingerprint, architecture: pulled.architecture, config }
+}
+
+async function imageFor(context: Creating): Promise<ImageDetail> {
+  const { source } = context.input
+  const pulled = context.note('pull') as Pulled | undefined // the step's own note
+  if (pulled !== undefined) return imageOf(context, pulled.engineImage)
+  if (source.type === 'image') return imageOf(context, (await sourceImage(context, source.image)).engineImage)
+  return imageOf(context, await context.engine.images.empty(context.signal))
+}
+
+async function sourceImage(context: Creating, uuid: string): Promise<ImageRecord> {
+  const image = await context.records.get('image', uuid)
+  if (image === undefined) throw notFound('Image not found')
+  return image
+}
+
+/** A pulled image becomes a cached image of the project, unless it has it already. */
+async function pulledRecord(context: Creating): Promise<RecordChange[]> {
+  const { source, draft } = context.input
+  const pulled = context.note('pull') as Pulled | undefined // the step's own note
+  if (source.type !== 'registry' || pulled === undefined) return []
+  const known = await context.records.find('image', draft.project, pulled.fingerprint)
+  if (known !== undefined) return []
+  return [{ change: 'put', noun: 'image', record: { ...source.image, ...recordOfPulled(pulled), cached: true } }]
+}

@@ -1,0 +1,35 @@
+import type { InstanceRecord } from '../../src/contract/records.ts'
+import { containerOf, finalName, loadInstance } from '../containers.ts'
+import { observe, type Handler } from '../steps.ts'
+
+/** Renames the instance. Its uuid, address and snapshots stay; the hostname inside follows at the next recreation. */
+export const instanceRename: Handler<'instance.rename'> = {
+  steps: [
+    {
+      name: 'name',
+      run: async (context) => {
+        const instance = await loadInstance(context, context.input.instance)
+        await context.engine.containers.rename(instance.container, finalName(renamed(instance, context.input.name)), context.signal)
+      },
+      undo: async (context) => {
+        const instance = await loadInstance(context, context.input.instance)
+        await context.engine.containers.rename(instance.container, finalName(instance), context.signal)
+        return `Renamed the container back to ${instance.name}`
+      },
+    },
+  ],
+  finish: async (context) => {
+    const instance = await loadInstance(context, context.input.instance)
+    const record = renamed(instance, context.input.name)
+    return {
+      changes: [{ change: 'put', noun: 'instance', record }],
+      context: { old_name: instance.name },
+      source: context.operation.entity.url.replace(/[^/?]+(?=$|\?)/, encodeURIComponent(record.name)),
+      observed: [observe(context.engine.member, await containerOf(context, instance))],
+    }
+  },
+}
+
+function renamed(instance: InstanceRecord, name: string): InstanceRecord {
+  return { ...instance, name }
+}

@@ -1,0 +1,31 @@
+import { containerOf, loadInstance, startContainer } from '../containers.ts'
+import { observe, type Handler } from '../steps.ts'
+import { stopContainer } from '../stopping.ts'
+
+/** Stops and starts. A cancel after the stop starts it again, so the instance never stays down. */
+export const instanceRestart: Handler<'instance.restart'> = {
+  steps: [
+    {
+      name: 'stop',
+      run: async (context) => stopContainer(context, await loadInstance(context, context.input.instance), context.input),
+      undo: async (context) => {
+        const instance = await loadInstance(context, context.input.instance)
+        await startContainer(context, instance.container)
+        return 'Started the instance again'
+      },
+    },
+    {
+      name: 'start',
+      run: async (context) => {
+        const instance = await loadInstance(context, context.input.instance)
+        await startContainer(context, instance.container)
+      },
+    },
+  ],
+  finish: async (context) => {
+    const instance = await loadInstance(context, context.input.instance)
+    const detail = await containerOf(context, instance)
+    const record = { ...instance, power: 'running' as const, last_used_at: new Date(context.clock.now()).toISOString() }
+    return { changes: [{ change: 'put', noun: 'instance', record }], observed: [observe(context.engine.member, detail)] }
+  },
+}

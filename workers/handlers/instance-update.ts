@@ -1,0 +1,114 @@
+import type { InstanceRecord } from '../../src/contract/records.ts'
+import { changeEffect } from '../../src/core/config-keys.ts'
+import { devicesEffect } from '../../src/core/devices.ts'
+import { expandConfig, expandDevices } from '../../src/core/expand.ts'
+import { limitsOf } from '../../src/core/limits.ts'
+import { containerOf, loadInstance, loadProfiles } from '../containers.ts'
+import { commitInstance, temporaryTag } from '../engine-images.ts'
+import { found, lookStep } from '../freezing.ts'
+import { recreationSteps } from '../recreating.ts'
+import { observe, type Context, type Handler } from '../steps.ts'
+
+type Updating = Context<'instance.update'>
+
+/** How the change takes effect; decided once, kept for later attempts. */
+interface Plan {
+  effect: 'record' | 'live' | 'recreate'
+}
+
+const plan = (context: Updating) => context.note('plan') as Plan // the step's own note
+const recreates = (context: Updating) => plan(context).effect === 'recreate'
+
+const steps = recreationSteps<'instance.update'>({
+  instance: ({ input }) => input.instance,
+  when: recreates,
+  image: async (context) => (context.note('commit') as { engineImage: string }).engineImage, // the step's own note
+  next: async (context, now) => merged(now, context.input.next),
+})
+
+/** Changes configuration, devices and profiles: in the record, live, or by recreating the container around its files. */
+export const instanceUpdate: Handler<'instance.update'> = {
+  steps: [
+    {
+      name: 'plan',
+      run: async (context): Promise<Plan> => {
+        const now = await loadInstance(context, context.input.instance)
+        return { effect: await effectOf(context, now, merged(now, context.input.next)) }
+      },
+    },
+    { ...lookStep(({ input }) => input.instance), when: (context) => plan(context).effect !== 'record' },
+    {
+      name: 'limits',
+      when: (context) => plan(context).effect === 'live',
+      run: async (context) => {
+        const now = await loadInstance(context, context.input.instance)
+        await applyLimits(context, merged(now, context.input.next))
+      },
+      undo: async (context) => {
+        await applyLimits(context, await loadInstance(context, context.input.instance))
+        return 'Set the old limits again'
+      },
+    },
+    steps.stop,
+    {
+      name: 'commit',
+      when: recreates,
+      run: async (context) => {
+        const now = await loadInstance(context, context.input.instance)
+        const made = { role: 'helper', uuid: now.uuid, tag: temporaryTag(context) } as const
+        return { engineImage: await commitInstance(context, now, made) }
+      },
+      undo: async (context) => {
+        await context.engine.images.untag(temporaryTag(context), context.signal)
+        return undefined
+      },
+    },
+    steps.container,
+    steps.aside,
+    steps.name,
+    steps.start,
+    steps.record,
+    steps.cleanup,
+    {
+      name: 'untag',
+      when: recreates,
+      run: async (context) => {
+        await context.engine.images.untag(temporaryTag(context), context.signal)
+      },
+    },
+  ],
+  finish: async (context) => {
+    const now = await loadInstance(context, context.input.instance)
+    const detail = await containerOf(context, now)
+    const observed = [observe(context.engine.member, detail)]
+    if (!recreates(context)) {
+      const record = merged(now, context.input.next)
+      return { changes: [{ change: 'put', noun: 'instance', record }], observed }
+    }
+    const how = found(context).running ? 'restarted' : 'recreated'
+    context.warn(`The change needed a new container: the instance was ${how} with its files and addresses kept`)
+    return { changes: [], observed: [...observed, { member: context.engine.member, container: oldContainer(context), summary: undefined }] }
+  },
+}
+
+function oldContainer(context: Updating): string {
+  return (context.note('container') as { old: string }).old // the step's own note
+}
+
+/** Only what a user may change is taken from the request; everything else stays as the record has it. */
+function merged(now: InstanceRecord, next: InstanceRecord): InstanceRecord {
+  const { config, devices, profiles, description, ephemeral } = next
+  return { ...now, config, devices, profiles, description, ephemeral }
+}
+
+async function effectOf(context: Updating, now: InstanceRecord, next: InstanceRecord): Promise<Plan['effect']> {
+  const [before, after] = await Promise.all([loadProfiles(context, now), loadProfiles(context, next)])
+  if (devicesEffect(expandDevices(before, now.devices), expandDevices(after, next.devices)) === 'recreate') return 'recreate'
+  return changeEffect(expandConfig(before, now.config), expandConfig(after, next.config))
+}
+
+async function applyLimits(context: Updating, instance: InstanceRecord): Promise<void> {
+  const host = await context.engine.info(context.signal)
+  const config = expandConfig(await loadProfiles(context, instance), instance.config)
+  await context.engine.containers.updateLimits(instance.container, limitsOf(config, host), context.signal)
+}

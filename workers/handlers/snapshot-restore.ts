@@ -1,0 +1,59 @@
+import type { InstanceRecord } from '../../src/contract/records.ts'
+import { loadInstance, loadSnapshot } from '../containers.ts'
+import { lookStep } from '../freezing.ts'
+import { recreationSteps } from '../recreating.ts'
+import type { Context, Handler } from '../steps.ts'
+import { copyVolumes, unmakeVolumes } from '../volumes.ts'
+
+type Restoring = Context<'snapshot.restore'>
+
+const steps = recreationSteps<'snapshot.restore'>({
+  instance: ({ input }) => input.instance,
+  image: async (context) => (await loadSnapshot(context, context.input.snapshot)).engineImage,
+  next: async (context, now) => {
+    const snapshot = await loadSnapshot(context, context.input.snapshot)
+    const volumes = context.note('volumes') as InstanceRecord['volumes'] // the step's own note
+    const { config, devices, profiles, ephemeral, description, boot, image } = snapshot
+    return { ...now, config, devices, profiles, ephemeral, description, boot, image, volumes }
+  },
+})
+
+/** The instance as it was at the snapshot: files, volumes, configuration. It runs afterwards if it ran before. */
+export const snapshotRestore: Handler<'snapshot.restore'> = {
+  steps: [
+    lookStep(({ input }) => input.instance),
+    {
+      name: 'volumes',
+      run: async (context) => copyVolumes(context, owner(context), (await loadSnapshot(context, context.input.snapshot)).volumes),
+      undo: (context) => unmakeVolumes(context, owner(context)),
+    },
+    steps.container,
+    steps.stop,
+    steps.aside,
+    steps.name,
+    steps.start,
+    steps.record,
+    steps.cleanup,
+  ],
+  finish: async (context) => {
+    const instance = await loadInstance(context, context.input.instance)
+    const snapshot = await context.records.get('snapshot', context.input.snapshot)
+    const { member } = context.engine
+    const { old } = context.note('container') as { old: string } // the step's own note
+    return {
+      changes: [],
+      context: { snapshot: snapshot?.name ?? '' },
+      source: context.operation.entity.url,
+      observed: [{ member, container: old, summary: undefined }, ...(await seen(context, instance))],
+    }
+  },
+}
+
+async function seen(context: Restoring, instance: InstanceRecord) {
+  const detail = await context.engine.containers.inspect(instance.container, context.signal)
+  return detail === undefined ? [] : [{ member: context.engine.member, container: detail.id, summary: detail }]
+}
+
+function owner({ input, operation }: Restoring) {
+  return { role: 'volume', uuid: input.instance, project: operation.project } as const
+}

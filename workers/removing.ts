@@ -1,0 +1,36 @@
+import type { InstanceRecord, SnapshotRecord } from '../src/contract/records.ts'
+import type { RecordChange } from '../src/core/ports.ts'
+import type { Kind } from '../src/operations/catalog.ts'
+import { loadInstance } from './containers.ts'
+import { releaseImage, snapshotTag } from './engine-images.ts'
+import type { Context } from './steps.ts'
+import { removeVolumes } from './volumes.ts'
+
+/** Removes everything the engine has of an instance: container, volumes, snapshots. Each part may be gone already. */
+export async function removeInstance(context: Context<Kind>, uuid: string): Promise<void> {
+  const instance = await loadInstance(context, uuid)
+  await context.engine.containers.remove(instance.container, { force: true }, context.signal)
+  await removeVolumes(context, instance.volumes)
+  for (const snapshot of await context.records.list('snapshot', uuid)) await removeSnapshot(context, snapshot)
+}
+
+/** The engine's side of deleting a snapshot. What was made from its image keeps it alive, untagged. */
+export async function removeSnapshot(context: Context<Kind>, snapshot: SnapshotRecord): Promise<void> {
+  await releaseImage(context, snapshotTag(snapshot.uuid), snapshot.engineImage, snapshot.uuid)
+  await removeVolumes(context, snapshot.volumes)
+}
+
+/** The records that go with an instance: its own, its snapshots', its leases. */
+export async function removalOf(context: Context<Kind>, instance: InstanceRecord): Promise<RecordChange[]> {
+  const { records } = context
+  const snapshots = await records.list('snapshot', instance.uuid)
+  const networks = await records.list('network')
+  const leases = (await Promise.all(networks.map((network) => records.list('lease', network.uuid)))).flat()
+  return [
+    { change: 'remove', noun: 'instance', uuid: instance.uuid, rev: instance.rev },
+    ...snapshots.map(({ uuid, rev }): RecordChange => ({ change: 'remove', noun: 'snapshot', uuid, rev })),
+    ...leases
+      .filter((lease) => lease.instance === instance.uuid)
+      .map(({ uuid, rev }): RecordChange => ({ change: 'remove', noun: 'lease', uuid, rev })),
+  ]
+}

@@ -1,0 +1,75 @@
+/** How an operation kind is written down: named steps that may run twice, each with its undo, and what its end records. */
+import type { Config, Requestor } from '../src/contract/common.ts'
+import type { OperationRecord } from '../src/contract/operation-record.ts'
+import type { Clock, Observed, RecordChange, RecordReader } from '../src/core/ports.ts'
+import type { ContainerDetail, Engine, ObjectRole, OwnLabels } from '../src/core/engine.ts'
+import type { InputOf, Kind } from '../src/operations/catalog.ts'
+
+export interface Context<K extends Kind> {
+  readonly operation: OperationRecord
+  readonly input: InputOf<K>
+  readonly requestor: Requestor
+  readonly engine: Engine
+  /** Reads the store itself, never a mirror. */
+  readonly records: RecordReader
+  readonly clock: Clock
+  readonly deployment: string
+  /** Aborts when the turn ends for any reason: cancelled, lock lost, draining. Every engine call takes it. */
+  readonly signal: AbortSignal
+  /** Which attempt this is, from 1. */
+  readonly attempt: number
+  /** What the step of this name left, in this or an earlier attempt. The reader knows the step's type. */
+  note(step: string): unknown
+  /** Labels for an object made by the step that is running. */
+  labels(about: { role: ObjectRole; uuid: string; project: string; origin?: unknown }): OwnLabels
+  /** Shown while the step runs; percent of this step. Written at most twice a second. */
+  progress(text: string, percent: number): void
+  /** Told in the result of a successful operation. */
+  warn(sentence: string): void
+  /**
+   * The point of no return: writes these records under the fence. From here on the operation only goes forward.
+   * Repeating it with the same records is no error.
+   */
+  forward(changes: RecordChange[], observed?: Observed[]): Promise<void>
+  /** A secret given with the request, decoded JSON, or undefined. */
+  readonly secret: unknown
+}
+
+export interface Step<K extends Kind> {
+  /** Unique within the kind; part of labels and crash points. */
+  name: string
+  /** Left out when this says false. Must give the same answer in each attempt. */
+  when?(context: Context<K>): boolean
+  /** Finds its own earlier work before doing it again. What it returns is kept as the step's note. */
+  run(context: Context<K>): Promise<unknown>
+  /** Takes the step's effect back, also of a run that was cut off anywhere. Says what it undid, or nothing. */
+  undo?(context: Context<K>): Promise<string | undefined>
+}
+
+export interface Outcome {
+  changes: RecordChange[]
+  metadata?: Record<string, unknown>
+  /** Of the lifecycle event. */
+  context?: Record<string, unknown>
+  /** Another lifecycle action than the catalogue's. */
+  action?: string
+  source?: string
+  observed?: Observed[]
+}
+
+export interface Handler<K extends Kind> {
+  steps: Step<K>[]
+  /** Reads what the records are now and says what they become; runs again when one of them changed meanwhile. */
+  finish(context: Context<K>): Promise<Outcome>
+}
+
+/** The container as a change left it, for the event that ends the operation. */
+export function observe(member: string, detail: ContainerDetail): Observed {
+  return { member, container: detail.id, summary: detail }
+}
+
+export function vanished(member: string, container: string): Observed {
+  return { member, container, summary: undefined }
+}
+
+export type { Config }

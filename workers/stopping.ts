@@ -1,0 +1,23 @@
+import type { InstanceRecord } from '../src/contract/records.ts'
+import { conflict } from '../src/core/failure.ts'
+import type { Kind } from '../src/operations/catalog.ts'
+import { containerOf } from './containers.ts'
+import type { Context } from './steps.ts'
+
+/** What LXD waits for a clean stop when the client names no bound; seconds. */
+const CLEAN_STOP = 600
+
+/** Stops the container by its stop signal, or kills it. A clean stop that takes longer than `timeout` seconds fails. */
+export async function stopContainer(
+  context: Context<Kind>,
+  instance: InstanceRecord,
+  how: { timeout: number; force: boolean },
+): Promise<void> {
+  const { containers } = context.engine
+  const { stopSignal } = await containerOf(context, instance)
+  if (how.force) return void (await containers.stop(instance.container, { stopSignal: 'SIGKILL', timeoutSeconds: 30, thenKill: true }, context.signal))
+  const timeoutSeconds = how.timeout > 0 ? how.timeout : CLEAN_STOP
+  const outcome = await containers.stop(instance.container, { stopSignal, timeoutSeconds, thenKill: false }, context.signal)
+  if (outcome === 'running')
+    throw conflict(`Failed shutting down instance, status is "Running": it did not stop within ${timeoutSeconds} seconds; stop it with force`)
+}

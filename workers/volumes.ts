@@ -1,0 +1,57 @@
+/** Volumes that belong to one instance or snapshot: made, copied and removed with it. */
+import type { OwnVolume } from '../src/contract/records.ts'
+import type { ObjectRole } from '../src/core/engine.ts'
+import type { Kind } from '../src/operations/catalog.ts'
+import type { Context } from './steps.ts'
+
+interface Owner {
+  role: ObjectRole
+  uuid: string
+  project: string
+}
+
+/** The same name in each attempt, so that making it again finds it. */
+function volumeName(context: Context<Kind>, owner: Owner, at: number): string {
+  return `windlass-${owner.uuid}-${context.operation.id.slice(-12)}-${at}`
+}
+
+/** One empty volume per path. */
+export async function makeVolumes(context: Context<Kind>, owner: Owner, paths: string[]): Promise<OwnVolume[]> {
+  const volumes: OwnVolume[] = []
+  for (const [at, path] of paths.entries()) {
+    const volume = volumeName(context, owner, at)
+    await context.engine.volumes.create(volume, context.labels({ ...owner, origin: { path } }), context.signal)
+    volumes.push({ path, volume })
+  }
+  return volumes
+}
+
+/** A copy of each volume, for another owner. A copy cut off in an earlier attempt is made anew. */
+export async function copyVolumes(context: Context<Kind>, owner: Owner, from: OwnVolume[]): Promise<OwnVolume[]> {
+  const { engine, signal } = context
+  if (context.attempt > 1) await unmakeVolumes(context, owner)
+  const copies = await makeVolumes(context, owner, from.map(({ path }) => path))
+  for (const [at, source] of from.entries()) {
+    const copy = copies[at]
+    if (copy === undefined) continue
+    await engine.volumes.copy(source.volume, copy.volume, context.labels({ ...owner, role: 'helper' }), signal)
+    context.progress(`Copying volume ${source.path}`, Math.round(((at + 1) / from.length) * 100))
+  }
+  return copies
+}
+
+/** Removes what this operation made for this owner. */
+export async function unmakeVolumes(context: Context<Kind>, owner: Owner): Promise<string | undefined> {
+  const labels = { operation: context.operation.id, uuid: owner.uuid, role: owner.role }
+  const made = await context.engine.volumes.find(labels, context.signal)
+  for (const volume of made) await context.engine.volumes.remove(volume.name, context.signal)
+  return made.length === 0 ? undefined : `Removed ${made.length} new volume${made.length === 1 ? '' : 's'}`
+}
+
+/** Removes volumes of something that is no more. One that is still in use is told, and left to the sweeper. */
+export async function removeVolumes(context: Context<Kind>, volumes: OwnVolume[]): Promise<void> {
+  for (const { volume } of volumes) {
+    const outcome = await context.engine.volumes.remove(volume, context.signal)
+    if (outcome === 'in-use') context.warn(`Volume ${volume} is still in use and was left`)
+  }
+}
