@@ -1,0 +1,21 @@
+-- Ends an operation: final state, claims freed, records changed, events out; once.
+-- KEYS[1] prefix
+-- ARGV[1] id, [2] fence, [3] token
+-- ARGV[4] envelope: at, state, err, code, metadata, warnings, undone (JSON each), lifecycle [{project, text}],
+--   observed (JSON array)
+-- ARGV[5] record changes
+-- Returns 'ended' | 'cancelling' | 'fenced' | 'changed' | 'final'
+local id, ask, changes = ARGV[1], cjson.decode(ARGV[4]), cjson.decode(ARGV[5])
+local held = redis.call('HMGET', key('op', id), 'state', 'fence', 'token', 'forward', 'cancel')
+if not held[1] then return 'final' end
+local mine = tonumber(held[2]) == tonumber(ARGV[2]) and held[3] == ARGV[3]
+-- The same end sent again after its answer was lost.
+if FINAL[held[1]] then return mine and held[1] == ask.state and 'ended' or 'final' end
+if not mine then return 'fenced' end
+if ask.state == 'success' and held[5] ~= 'null' and held[4] ~= '1' then return 'cancelling' end
+if checkChanges(changes, id) then return 'changed' end
+applyChanges(changes, ask.observed, ask.at)
+finish(id, ask.state, ask.at, 'err', ask.err, 'code', ask.code, 'metadata', ask.metadata, 'warnings', ask.warnings,
+  'undone', ask.undone)
+emitLifecycle(ask.lifecycle, ask.at)
+return 'ended'
