@@ -1,0 +1,166 @@
+/** Devices of instances and profiles: what Docker Engine can do of LXD's, decoded once. */
+import type { Config, Devices } from '../contract/common.ts'
+import type { PublishedPort } from './engine.ts'
+import { badRequest, Failure } from './failure.ts'
+import { isTrue } from './config-values.ts'
+import { checkOptions, type DeviceType } from './device-options.ts'
+import { effectiveDevices } from './expand.ts'
+import { toPorts } from './proxy-device.ts'
+
+/** A device by what it does. */
+export type Device =
+  | { type: 'none' }
+  | { type: 'root'; pool: string }
+  | { type: 'volume'; pool: string; volume: string; path: string; readonly: boolean }
+  | { type: 'host'; source: string; path: string; readonly: boolean }
+  /** `address` and `mac` are '' where the server chooses. */
+  | { type: 'nic'; network: string; address: string; mac: string }
+  | { type: 'proxy'; ports: PublishedPort[] }
+
+/** The one storage pool there is: the engine's volumes. */
+export const POOL = 'default'
+
+// What LXD knows and Docker Engine cannot give without host privileges.
+const IMPOSSIBLE = ['gpu', 'infiniband', 'pci', 'tpm', 'unix-block', 'unix-char', 'unix-hotplug', 'usb']
+
+/** One device → what it does. Throws bad-request: `Device validation failed for "eth0": …`. */
+export function parseDevice(name: string, device: Config): Device {
+  try {
+    return readDevice(name, device)
+  } catch (thrown) {
+    if (!(thrown instanceof Failure)) throw thrown
+    throw new Failure(thrown.code, `Device validation failed for "${name}": ${thrown.message}`, { cause: thrown })
+  }
+}
+
+function readDevice(name: string, device: Config): Device {
+  if (!/^[a-zA-Z0-9][-a-zA-Z0-9_.]{0,62}$/.test(name))
+    throw badRequest('Device names may contain 1-63 alphanumeric, hyphen, underscore and dot characters')
+  const type = device['type'] ?? ''
+  switch (type) {
+    case 'none':
+      return { type: 'none' }
+    case 'disk':
+      return readDisk(checked(type, device))
+    case 'nic':
+      return readNic(checked(type, device))
+    case 'proxy':
+      return { type: 'proxy', ports: toPorts(checked(type, device)) }
+    default:
+      if (IMPOSSIBLE.includes(type)) throw badRequest(`Devices of type "${type}" are not possible on Docker Engine`)
+      throw badRequest(type === '' ? 'Missing device type' : `Invalid device type "${type}"`)
+  }
+}
+
+function checked(type: DeviceType, device: Config): Config {
+  checkOptions(type, device)
+  return device
+}
+
+function readDisk(device: Config): Device {
+  const { path = '', source = '', pool = '' } = device
+  if (path === '') throw badRequest('Disk entry is missing the required "path" property')
+  if (path === '/') return readRoot(source, pool)
+  checkPath(path)
+  if (source === '') throw badRequest('Disk entry is missing the required "source" property')
+  const readonly = isTrue(device['readonly'])
+  if (pool === '') return { type: 'host', source: checkedSource(source), path, readonly }
+  if (source.startsWith('/')) throw badRequest('Storage volumes cannot be specified as absolute paths')
+  if (source.includes('/')) throw badRequest('Storage volume names cannot contain "/"')
+  checkPool(pool)
+  return { type: 'volume', pool, volume: source, path, readonly }
+}
+
+function checkedSource(source: string): string {
+  if (!source.startsWith('/'))
+    throw badRequest('The source of a disk without a pool must be an absolute path of the host')
+  if (source.includes(':') || source.includes('\0') || source.split('/').includes('..'))
+    throw badRequest(`Invalid source path "${source}"`)
+  return source
+}
+
+function readRoot(source: string, pool: string): Device {
+  if (source !== '') throw badRequest('Root disk entry may not have a "source" property set')
+  if (pool === '') throw badRequest('Root disk entry must have a "pool" property set')
+  checkPool(pool)
+  return { type: 'root', pool }
+}
+
+function checkPool(pool: string): void {
+  if (pool !== POOL) throw badRequest(`The "${pool}" storage pool doesn't exist`)
+}
+
+/** Where the engine itself or the kernel mounts something, a mount of ours would break the container. */
+const GUARDED = /^\/(proc|sys|dev)(\/|$)/
+
+function checkPath(path: string): void {
+  const parts = path.split('/')
+  if (!path.startsWith('/') || path.includes(':') || path.includes('\0') || parts.includes('..') || parts.includes('.'))
+    throw badRequest(`Invalid path "${path}": it must be absolute and plain`)
+  if (GUARDED.test(path)) throw badRequest(`Invalid path "${path}": nothing can be mounted there`)
+}
+
+const NOT_WITH_NETWORK = ['nictype', 'parent', 'mtu', 'maas.subnet.ipv4', 'maas.subnet.ipv6']
+
+function readNic(device: Config): Device {
+  const { network = '', nictype = '', parent = '' } = device
+  const address = device['ipv4.address'] ?? ''
+  const mac = (device['hwaddr'] ?? '').toLowerCase()
+  if (network !== '') {
+    const other = NOT_WITH_NETWORK.find((option) => (device[option] ?? '') !== '')
+    if (other !== undefined) throw badRequest(`Cannot use "${other}" property in conjunction with "network" property`)
+    return { type: 'nic', network, address, mac }
+  }
+  if (nictype !== 'bridged')
+    throw badRequest('Only NICs with "network", or with nictype "bridged", are possible on Docker Engine')
+  if (parent === '') throw badRequest('Missing required option "parent"')
+  return { type: 'nic', network: parent, address, mac }
+}
+
+/** Checks every device by itself; for profiles and an instance's own. Throws bad-request. */
+export function checkDevices(devices: Devices): void {
+  for (const [name, device] of Object.entries(devices)) parseDevice(name, device)
+}
+
+/** Checks what an instance comes to with its profiles. Throws bad-request with LXD's text. */
+export function checkExpandedDevices(expanded: Devices): void {
+  const parsed = Object.entries(effectiveDevices(expanded)).map(([name, device]) => ({
+    name,
+    device: parseDevice(name, device),
+  }))
+  const roots = parsed.filter(({ device }) => device.type === 'root')
+  if (roots.length === 0)
+    throw badRequest('Invalid devices: Failed detecting root disk device: No root device could be found')
+  if (roots.length > 1)
+    throw badRequest('Invalid devices: Failed detecting root disk device: More than one root device found')
+  const paths = parsed.flatMap(({ device }) =>
+    device.type === 'volume' || device.type === 'host' ? [device.path] : [],
+  )
+  const double = firstDouble(paths)
+  if (double !== undefined) throw badRequest(`Invalid devices: More than one disk device uses the path "${double}"`)
+  const networks = parsed.flatMap(({ device }) => (device.type === 'nic' ? [device.network] : []))
+  const twice = firstDouble(networks)
+  if (twice !== undefined)
+    throw badRequest(
+      `Invalid devices: More than one NIC on network "${twice}": Docker Engine connects a container once`,
+    )
+  const ports = parsed.flatMap(({ device }) => (device.type === 'proxy' ? device.ports : []))
+  const port = firstDouble(ports.map((one) => `${one.protocol}:${one.listen}:${one.hostPort}`))
+  if (port !== undefined) throw badRequest(`Invalid devices: More than one proxy device listens on ${port}`)
+}
+
+function firstDouble(values: string[]): string | undefined {
+  return values.find((value, at) => values.indexOf(value) !== at)
+}
+
+/** Whether the way from one set of expanded devices to another needs a new container. */
+export function devicesEffect(before: Devices, after: Devices): 'none' | 'recreate' {
+  return JSON.stringify(meaning(before)) === JSON.stringify(meaning(after)) ? 'none' : 'recreate'
+}
+
+/** Only what a container is made by: the size of a root disk or a NIC's `limits.*` change nothing. */
+function meaning(devices: Devices): [string, Device][] {
+  return Object.entries(effectiveDevices(devices))
+    .toSorted(([a], [b]) => (a < b ? -1 : 1))
+    .map(([name, device]) => [name, parseDevice(name, device)])
+}
