@@ -1,0 +1,62 @@
+/** Containers made by others, shown in the project `docker`. */
+import type { Role } from '../contract/common.ts'
+import type { ContainerDetail } from './engine.ts'
+import { forbidden } from './failure.ts'
+
+/** What the engine gives every container. */
+const USUAL = [
+  'AUDIT_WRITE',
+  'CHOWN',
+  'DAC_OVERRIDE',
+  'FOWNER',
+  'FSETID',
+  'KILL',
+  'MKNOD',
+  'NET_BIND_SERVICE',
+  'NET_RAW',
+  'SETFCAP',
+  'SETGID',
+  'SETPCAP',
+  'SETUID',
+  'SYS_CHROOT',
+]
+
+type Effective = Pick<ContainerDetail, 'privileged' | 'binds' | 'mounts' | 'hostNamespaces' | 'addedCapabilities'>
+
+/** Whether a role may start, stop, exec in or read the logs of it: exec in a privileged container is root on the host. */
+export function foreignAllowed(role: Role, detail: Effective): boolean {
+  return role === 'admin' || (role === 'operator' && riskOf(detail) === undefined)
+}
+
+/** The same, throwing forbidden with the reason. */
+export function checkForeign(role: Role, detail: Effective): void {
+  if (role === 'admin') return
+  if (role === 'viewer') throw forbidden('The role viewer may only read')
+  const risk = riskOf(detail)
+  if (risk !== undefined)
+    throw forbidden(`Not allowed for the role operator: this container ${risk}, which needs the role admin`)
+}
+
+/** What makes a container as good as the host, or undefined. */
+function riskOf(detail: Effective): string | undefined {
+  if (detail.privileged) return 'is privileged'
+  const [namespace] = detail.hostNamespaces
+  if (namespace !== undefined) return `shares the host's ${namespace} namespace`
+  const capability = detail.addedCapabilities.find((name) => !USUAL.includes(name.toUpperCase().replace(/^CAP_/, '')))
+  if (capability !== undefined) return `has the capability ${capability}`
+  const path =
+    detail.binds[0] ?? detail.mounts.find((mount) => mount.type !== 'volume' && mount.type !== 'tmpfs')?.source
+  return path === undefined
+    ? undefined
+    : `has the host path ${path} (${SOCKET.test(path) ? 'a socket' : 'a bind mount'})`
+}
+
+const SOCKET = /\.sock(:|$)/
+
+/** Why everything else is refused there. */
+export function foreignRefusal(name: string): Error {
+  return forbidden(
+    `"${name}" was made by others. It can be read, started, stopped, executed in and its logs read; ` +
+      `to manage it, adopt it: POST /1.0/instances/${name}?project=docker with {"migration": true, "project": "default"}`,
+  )
+}
