@@ -1,6 +1,7 @@
 /** The one way work is given to workers, and everything a client can do with an operation afterwards. */
 import type { OperationRecord } from '../contract/operation-record.ts'
 import { badRequest, conflict, Failure, gone, notFound, timedOut, unprocessable } from '../core/failure.ts'
+import type { Noun } from '../contract/records.ts'
 import type {
   Acceptance,
   BusyClaim,
@@ -33,6 +34,8 @@ export interface Submission<K extends Kind> {
   busy?: BusyClaim[]
   changes?: RecordChange[]
   secret?: unknown
+  /** Of `changes`: what stays only if the operation succeeds. */
+  provisional?: { noun: Noun; uuid: string }[]
   /** Kept for a repeat that is not a client's: see `Acceptance.idempotency`. */
   once?: string
 }
@@ -49,6 +52,8 @@ export interface OperationsDeps {
   onQueueFailure(failure: unknown, operation: OperationRecord): void
 }
 
+export type Submitted = { outcome: 'accepted'; operation: OperationRecord } | Refusal
+
 export type Operations = ReturnType<typeof createOperations>
 
 /** LXD shows a finished operation for five seconds in its list. */
@@ -63,8 +68,15 @@ export function createOperations(deps: OperationsDeps) {
 
   /** Records the operation as pending and queues it. After this it exists, whatever happens to any process. */
   async function submit<K extends Kind>(caller: Caller, submission: Submission<K>): Promise<OperationRecord> {
+    const submitted = await trySubmit(caller, submission)
+    if (submitted.outcome !== 'accepted') throw toRefusal(submitted, submission.taken)
+    return submitted.operation
+  }
+
+  /** The same, with a refusal as a value. */
+  async function trySubmit<K extends Kind>(caller: Caller, submission: Submission<K>): Promise<Submitted> {
     const accepted = await store.accept(toAcceptance(caller, submission))
-    if (accepted.outcome !== 'accepted') return repeatOrRefuse(caller, submission, accepted)
+    if (accepted.outcome !== 'accepted') return repeated(caller, submission, accepted)
     const { operation } = accepted
     try {
       await queue.add(operation.member, { id: operation.id, kind: operation.kind, epoch: operation.epoch })
@@ -72,15 +84,14 @@ export function createOperations(deps: OperationsDeps) {
       // The record is durable and the sweeper queues it again: the client's answer stays 202.
       deps.onQueueFailure(failure, operation)
     }
-    return operation
+    return accepted
   }
 
-  async function repeatOrRefuse<K extends Kind>(caller: Caller, submission: Submission<K>, refusal: Refusal) {
-    if (refusal.outcome === 'repeat' && refusal.fingerprint === idempotency(caller, submission)?.fingerprint) {
-      const earlier = await store.get(refusal.operation)
-      if (earlier !== undefined) return earlier
-    }
-    throw toRefusal(refusal, submission.taken)
+  /** The same key with the same request gives the operation it gave before. */
+  async function repeated<K extends Kind>(caller: Caller, submission: Submission<K>, refusal: Refusal): Promise<Submitted> {
+    if (refusal.outcome !== 'repeat' || refusal.fingerprint !== idempotency(caller, submission)?.fingerprint) return refusal
+    const operation = await store.get(refusal.operation)
+    return operation === undefined ? refusal : { outcome: 'accepted', operation }
   }
 
   /** For routes that LXD answers at once although the engine is needed: submits, waits, and throws what failed. */
@@ -150,6 +161,7 @@ export function createOperations(deps: OperationsDeps) {
       names: submission.names ?? [],
       busy: submission.busy ?? [],
       changes: submission.changes ?? [],
+      provisional: submission.provisional,
       idempotency: idempotency(caller, submission),
       secret: submission.secret === undefined ? undefined : JSON.stringify(submission.secret),
     }
@@ -161,7 +173,7 @@ export function createOperations(deps: OperationsDeps) {
     return caller.idempotency && { ...caller.idempotency, ttl: deps.retention }
   }
 
-  return { submit, perform, get, wait, cancel, list, history }
+  return { submit, trySubmit, perform, get, wait, cancel, list, history }
 }
 
 /** What a script refused → the Failure the client reads. */

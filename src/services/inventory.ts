@@ -1,0 +1,139 @@
+/** What the engines hold, kept in memory: fed by their events and by what workers saw, corrected by periodic lists. */
+import type { ContainerSummary, Engine } from '../core/engine.ts'
+import type { Clock, EventBus, Observed } from '../core/ports.ts'
+
+export interface Inventory {
+  container(member: string, id: string): ContainerSummary | undefined
+  containers(member: string): ContainerSummary[]
+  /** Whether the engine answers, and since when not. */
+  member(member: string): { online: boolean; since: number }
+  /** Resolves when each engine has been listed once or has failed to answer. */
+  settled: Promise<void>
+  close(): void
+}
+
+export interface InventoryDeps {
+  engines: ReadonlyMap<string, Engine>
+  bus: EventBus
+  clock: Clock
+  /** How often everything is listed again, milliseconds. */
+  relist: number
+  onLost(member: string, failure: Error): void
+}
+
+/** What is known of one container; `undefined` summary: seen to be gone. */
+interface Entry {
+  at: number
+  summary: ContainerSummary | undefined
+}
+
+/** How long a container that is gone is remembered, so that a late list does not bring it back; milliseconds. */
+const REMEMBERED = 60_000
+
+export function createInventory(deps: InventoryDeps): Inventory {
+  const ending = new AbortController()
+  const members = new Map([...deps.engines.values()].map((engine) => [engine.member, new Member(engine, deps, ending.signal)]))
+  const unsubscribe = deps.bus.subscribe((event) => {
+    if (event.type === 'record') for (const observed of event.observed) members.get(observed.member)?.saw(observed)
+  })
+  const settled = Promise.all([...members.values()].map((member) => member.first)).then(() => undefined)
+  return {
+    container: (member, id) => members.get(member)?.entries.get(id)?.summary,
+    containers: (member) => members.get(member)?.all() ?? [],
+    member: (member) => members.get(member)?.reach ?? { online: false, since: 0 },
+    settled,
+    close: () => {
+      unsubscribe()
+      ending.abort()
+    },
+  }
+}
+
+class Member {
+  readonly entries = new Map<string, Entry>()
+  reach: { online: boolean; since: number }
+  readonly first: Promise<void>
+  readonly #engine: Engine
+  readonly #deps: InventoryDeps
+  readonly #signal: AbortSignal
+  #listing: Promise<void> | undefined
+
+  constructor(engine: Engine, deps: InventoryDeps, signal: AbortSignal) {
+    this.#engine = engine
+    this.#deps = deps
+    this.#signal = signal
+    this.reach = { online: false, since: deps.clock.now() }
+    this.first = this.relist()
+    void this.#watch()
+    const timer = setInterval(() => void this.relist(), deps.relist)
+    signal.addEventListener('abort', () => clearInterval(timer))
+  }
+
+  all(): ContainerSummary[] {
+    return [...this.entries.values()].flatMap(({ summary }) => (summary === undefined ? [] : [summary]))
+  }
+
+  saw({ container, summary }: Observed): void {
+    this.entries.set(container, { at: this.#deps.clock.now(), summary })
+  }
+
+  /** Lists everything; what was seen after the list began is newer than the list. */
+  relist(): Promise<void> {
+    this.#listing ??= this.#list().finally(() => (this.#listing = undefined))
+    return this.#listing
+  }
+
+  async #list(): Promise<void> {
+    const began = this.#deps.clock.now()
+    try {
+      const listed = await this.#engine.containers.list(this.#signal)
+      this.#online()
+      const ids = new Set(listed.map(({ id }) => id))
+      for (const [id, entry] of this.entries) {
+        if (entry.at >= began || ids.has(id)) continue
+        if (entry.summary !== undefined || entry.at < began - REMEMBERED) this.entries.delete(id)
+      }
+      for (const summary of listed) {
+        const known = this.entries.get(summary.id)
+        if (known === undefined || known.at < began) this.entries.set(summary.id, { at: began, summary })
+      }
+    } catch (thrown) {
+      this.#lost(thrown)
+    }
+  }
+
+  async #watch(): Promise<void> {
+    const handlers = {
+      onEvent: (event: { type: string; id: string; action: string }) => {
+        if (event.type === 'container' && !event.action.startsWith('exec_')) void this.#look(event.id)
+      },
+      onConnect: () => {
+        this.#online()
+        void this.relist()
+      },
+      onLost: (failure: Error) => this.#lost(failure),
+    }
+    await this.#engine.watch(handlers, this.#signal).catch((thrown: unknown) => this.#lost(thrown))
+  }
+
+  async #look(id: string): Promise<void> {
+    const at = this.#deps.clock.now()
+    try {
+      const summary = await this.#engine.containers.inspect(id, this.#signal)
+      const known = this.entries.get(id)
+      if (known === undefined || known.at <= at) this.entries.set(id, { at, summary })
+    } catch (thrown) {
+      this.#lost(thrown)
+    }
+  }
+
+  #online(): void {
+    if (!this.reach.online) this.reach = { online: true, since: this.#deps.clock.now() }
+  }
+
+  #lost(thrown: unknown): void {
+    if (this.#signal.aborted) return
+    if (this.reach.online) this.reach = { online: false, since: this.#deps.clock.now() }
+    this.#deps.onLost(this.#engine.member, thrown instanceof Error ? thrown : new Error(String(thrown)))
+  }
+}
