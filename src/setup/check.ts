@@ -56,7 +56,7 @@ export function describeResult({ name, isGood, files, output }: ToolResult): str
   if (isGood) return `ok      ${name}: ${files} files`
   const words = output
     .split('\n')
-    .filter((line) => !(name === 'tsc' && /^\/.*\.(ts|json)$/.test(line)))
+    .filter((line) => !(name === 'tsc' && /^\/.*\.([cm]?ts|json)$/.test(line)))
     .join('\n')
   return `${words.trimEnd()}\nFAILED  ${name}: ${files} files${files === 0 ? ', so it has checked nothing' : ''}`
 }
