@@ -1,21 +1,18 @@
 /** LXD's operation as the wire has it, and the small shape that is easy to poll. */
 import { Type, type Static } from 'typebox'
-import { Config, Requestor, Time } from './common.ts'
+import { Requestor, Time } from './common.ts'
 import { named, nullable, ref } from './named.ts'
 import { Progress } from './operation-record.ts'
 
-/** LXD's words for how far an operation is, with their codes. Final is 200 and more. */
-export const OPERATION_STATUS = {
-  Pending: 105,
-  Running: 103,
-  Cancelling: 104,
-  Success: 200,
-  Failure: 400,
-  Cancelled: 401,
-} as const
-export type OperationStatus = keyof typeof OPERATION_STATUS
-
-const STATUSES = Object.keys(OPERATION_STATUS)
+/** LXD's words for how far an operation is. */
+const Status = Type.Union([
+  Type.Literal('Pending'),
+  Type.Literal('Running'),
+  Type.Literal('Cancelling'),
+  Type.Literal('Success'),
+  Type.Literal('Failure'),
+  Type.Literal('Cancelled'),
+])
 
 const example = {
   id: '019a7b5c-1f00-7000-8000-000000000001',
@@ -58,7 +55,7 @@ export const Operation = named(
       description: Type.String(),
       created_at: Time,
       updated_at: Time,
-      status: Type.Unsafe<OperationStatus>({ type: 'string', enum: STATUSES }),
+      status: Status,
       status_code: Type.Integer({ description: '200 and more is final.' }),
       resources: nullable(Type.Record(Type.String(), Type.Array(Type.String()))),
       metadata: nullable(Type.Record(Type.String(), Type.Unknown())),
@@ -103,6 +100,3 @@ export const JobAnswer = named(
   ),
 )
 export type JobAnswer = Static<typeof JobAnswer>
-
-/** What `GET /1.0/operations/<id>?…` shows in metadata of a recorded exec. */
-export const ExecMetadata = Type.Object({ return: Type.Integer(), output: Type.Optional(Config) })

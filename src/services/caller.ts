@@ -30,6 +30,12 @@ export function requireProject(caller: Caller, project: string): void {
   if (!mayEnter(caller, project)) throw notFound('Project not found')
 }
 
+/** What a change of records stores with itself, so that a repeat of the request gets the same answer. */
+export function keptAnswer(caller: Caller): (IdempotencyKey & { answer: KeptAnswer }) | undefined {
+  if (caller.idempotency === undefined || caller.answer === undefined) return undefined
+  return { ...caller.idempotency, answer: caller.answer }
+}
+
 /** The server acting by itself: first set-up, sweeping, starting instances again. */
 export const SERVER: Caller = {
   requestor: { username: 'windlass', protocol: 'windlass', address: '' },

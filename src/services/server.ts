@@ -1,0 +1,239 @@
+/** The server itself: what it says about itself, its settings, whether it is able to work. */
+import { freemem, hostname, totalmem } from 'node:os'
+import type { Config } from '../contract/common.ts'
+import { API_EXTENSIONS } from '../contract/extensions.ts'
+import type { ServerRecord } from '../contract/records.ts'
+import type { Environment, Resources, ServerPut, ServerView } from '../contract/server.ts'
+import { lxdArchitecture, runnableArchitectures } from '../core/architecture.ts'
+import type { Engine, EngineInfo } from '../core/engine.ts'
+import { checkIfMatch, etagOf } from '../core/etag.ts'
+import { badRequest } from '../core/failure.ts'
+import type { Clock, JobQueue, OperationFigures, OperationStore, RecordStore } from '../core/ports.ts'
+import { keptAnswer, requireRole, type Caller } from './caller.ts'
+import { toRefusal } from './operations.ts'
+
+export interface ServerDeps {
+  engine: Engine
+  records: RecordStore
+  store: OperationStore
+  queue: JobQueue
+  clock: Clock
+  /** Our own version. */
+  version: string
+  /** Where the HTTP listener is to be found, `host:port` each. */
+  addresses: string[]
+}
+
+/** What is asked of a member for metrics. */
+export interface ServerFigures {
+  operations: OperationFigures
+  queue: { member: string; waiting: number; active: number; workers: number }
+  warnings: number
+}
+
+export type Server = ReturnType<typeof createServer>
+
+/** The engine is asked again for what it is after this many milliseconds. */
+const INFO_AGE = 10_000
+/** Longest a readiness check waits for one part, milliseconds. */
+const PATIENCE = 2_000
+
+export function createServer(deps: ServerDeps) {
+  const { engine, records, store, queue, clock } = deps
+  const info = remember(() => engine.info(AbortSignal.timeout(PATIENCE)), clock)
+
+  /** `GET /1.0`: everything for the trusted, the way in for everyone else. An engine that is away leaves blanks. */
+  async function view(caller: Caller | undefined): Promise<{ view: ServerView; etag: string | undefined }> {
+    const open = {
+      api_extensions: [...API_EXTENSIONS],
+      api_status: 'stable' as const,
+      api_version: '1.0' as const,
+      public: false,
+      auth_methods: ['token'],
+    }
+    if (caller === undefined) return { view: { ...open, auth: 'untrusted' }, etag: undefined }
+    const [record, engineInfo] = await Promise.all([settings(), info().catch(() => undefined)])
+    const environment = toEnvironment(engineInfo, deps)
+    return {
+      view: { config: record.config, ...open, auth: 'trusted', environment },
+      etag: etagOf(record.uuid, record.rev),
+    }
+  }
+
+  /** Sets (`replace`) or merges the server's own settings: `user.*` for now. */
+  async function update(caller: Caller, body: ServerPut, how: { replace: boolean; ifMatch: string | undefined }) {
+    requireRole(caller, 'admin')
+    const record = await settings()
+    checkIfMatch(how.ifMatch, etagOf(record.uuid, record.rev))
+    const given = body.config ?? {}
+    for (const [key, value] of Object.entries(given))
+      if (!key.startsWith('user.')) throw badRequest(`cannot set '${key}' to '${value}': unknown key`)
+    const config = withoutEmpty(how.replace ? given : { ...record.config, ...given })
+    const { requestor } = caller
+    const written = await records.write({
+      changes: [{ change: 'put', noun: 'server', record: { ...record, config } }],
+      idempotency: keptAnswer(caller),
+      lifecycle: [{ action: 'config-updated', source: '/1.0', context: {}, requestor, project: 'default' }],
+      at: clock.now(),
+    })
+    if (written.outcome !== 'written') throw toRefusal(written, undefined)
+  }
+
+  async function settings(): Promise<ServerRecord> {
+    const record = await records.find('server', '', 'server')
+    return record ?? { v: 1, rev: 0, uuid: 'server', project: '', name: 'server', config: {} }
+  }
+
+  async function resources(): Promise<Resources> {
+    return toResources(await info())
+  }
+
+  /** The parts that do not answer: `redis`, `engine`, `workers`. */
+  async function missing(): Promise<string[]> {
+    const [counts, pinged] = await Promise.allSettled([
+      bounded(queue.counts(engine.member)),
+      bounded(engine.ping(AbortSignal.timeout(PATIENCE))),
+    ])
+    const absent: string[] = []
+    if (counts.status === 'rejected') absent.push('redis')
+    else if (counts.value.workers === 0) absent.push('workers')
+    if (pinged.status === 'rejected') absent.push('engine')
+    return absent
+  }
+
+  async function figures(): Promise<ServerFigures> {
+    const { member } = engine
+    const [operations, counts, warnings] = await Promise.all([
+      store.figures(),
+      queue.counts(member),
+      records.list('warning'),
+    ])
+    const unresolved = warnings.filter((warning) => warning.status !== 'resolved').length
+    return { operations, queue: { member, ...counts }, warnings: unresolved }
+  }
+
+  return { view, update, resources, missing, figures }
+}
+
+/** Calls again only when the last answer is old; one call at a time. */
+function remember<T>(ask: () => Promise<T>, clock: Clock): () => Promise<T> {
+  let last: { at: number; answer: Promise<T> } | undefined
+  return () => {
+    if (last !== undefined && clock.now() - last.at < INFO_AGE) return last.answer
+    const asked = { at: clock.now(), answer: ask() }
+    last = asked
+    asked.answer.catch(() => {
+      if (last === asked) last = undefined
+    })
+    return asked.answer
+  }
+}
+
+/** Rejects when there is no answer in time. */
+async function bounded<T>(answer: Promise<T>): Promise<T> {
+  const { promise, reject } = Promise.withResolvers<never>()
+  const timer = setTimeout(() => reject(new Error('No answer in time')), PATIENCE)
+  try {
+    return await Promise.race([answer, promise])
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
+/** LXD drops a key that is set to nothing. */
+function withoutEmpty(config: Config): Config {
+  return Object.fromEntries(Object.entries(config).filter(([, value]) => value !== ''))
+}
+
+function toEnvironment(info: EngineInfo | undefined, deps: ServerDeps): Environment {
+  return {
+    ...BLANK,
+    ...(info !== undefined && toEngineSide(info)),
+    addresses: deps.addresses,
+    server_pid: process.pid,
+    server_version: deps.version,
+  }
+}
+
+/** What can be said while the engine is away; the fields that have no meaning on Docker stay so. */
+const BLANK = {
+  architectures: [],
+  certificate: '',
+  certificate_fingerprint: '',
+  driver: 'docker',
+  driver_version: '',
+  firewall: '',
+  kernel: 'Linux',
+  kernel_architecture: '',
+  kernel_features: {},
+  kernel_version: '',
+  lxc_features: {},
+  os_name: '',
+  os_version: '',
+  project: 'default',
+  server: 'windlass',
+  server_clustered: false,
+  server_event_mode: 'full-mesh',
+  server_name: hostname(),
+  storage: '',
+  storage_version: '',
+  storage_supported_drivers: [],
+}
+
+function toEngineSide(info: EngineInfo) {
+  // "Debian GNU/Linux 12 (bookworm)": the version begins with the first number.
+  const [name = '', ...version] = info.os.split(/ (?=[0-9])/)
+  return {
+    architectures: runnableArchitectures(info.architecture),
+    driver_version: info.version,
+    kernel_architecture: lxdArchitecture(info.architecture),
+    kernel_version: info.kernel,
+    os_name: name,
+    os_version: version.join(' '),
+    server_name: info.name,
+    storage: info.storageDriver,
+    storage_version: info.version,
+    storage_supported_drivers: [{ Name: info.storageDriver, Version: info.version, Remote: false }],
+  }
+}
+
+function toResources(info: EngineInfo): Resources {
+  // Only an engine on this machine has the memory we can look at.
+  const used = info.memoryBytes === totalmem() ? totalmem() - freemem() : 0
+  const total = info.memoryBytes
+  const architecture = lxdArchitecture(info.architecture)
+  const cores = Array.from({ length: info.cpus }, (_, core) => ({
+    core,
+    die: 0,
+    threads: [{ id: core, numa_node: 0, thread: 0, online: true, isolated: false }],
+  }))
+  return {
+    cpu: { architecture, sockets: [{ name: '', vendor: '', socket: 0, cache: [], cores }], total: info.cpus },
+    memory: {
+      nodes: [{ numa_node: 0, hugepages_used: 0, hugepages_total: 0, used, total }],
+      hugepages_total: 0,
+      hugepages_used: 0,
+      hugepages_size: 0,
+      used,
+      total,
+    },
+    gpu: { cards: [], total: 0 },
+    network: { cards: [], total: 0 },
+    storage: { disks: [], total: 0 },
+    usb: { devices: [], total: 0 },
+    pci: { devices: [], total: 0 },
+    system: {
+      uuid: '',
+      vendor: '',
+      product: '',
+      family: '',
+      version: '',
+      sku: '',
+      serial: '',
+      type: 'physical',
+      firmware: null,
+      chassis: null,
+      motherboard: null,
+    },
+  }
+}
