@@ -22,6 +22,12 @@ export interface Follower {
 
 export type Events = ReturnType<typeof createEvents>
 
+interface Resumption {
+  after: string
+  tell(event: LogEvent): void
+  follower: Follower
+}
+
 /** Events of the past are read in pages of this many. */
 const PAGE = 500
 
@@ -47,30 +53,34 @@ export function createEvents(deps: { bus: EventBus }) {
     return resume({ after: following.after, tell, follower })
   }
 
-  function resume(from: { after: string; tell(event: LogEvent): void; follower: Follower }): () => void {
-    let stopped = false
-    let live = false
-    let waiting: LogEvent[] = []
-    const stop = bus.subscribe((event) => (live ? from.tell(event) : void waiting.push(event)))
+  function resume(from: Resumption): () => void {
+    const stopping = new AbortController()
+    let waiting: LogEvent[] | undefined = []
+    const stop = bus.subscribe((event) => (waiting === undefined ? from.tell(event) : void waiting.push(event)))
     const catchUp = async () => {
-      let last = from.after
-      for (let more = true; more && !stopped;) {
-        const { events, complete } = await bus.since(last, PAGE)
-        if (!complete) from.follower.event('', gap('Events before this one are no longer kept'))
-        for (const event of events) from.tell(event)
-        last = events.at(-1)?.id ?? last
-        more = events.length >= PAGE
-      }
+      const last = await replay(from, stopping.signal)
       // What came live meanwhile was partly in the pages as well.
-      for (const event of waiting) if (isAfter(event.id, last)) from.tell(event)
-      waiting = []
-      live = true
+      for (const event of waiting ?? []) if (isAfter(event.id, last)) from.tell(event)
+      waiting = undefined
     }
     catchUp().catch((failure: unknown) => from.follower.failed(failure))
     return () => {
-      stopped = true
+      stopping.abort()
       stop()
     }
+  }
+
+  /** Tells what is kept after an event, page by page; the id of the last one. */
+  async function replay(from: Resumption, signal: AbortSignal): Promise<string> {
+    let last = from.after
+    while (!signal.aborted) {
+      const { events, complete } = await bus.since(last, PAGE)
+      if (!complete) from.follower.event('', gap('Events before this one are no longer kept'))
+      for (const event of events) from.tell(event)
+      last = events.at(-1)?.id ?? last
+      if (events.length < PAGE) break
+    }
+    return last
   }
 
   return { cursor, follow, close: unsubscribe }
