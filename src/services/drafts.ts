@@ -1,0 +1,85 @@
+/** What an instance is to become: the request, its profiles and its image, checked as a whole before anything is accepted. */
+import type { Config, Devices, Role } from '../contract/common.ts'
+import type { InstanceRecord, LeaseRecord } from '../contract/records.ts'
+import { checkInstanceConfig } from '../core/config-keys.ts'
+import { toContainerSpec } from '../core/container-spec.ts'
+import { checkDevices, checkExpandedDevices } from '../core/devices.ts'
+import type { Engine, OwnLabels } from '../core/engine.ts'
+import { expandConfig, expandDevices, pickProfiles } from '../core/expand.ts'
+import { notFound } from '../core/failure.ts'
+import { checkPolicy } from '../core/policy.ts'
+import type { RecordReader } from '../core/ports.ts'
+
+export type Drafts = ReturnType<typeof createDrafts>
+
+/** The parts of an instance that a user writes. */
+export interface Wanted {
+  config: Config
+  devices: Devices
+  profiles: string[]
+}
+
+const NO_LABELS: OwnLabels = { deployment: '', role: 'instance', uuid: '', project: '', operation: '', step: '', origin: '' }
+
+export function createDrafts(deps: { records: RecordReader; engines: ReadonlyMap<string, Engine>; hosts: Hosts }) {
+  /** Config and devices with the profiles' under them; every fault in them is a bad-request with LXD's text. */
+  async function expand(project: string, wanted: Wanted): Promise<{ config: Config; devices: Devices }> {
+    checkInstanceConfig(wanted.config, 'Invalid config: ')
+    checkDevices(wanted.devices)
+    const { profiles, missing } = pickProfiles(wanted.profiles, await deps.records.list('profile', project))
+    if (missing !== undefined) throw notFound(`Requested profile "${missing}" doesn't exist`)
+    const devices = expandDevices(profiles, wanted.devices)
+    checkExpandedDevices(devices)
+    return { config: expandConfig(profiles, wanted.config), devices }
+  }
+
+  /** Would this role be allowed, and this engine able, to make it? The worker asks again with what it really makes. */
+  async function check(role: Role, instance: InstanceRecord, leases: LeaseRecord[]): Promise<void> {
+    const expanded = await expand(instance.project, instance)
+    const [networks, volumes, known] = await Promise.all([
+      deps.records.list('network'),
+      deps.records.list('volume', instance.project),
+      deps.records.list('lease'),
+    ])
+    const own = known.filter((lease) => lease.instance === instance.uuid)
+    const spec = toContainerSpec({
+      instance,
+      ...expanded,
+      image: undefined,
+      networks,
+      leases: [...own, ...leases],
+      volumes,
+      host: await deps.hosts.of(instance.member),
+      labels: NO_LABELS,
+      name: instance.name,
+    })
+    checkPolicy(role, spec, expanded.config)
+  }
+
+  return { expand, check }
+}
+
+/** The figures of each engine's machine, asked once; when it cannot be asked, bounds that refuse nothing. */
+export interface Hosts {
+  of(member: string): Promise<{ cpus: number; memoryBytes: number }>
+}
+
+const UNKNOWN_HOST = { cpus: 4096, memoryBytes: Number.MAX_SAFE_INTEGER }
+
+export function createHosts(engines: ReadonlyMap<string, Engine>): Hosts {
+  const known = new Map<string, { cpus: number; memoryBytes: number }>()
+  async function of(member: string) {
+    const host = known.get(member)
+    if (host !== undefined) return host
+    try {
+      const info = await engines.get(member)?.info(AbortSignal.timeout(1_000))
+      if (info === undefined) return UNKNOWN_HOST
+      known.set(member, { cpus: info.cpus, memoryBytes: info.memoryBytes })
+      return info
+    } catch {
+      // New operations are accepted while the engine is away; the worker checks with the true figures.
+      return UNKNOWN_HOST
+    }
+  }
+  return { of }
+}

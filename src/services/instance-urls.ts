@@ -1,0 +1,30 @@
+/** The URLs by which operations and events name instances and snapshots; another project than default is in the query. */
+interface Named {
+  project: string
+  name: string
+}
+
+const inProject = (project: string): string => (project === 'default' ? '' : `?project=${encodeURIComponent(project)}`)
+
+export function instanceUrl({ project, name }: Named, root = 'instances'): string {
+  return `/1.0/${root}/${encodeURIComponent(name)}${inProject(project)}`
+}
+
+export function snapshotUrl({ project, name }: Named, snapshot: string, root = 'instances'): string {
+  return `/1.0/${root}/${encodeURIComponent(name)}/snapshots/${encodeURIComponent(snapshot)}${inProject(project)}`
+}
+
+/** LXD's `resources` of an operation on instances: each under its new and its old name. */
+export function instanceResources(...instances: Named[]): Record<string, string[]> {
+  return {
+    instances: instances.map((one) => instanceUrl(one)),
+    containers: instances.map((one) => instanceUrl(one, 'containers')),
+  }
+}
+
+export function snapshotResources(instance: Named, snapshot: string): Record<string, string[]> {
+  return {
+    ...instanceResources(instance),
+    instances_snapshots: [snapshotUrl(instance, snapshot)],
+  }
+}

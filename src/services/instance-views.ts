@@ -1,0 +1,108 @@
+/** Instances as they are read: the record, its expansion by profiles, and the engine's word on its state. */
+import type { Config, Devices } from '../contract/common.ts'
+import type { InstanceState } from '../contract/instance.ts'
+import type { InstanceRecord, ProfileRecord, SnapshotRecord } from '../contract/records.ts'
+import { expandConfig, expandDevices, pickProfiles } from '../core/expand.ts'
+import { notFound } from '../core/failure.ts'
+import { instanceStatus, type InstanceStatus } from '../core/instance-status.ts'
+import type { RecordReader } from '../core/ports.ts'
+import { mayEnter, requireProject, type Caller } from './caller.ts'
+import type { Inventory } from './inventory.ts'
+import type { Sampler } from './sampler.ts'
+
+export interface Where {
+  project: string
+  name: string
+}
+
+export interface InstanceView {
+  record: InstanceRecord
+  status: InstanceStatus
+  /** Expanded: profiles in order, then its own. */
+  config: Config
+  devices: Devices
+  snapshots: SnapshotRecord[]
+}
+
+export interface InstanceViewsDeps {
+  records: RecordReader
+  inventory: Inventory
+  sampler: Sampler
+}
+
+export type InstanceViews = ReturnType<typeof createInstanceViews>
+
+export function createInstanceViews({ records, inventory, sampler }: InstanceViewsDeps) {
+  /** Instances of one project, or of every project the caller may enter. */
+  async function list(caller: Caller, project: string | undefined): Promise<InstanceView[]> {
+    if (project !== undefined && !mayEnter(caller, project)) return []
+    const [instances, profiles, snapshots] = await Promise.all([
+      records.list('instance', project),
+      records.list('profile', project),
+      records.list('snapshot'),
+    ])
+    const byInstance = Map.groupBy(snapshots, (snapshot) => snapshot.instance)
+    const byProject = Map.groupBy(profiles, (profile) => profile.project)
+    return instances
+      .filter((record) => mayEnter(caller, record.project))
+      .map((record) => toView(record, byProject.get(record.project) ?? [], byInstance.get(record.uuid) ?? []))
+  }
+
+  async function get(caller: Caller, where: Where): Promise<InstanceView> {
+    requireProject(caller, where.project)
+    const record = await records.find('instance', where.project, where.name)
+    if (record === undefined) throw notFound('Instance not found')
+    const [profiles, snapshots] = await Promise.all([
+      records.list('profile', where.project),
+      records.list('snapshot', record.uuid),
+    ])
+    return toView(record, profiles, snapshots)
+  }
+
+  function toView(record: InstanceRecord, known: ProfileRecord[], snapshots: SnapshotRecord[]): InstanceView {
+    const { profiles } = pickProfiles(record.profiles, known)
+    return {
+      record,
+      status: instanceStatus(record, inventory.container(record.member, record.container)),
+      config: expandConfig(profiles, record.config),
+      devices: expandDevices(profiles, record.devices),
+      snapshots: snapshots.toSorted((a, b) => (a.created_at < b.created_at ? -1 : 1)),
+    }
+  }
+
+  /** Live figures by uuid; for lists at most ten seconds old. */
+  async function states(views: InstanceView[]): Promise<Map<string, InstanceState>> {
+    const running = views.filter(({ status }) => status.code !== 102).map(({ record }) => record)
+    await sampler.refresh(running)
+    return new Map(views.map((view) => [view.record.uuid, toState(view)]))
+  }
+
+  /** Live figures of one, measured now. */
+  async function state(caller: Caller, where: Where): Promise<InstanceState> {
+    const view = await get(caller, where)
+    if (view.status.code !== 102) await sampler.measure(view.record)
+    return toState(view)
+  }
+
+  function toState({ record, status, devices }: InstanceView): InstanceState {
+    const container = inventory.container(record.member, record.container)
+    const sample = status.code === 102 ? undefined : sampler.latest(record)
+    return {
+      status: status.status,
+      status_code: status.code,
+      disk: {},
+      memory: {
+        usage: sample?.memoryBytes ?? 0,
+        usage_peak: sample?.memoryPeakBytes ?? 0,
+        swap_usage: sample?.swapBytes ?? 0,
+        swap_usage_peak: 0,
+      },
+      network: sample === undefined || container === undefined ? null : sampler.networks(container, sample, devices),
+      pid: sample?.pid ?? 0,
+      processes: sample?.processes ?? 0,
+      cpu: { usage: sample?.cpuNanoseconds ?? 0 },
+    }
+  }
+
+  return { list, get, state, states }
+}

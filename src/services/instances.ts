@@ -1,0 +1,159 @@
+/** What can be done with an instance that is there. Reading is in instance-views.ts, creating in instance-creation.ts. */
+import type { InstanceExecPost, InstancePatch, InstancePut, InstanceStatePut } from '../contract/instance.ts'
+import type { OperationRecord } from '../contract/operation-record.ts'
+import type { InstanceRecord } from '../contract/records.ts'
+import { keepVolatile } from '../core/config-keys.ts'
+import { checkIfMatch, etagOf } from '../core/etag.ts'
+import { withoutEmpty } from '../core/expand.ts'
+import { badRequest, notImplemented } from '../core/failure.ts'
+import { checkAction, checkProtection, parseStateAction } from '../core/instance-status.ts'
+import { parseInstanceName } from '../core/names.ts'
+import type { BusyClaim, RecordChange } from '../core/ports.ts'
+import { CATALOG, type InputOf, type Kind } from '../operations/catalog.ts'
+import { requireRole, type Caller } from './caller.ts'
+import type { Drafts } from './drafts.ts'
+import type { InstanceViews, Where } from './instance-views.ts'
+import { instanceResources, instanceUrl } from './instance-urls.ts'
+import type { Leases } from './leases.ts'
+import type { Operations } from './operations.ts'
+
+export interface InstancesDeps {
+  views: InstanceViews
+  operations: Operations
+  drafts: Drafts
+  leases: Leases
+}
+
+export type Instances = ReturnType<typeof createInstances>
+
+export function createInstances({ views, operations, drafts, leases }: InstancesDeps) {
+  /** `PUT`: the whole writable side. What LXD guards (volatile keys) stays when the client leaves it out. */
+  async function update(caller: Caller, where: Where, body: InstancePut, ifMatch?: string): Promise<OperationRecord> {
+    const { record } = await writable(caller, where, ifMatch)
+    return submitUpdate(caller, record, {
+      ...record,
+      config: keepVolatile(record.config, withoutEmpty(body.config ?? {})),
+      devices: body.devices ?? {},
+      profiles: body.profiles ?? ['default'],
+      description: body.description ?? '',
+      ephemeral: body.ephemeral ?? false,
+    })
+  }
+
+  /** `PATCH`: merged into what is there; LXD answers it synchronously. */
+  async function patch(caller: Caller, where: Where, body: InstancePatch, ifMatch?: string): Promise<void> {
+    const { record } = await writable(caller, where, ifMatch)
+    const next = {
+      ...record,
+      config: withoutEmpty({ ...record.config, ...body.config }),
+      devices: { ...record.devices, ...body.devices },
+      profiles: body.profiles ?? record.profiles,
+      description: body.description ?? record.description,
+      ephemeral: body.ephemeral ?? record.ephemeral,
+    }
+    await operations.perform(caller, await updateOf(caller, record, next))
+  }
+
+  async function submitUpdate(caller: Caller, now: InstanceRecord, next: InstanceRecord): Promise<OperationRecord> {
+    return operations.submit(caller, await updateOf(caller, now, next))
+  }
+
+  async function updateOf(caller: Caller, now: InstanceRecord, next: InstanceRecord) {
+    const { devices } = await drafts.expand(next.project, next)
+    const taken = await leases.take(next, devices)
+    await drafts.check(caller.role, next, taken)
+    return {
+      ...on(now, 'instance.update', { instance: now.uuid, next }),
+      changes: taken.map((record): RecordChange => ({ change: 'put', noun: 'lease', record })),
+      provisional: taken.map(({ uuid }) => ({ noun: 'lease' as const, uuid })),
+    }
+  }
+
+  async function rename(caller: Caller, where: Where, name: string): Promise<OperationRecord> {
+    requireRole(caller, 'operator')
+    const view = await views.get(caller, where)
+    parseInstanceName(name)
+    checkAction('rename', view.status.status)
+    const { record } = view
+    return operations.submit(caller, {
+      ...on(record, 'instance.rename', { instance: record.uuid, name }),
+      resources: instanceResources(record, { ...record, name }),
+      names: [{ noun: 'instance', scope: record.project, name }],
+      taken: `Name "${name}" already in use`,
+    })
+  }
+
+  async function remove(caller: Caller, where: Where): Promise<OperationRecord> {
+    requireRole(caller, 'operator')
+    const view = await views.get(caller, where)
+    checkAction('delete', view.status.status)
+    checkProtection(view.config)
+    return operations.submit(caller, on(view.record, 'instance.delete', { instance: view.record.uuid }))
+  }
+
+  /** start, stop, restart, freeze, unfreeze. `start` of a frozen one is refused, as in LXD. */
+  async function changeState(caller: Caller, where: Where, body: InstanceStatePut): Promise<OperationRecord> {
+    requireRole(caller, 'operator')
+    const action = parseStateAction(body.action ?? '')
+    if (body.stateful === true) throw badRequest('Stateful stop is not possible on Docker Engine')
+    const view = await views.get(caller, where)
+    checkAction(action, view.status.status)
+    const { record } = view
+    const target = { instance: record.uuid }
+    const bound = { ...target, timeout: body.timeout ?? -1, force: body.force ?? false }
+    if (action === 'stop') return operations.submit(caller, state(record, 'instance.stop', bound))
+    if (action === 'restart') return operations.submit(caller, state(record, 'instance.restart', bound))
+    if (action === 'start') return operations.submit(caller, state(record, 'instance.start', target))
+    if (action === 'freeze') return operations.submit(caller, state(record, 'instance.freeze', target))
+    return operations.submit(caller, state(record, 'instance.unfreeze', target))
+  }
+
+  /** A command whose output is kept (`record-output`) or dropped; its exit code is in the operation's metadata. */
+  async function exec(caller: Caller, where: Where, body: InstanceExecPost): Promise<OperationRecord> {
+    requireRole(caller, 'operator')
+    const command = body.command ?? []
+    if (command.length === 0) throw badRequest('No command given')
+    if (body['wait-for-websocket'] === true || body.interactive === true)
+      throw notImplemented('Exec over websockets is not served yet; use "record-output" and read the instance\'s logs')
+    const view = await views.get(caller, where)
+    checkAction('exec', view.status.status)
+    const { record } = view
+    const input: InputOf<'instance.exec'> = {
+      instance: record.uuid,
+      command,
+      environment: body.environment ?? {},
+      user: body.user ?? 0,
+      group: body.group ?? 0,
+      cwd: body.cwd ?? '',
+      record: body['record-output'] ?? false,
+    }
+    return operations.submit(caller, on(record, 'instance.exec', input, 'use'))
+  }
+
+  async function writable(caller: Caller, where: Where, ifMatch: string | undefined) {
+    requireRole(caller, 'operator')
+    const view = await views.get(caller, where)
+    checkIfMatch(ifMatch, etagOf(view.record.uuid, view.record.rev))
+    return view
+  }
+
+  return { ...views, update, patch, rename, remove, changeState, exec }
+}
+
+/** An operation on one instance that is there; `own` keeps every other change away until it ends. */
+export function on<K extends Kind>(record: InstanceRecord, kind: K, input: InputOf<K>, mode: BusyClaim['mode'] = 'own') {
+  return {
+    kind,
+    input,
+    project: record.project,
+    member: record.member,
+    entity: { id: record.uuid, name: record.name, url: instanceUrl(record) },
+    resources: instanceResources(record),
+    busy: [{ key: `instance:${record.uuid}`, mode, action: CATALOG[kind].action } satisfies BusyClaim],
+  }
+}
+
+/** LXD names only the new path for changes of state. */
+function state<K extends Kind>(record: InstanceRecord, kind: K, input: InputOf<K>) {
+  return { ...on(record, kind, input), resources: { instances: [instanceUrl(record)] } }
+}

@@ -1,0 +1,102 @@
+/** Live figures of running instances: fresh for one, at most ten seconds old for lists, measured only while asked. */
+import type { Devices } from '../contract/common.ts'
+import type { InstanceState } from '../contract/instance.ts'
+import type { ContainerStats, ContainerSummary, Engine } from '../core/engine.ts'
+import { effectiveDevices } from '../core/expand.ts'
+import type { Clock } from '../core/ports.ts'
+
+export interface Sample extends ContainerStats {
+  at: number
+  pid: number
+}
+
+type OnEngine = { member: string; container: string }
+type Networks = NonNullable<InstanceState['network']>
+
+export interface Sampler {
+  measure(of: OnEngine): Promise<void>
+  /** Measures those whose last figures are too old, a few at a time. */
+  refresh(of: OnEngine[]): Promise<void>
+  latest(of: OnEngine): Sample | undefined
+  /** The instance's nics by LXD's device names, and its loopback. */
+  networks(container: ContainerSummary, sample: Sample, devices: Devices): Networks
+}
+
+/** Milliseconds for which lists show the same figures. */
+const FRESH = 10_000
+const AT_ONCE = 8
+
+export function createSampler(deps: { engines: ReadonlyMap<string, Engine>; clock: Clock }): Sampler {
+  const samples = new Map<string, Sample>()
+
+  async function measure({ member, container }: OnEngine): Promise<void> {
+    const engine = deps.engines.get(member)
+    if (engine === undefined) return
+    const [stats, detail] = await Promise.all([engine.containers.stats(container), engine.containers.inspect(container)])
+    if (stats === undefined || detail === undefined) samples.delete(container)
+    else samples.set(container, { ...stats, at: deps.clock.now(), pid: detail.pid })
+  }
+
+  async function refresh(of: OnEngine[]): Promise<void> {
+    const old = deps.clock.now() - FRESH
+    for (const [container, sample] of samples) if (sample.at < old - FRESH) samples.delete(container)
+    const waiting = of.filter(({ container }) => (samples.get(container)?.at ?? 0) < old)
+    const worker = async () => {
+      // A figure that cannot be had is shown as none; the list itself must not fail for it.
+      for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) await measure(next).catch(() => undefined)
+    }
+    await Promise.all(Array.from({ length: AT_ONCE }, worker))
+  }
+
+  return { measure, refresh, latest: ({ container }) => samples.get(container), networks }
+}
+
+function networks(container: ContainerSummary, sample: Sample, devices: Devices): Networks {
+  const interfaces = Object.keys(sample.networks).toSorted()
+  const nics = Object.entries(effectiveDevices(devices)).filter(([, device]) => device['type'] === 'nic')
+  const result: Networks = { lo: LOOPBACK }
+  for (const [at, [name, device]] of nics.entries()) {
+    const attached = container.networks[device['network'] ?? device['parent'] ?? '']
+    if (attached === undefined) continue
+    const counted = sample.networks[interfaces[at] ?? '']
+    result[device['name'] ?? name] = {
+      addresses: addressesOf(attached),
+      counters: countersOf(counted),
+      hwaddr: attached.mac,
+      host_name: '',
+      mtu: 1500,
+      state: 'up',
+      type: 'broadcast',
+    }
+  }
+  return result
+}
+
+function addressesOf(attached: ContainerSummary['networks'][string]): Networks[string]['addresses'] {
+  const four = { family: 'inet', address: attached.address, netmask: String(attached.prefix), scope: 'global' } as const
+  const six = { family: 'inet6', address: attached.ipv6, netmask: String(attached.prefix6), scope: 'global' } as const
+  return [four, six].filter(({ address }) => address !== '')
+}
+
+function countersOf(counted: ContainerStats['networks'][string] | undefined): Networks[string]['counters'] {
+  return {
+    bytes_received: counted?.rxBytes ?? 0,
+    bytes_sent: counted?.txBytes ?? 0,
+    packets_received: counted?.rxPackets ?? 0,
+    packets_sent: counted?.txPackets ?? 0,
+    errors_received: counted?.rxErrors ?? 0,
+    errors_sent: counted?.txErrors ?? 0,
+    packets_dropped_inbound: counted?.rxDropped ?? 0,
+    packets_dropped_outbound: counted?.txDropped ?? 0,
+  }
+}
+
+const LOOPBACK: Networks[string] = {
+  addresses: [{ family: 'inet', address: '127.0.0.1', netmask: '8', scope: 'local' }],
+  counters: countersOf(undefined),
+  hwaddr: '',
+  host_name: '',
+  mtu: 65536,
+  state: 'up',
+  type: 'loopback',
+}

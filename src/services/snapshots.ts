@@ -1,0 +1,138 @@
+import type { OperationRecord } from '../contract/operation-record.ts'
+import type { InstanceRecord, SnapshotRecord } from '../contract/records.ts'
+import type { SnapshotsPost } from '../contract/snapshot.ts'
+import { NEVER } from '../contract/common.ts'
+import { checkIfMatch, etagOf } from '../core/etag.ts'
+import { badRequest, notFound } from '../core/failure.ts'
+import { checkAction } from '../core/instance-status.ts'
+import { parseSnapshotName, snapshotNumberedName } from '../core/names.ts'
+import type { Clock, RecordReader } from '../core/ports.ts'
+import { requireRole, type Caller } from './caller.ts'
+import type { Drafts } from './drafts.ts'
+import { on } from './instances.ts'
+import { instanceUrl, snapshotResources, snapshotUrl } from './instance-urls.ts'
+import type { InstanceViews, InstanceView, Where } from './instance-views.ts'
+import type { Operations } from './operations.ts'
+
+export interface SnapshotsDeps {
+  records: RecordReader
+  views: InstanceViews
+  operations: Operations
+  drafts: Drafts
+  clock: Clock
+}
+
+export type Snapshots = ReturnType<typeof createSnapshots>
+
+const TAKEN = 'Failed creating instance snapshot record: This "instances_snapshots" entry already exists'
+
+export function createSnapshots({ views, operations, drafts, clock }: SnapshotsDeps) {
+  async function list(caller: Caller, where: Where): Promise<SnapshotRecord[]> {
+    return (await views.get(caller, where)).snapshots
+  }
+
+  async function get(caller: Caller, where: Where, name: string): Promise<SnapshotRecord> {
+    return (await find(caller, where, name)).snapshot
+  }
+
+  async function create(caller: Caller, where: Where, body: SnapshotsPost): Promise<OperationRecord> {
+    requireRole(caller, 'operator')
+    if (body.stateful === true) throw badRequest('Stateful snapshots are not possible on Docker Engine')
+    const view = await views.get(caller, where)
+    checkAction('snapshot', view.status.status)
+    const record = snapshotOf(view, body)
+    return operations.submit(caller, {
+      ...on(view.record, 'snapshot.create', { instance: view.record.uuid, record }),
+      ...about(view.record, record),
+      names: [{ noun: 'snapshot', scope: view.record.uuid, name: record.name }],
+      taken: TAKEN,
+    })
+  }
+
+  function snapshotOf({ record, config, snapshots }: InstanceView, body: SnapshotsPost): SnapshotRecord {
+    const now = new Date(clock.now())
+    const taken = snapshots.map(({ name }) => name)
+    const name = body.name || snapshotNumberedName(config['snapshots.pattern'] ?? '', taken, now)
+    const { uuid, rev: _rev, name: _name, container: _container, last_used_at: _used, power: _power, ...kept } = record
+    return {
+      ...kept,
+      rev: 0,
+      uuid: clock.uuid(),
+      name: parseSnapshotName(name),
+      instance: uuid,
+      created_at: now.toISOString(),
+      expires_at: body.expires_at ?? NEVER,
+      size: -1,
+      volumes: [],
+    }
+  }
+
+  /** Only the expiry of a snapshot can be changed. */
+  async function update(
+    caller: Caller,
+    where: Where,
+    name: string,
+    change: { expires_at: string | null | undefined; ifMatch: string | undefined },
+  ): Promise<OperationRecord> {
+    requireRole(caller, 'operator')
+    const { view, snapshot } = await find(caller, where, name)
+    checkIfMatch(change.ifMatch, etagOf(snapshot.uuid, snapshot.rev))
+    const next = { ...snapshot, expires_at: change.expires_at ?? NEVER }
+    const input = { instance: snapshot.instance, snapshot: snapshot.uuid, next }
+    return operations.submit(caller, { ...on(view.record, 'snapshot.update', input), ...about(view.record, snapshot) })
+  }
+
+  async function rename(caller: Caller, where: Where, name: string, newName: string): Promise<OperationRecord> {
+    requireRole(caller, 'operator')
+    const { view, snapshot } = await find(caller, where, name)
+    const next = { ...snapshot, name: parseSnapshotName(newName) }
+    const input = { instance: snapshot.instance, snapshot: snapshot.uuid, next }
+    return operations.submit(caller, {
+      ...on(view.record, 'snapshot.rename', input),
+      ...about(view.record, snapshot),
+      names: [{ noun: 'snapshot', scope: snapshot.instance, name: newName }],
+      taken: `Name "${newName}" already in use`,
+    })
+  }
+
+  async function remove(caller: Caller, where: Where, name: string): Promise<OperationRecord> {
+    requireRole(caller, 'operator')
+    const { view, snapshot } = await find(caller, where, name)
+    const input = { instance: snapshot.instance, snapshot: snapshot.uuid }
+    return operations.submit(caller, { ...on(view.record, 'snapshot.delete', input), ...about(view.record, snapshot) })
+  }
+
+  /** `name` alone or `instance/name`, as lxc sends it. */
+  async function restore(caller: Caller, where: Where, name: string): Promise<OperationRecord> {
+    requireRole(caller, 'operator')
+    const own = name.startsWith(`${where.name}/`) ? name.slice(where.name.length + 1) : name
+    const view = await views.get(caller, where)
+    const snapshot = view.snapshots.find((candidate) => candidate.name === own)
+    if (snapshot === undefined) throw notFound(`Snapshot ${where.name}/${own} does not exist`)
+    const { config, devices, profiles } = snapshot
+    await drafts.check(caller.role, { ...view.record, config, devices, profiles }, [])
+    return operations.submit(caller, {
+      ...on(view.record, 'snapshot.restore', { instance: view.record.uuid, snapshot: snapshot.uuid }),
+      entity: { id: view.record.uuid, name: view.record.name, url: instanceUrl(view.record) },
+    })
+  }
+
+  async function find(caller: Caller, where: Where, name: string) {
+    const view = await views.get(caller, where)
+    const snapshot = view.snapshots.find((candidate) => candidate.name === name)
+    if (snapshot === undefined)
+      throw notFound(
+        `Failed to fetch snapshot "${name}" of instance "${where.name}" in project "${where.project}": InstanceSnapshot not found`,
+      )
+    return { view, snapshot }
+  }
+
+  return { list, get, create, update, rename, remove, restore }
+}
+
+function about(instance: InstanceRecord, snapshot: SnapshotRecord) {
+  return {
+    entity: { id: snapshot.uuid, name: `${instance.name}/${snapshot.name}`, url: snapshotUrl(instance, snapshot.name) },
+    resources: snapshotResources(instance, snapshot.name),
+  }
+}
