@@ -2,7 +2,7 @@
 // own. What it expects of the command line:
 //
 //   node <entry> serve     the API process
-//   node <entry> worker    one worker process; WINDLASS_WORKER_NAME is `worker 1`, `worker 2` …
+//   node <entry> worker    one worker process
 //
 // Both get the caller's environment plus WINDLASS_DATA_DIR, WINDLASS_HTTP, WINDLASS_SOCKET, REDIS_URL (our own Redis is
 // `unix:///<data dir>/redis.sock`) and DOCKER_HOST. Both say once over the IPC channel that they are ready:
@@ -11,7 +11,8 @@
 //   process.send?.({ type: 'ready' })                                 // worker: taking jobs
 //
 // `url` and `docs` are left out with WINDLASS_HTTP=off, `tokenFile` where WINDLASS_TOKEN is used. SIGTERM means drain
-// and end. They should do the same on `process.once('disconnect', …)`: then this supervisor has died.
+// and end, and so does `process.once('disconnect', …)`: this supervisor has died. A socket file that a killed process
+// has left is theirs to replace.
 import { mkdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { ensureBusybox } from './busybox.ts'
@@ -99,14 +100,11 @@ async function start(options: UpOptions, output: UpOutput, running: Running, sto
   if (redis !== undefined) await startRedis(redis, options, output, running)
   stop.throwIfAborted()
   const env = childEnvironment(options, dockerHost)
-  const keep = (name: string, command: string, more: Environment = {}): Supervised =>
-    supervise(
-      { name, command: [process.execPath, options.entry, command], env: { ...env, ...more }, ready: 'message' },
-      output.sink,
-    )
+  const keep = (name: string, command: string): Supervised =>
+    supervise({ name, command: [process.execPath, options.entry, command], env, ready: 'message' }, output.sink)
   running.api.push(keep('api', 'serve'))
   for (let i = 1; i <= options.workers; i++) {
-    running.workers.push(keep(`worker ${i}`, 'worker', { WINDLASS_WORKER_NAME: `worker ${i}` }))
+    running.workers.push(keep(`worker ${i}`, 'worker'))
   }
   const [note] = await Promise.all([...running.api, ...running.workers].map((child) => child.ready))
   await announce(readReadyNote(note, options.socket), busybox, options, output)

@@ -6,7 +6,8 @@ import { env } from 'node:process'
 import { promisify } from 'node:util'
 import { askEngine } from './ask-engine.ts'
 import { makeOwnedDirectory, sweepLeftovers } from './owned-directory.ts'
-import { isGoneWithin, processesInNetwork, processesOfContainers, signal, startOf, until } from './processes.ts'
+import { isGoneWithin, sendSignal, startOf } from '../../src/setup/processes.ts'
+import { processesInNetwork, processesOfContainers, until } from './processes.ts'
 
 const run = promisify(execFile)
 
@@ -123,7 +124,7 @@ async function startOwnEngine(options: TestEngineOptions): Promise<TestEngine> {
     const network = await readlink(`/proc/${pid}/ns/net`)
     await writeFile(join(directory, 'engine.json'), JSON.stringify({ pid, start: await startOf(pid), network }))
   } catch (error) {
-    signal(pid, 'SIGKILL')
+    sendSignal(pid, 'SIGKILL')
     await rm(directory, { recursive: true, force: true })
     throw error
   }
@@ -201,7 +202,7 @@ async function removeEngine(directory: string): Promise<void> {
   const note: EngineNote | undefined = text === undefined ? await noteFromPidFile(directory) : JSON.parse(text)
   if (note && (await startOf(note.pid)) === note.start) {
     await killContainers(join(directory, 'docker.sock'))
-    signal(note.pid, 'SIGTERM')
+    sendSignal(note.pid, 'SIGTERM')
     await isGoneWithin(note.pid, 5_000)
   }
   if (note) await killRemains(directory, note)
@@ -233,7 +234,7 @@ async function killRemains(directory: string, note: EngineNote): Promise<void> {
   const host = await readlink('/proc/self/ns/net')
   const inNetwork = note.network === host ? [] : await processesInNetwork(note.network)
   const pids = [...inNetwork, ...(await processesOfContainers(containers))]
-  for (const pid of pids) signal(pid, 'SIGKILL')
+  for (const pid of pids) sendSignal(pid, 'SIGKILL')
   await Promise.all(pids.map((pid) => isGoneWithin(pid, 5_000)))
   await removeControlGroups(containers)
 }

@@ -1,7 +1,7 @@
 import { mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { startOf } from './processes.ts'
+import { startOf } from '../../src/setup/processes.ts'
 
 const OWNER = 'owner.json'
 

@@ -4,7 +4,7 @@ import { readFile, rm, writeFile } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { join } from 'node:path'
 import { makeOwnedDirectory, sweepLeftovers } from './owned-directory.ts'
-import { isGoneWithin, signal, startOf } from './processes.ts'
+import { isGoneWithin, sendSignal, startOf } from '../../src/setup/processes.ts'
 
 const PREFIX = 'windlass-redis-'
 
@@ -44,8 +44,8 @@ export async function startRedis(options: TestRedisOptions = {}): Promise<TestRe
       return pidOf(server)
     },
     kill: () => endChild(server),
-    freeze: () => signal(pidOf(server), 'SIGSTOP'),
-    thaw: () => signal(pidOf(server), 'SIGCONT'),
+    freeze: () => sendSignal(pidOf(server), 'SIGSTOP'),
+    thaw: () => sendSignal(pidOf(server), 'SIGCONT'),
     restart: async () => {
       server = await start()
     },
@@ -110,7 +110,7 @@ async function endServer(directory: string): Promise<void> {
   // Written by startServer.
   const { pid, start }: { pid: number; start: string } = JSON.parse(text)
   if ((await startOf(pid)) !== start) return
-  signal(pid, 'SIGKILL')
+  sendSignal(pid, 'SIGKILL')
   await isGoneWithin(pid, 5_000)
 }
 

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { askEngine } from './ask-engine.ts'
 import { startEngine } from './engine.ts'
-import { startOf } from './processes.ts'
+import { startOf } from '../../src/setup/processes.ts'
 import { startRedis } from './redis.ts'
 import { sharedEngine } from './shared-engine.ts'
 import { importTinyImage, TINY_IMAGE } from './tiny-image.ts'

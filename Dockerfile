@@ -1,0 +1,23 @@
+# The image of API and workers: `windlass serve`, `windlass worker`. Any image with Node 24 and npm can be the base.
+ARG NODE_IMAGE=node:24-bookworm-slim
+
+FROM ${NODE_IMAGE} AS modules
+WORKDIR /app
+COPY package.json package-lock.json .npmrc ./
+RUN npm install --omit=dev --no-save --no-audit --no-fund --ignore-scripts
+
+FROM ${NODE_IMAGE}
+WORKDIR /app
+COPY --from=modules /app/node_modules ./node_modules
+COPY package.json LICENSE ./
+COPY src ./src
+COPY workers ./workers
+COPY openapi ./openapi
+RUN ln -s /app/src/setup/enter-image.mjs /usr/local/bin/windlass && mkdir -p /var/lib/windlass
+ENV NODE_ENV=production WINDLASS_DATA_DIR=/var/lib/windlass WINDLASS_HTTP=0.0.0.0:8080 WINDLASS_SETUP=off
+VOLUME /var/lib/windlass
+EXPOSE 8080
+# It starts as root only to read which group owns the engine's socket; then it is user 1000 with that group.
+ENTRYPOINT ["windlass"]
+CMD ["serve"]
+HEALTHCHECK --interval=10s --timeout=5s --start-period=30s --retries=3 CMD ["node", "/app/src/setup/check-health.mjs"]
