@@ -240,6 +240,14 @@ export interface EventBus {
   log(line: LogLine, project: string, at: number): Promise<void>
 }
 
+/** One process of the deployment at a time: what has to be done somewhere, but not everywhere. */
+export interface Leader {
+  /** Becomes or stays the leader for `ms`; false while another process is. */
+  lead(ms: number): Promise<boolean>
+  /** Lets another process lead at once. */
+  resign(): Promise<void>
+}
+
 /** Durations, ids and the time: given to whoever needs them, so that rules stay pure. */
 export interface Clock {
   now(): number

@@ -1,0 +1,48 @@
+/** The total map of kinds to what performs them: a kind without a handler does not compile. */
+import type { Kind } from '../../src/operations/catalog.ts'
+import type { Handler } from '../steps.ts'
+import { imageDelete } from './image-delete.ts'
+import { imageImport } from './image-import.ts'
+import { imagePublish } from './image-publish.ts'
+import { imagePull } from './image-pull.ts'
+import { instanceCopy } from './instance-copy.ts'
+import { instanceCreate } from './instance-create.ts'
+import { instanceDelete } from './instance-delete.ts'
+import { instanceExec } from './instance-exec.ts'
+import { instanceFreeze } from './instance-freeze.ts'
+import { instanceRename } from './instance-rename.ts'
+import { instanceRestart } from './instance-restart.ts'
+import { instanceStart } from './instance-start.ts'
+import { instanceStop } from './instance-stop.ts'
+import { instanceUnfreeze } from './instance-unfreeze.ts'
+import { instanceUpdate } from './instance-update.ts'
+import { networkCreate } from './network-create.ts'
+import { snapshotCreate } from './snapshot-create.ts'
+import { snapshotDelete } from './snapshot-delete.ts'
+import { snapshotRename } from './snapshot-rename.ts'
+import { snapshotRestore } from './snapshot-restore.ts'
+import { snapshotUpdate } from './snapshot-update.ts'
+
+export const handlers: { [K in Kind]: Handler<K> } = {
+  'instance.create': instanceCreate,
+  'instance.copy': instanceCopy,
+  'instance.update': instanceUpdate,
+  'instance.rename': instanceRename,
+  'instance.delete': instanceDelete,
+  'instance.start': instanceStart,
+  'instance.stop': instanceStop,
+  'instance.restart': instanceRestart,
+  'instance.freeze': instanceFreeze,
+  'instance.unfreeze': instanceUnfreeze,
+  'instance.exec': instanceExec,
+  'snapshot.create': snapshotCreate,
+  'snapshot.restore': snapshotRestore,
+  'snapshot.update': snapshotUpdate,
+  'snapshot.rename': snapshotRename,
+  'snapshot.delete': snapshotDelete,
+  'image.import': imageImport,
+  'image.pull': imagePull,
+  'image.publish': imagePublish,
+  'image.delete': imageDelete,
+  'network.create': networkCreate,
+}
