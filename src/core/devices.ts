@@ -122,31 +122,32 @@ export function checkDevices(devices: Devices): void {
   for (const [name, device] of Object.entries(devices)) parseDevice(name, device)
 }
 
-/** Checks what an instance comes to with its profiles. Throws bad-request with LXD's text. */
-export function checkExpandedDevices(expanded: Devices): void {
-  const parsed = Object.entries(effectiveDevices(expanded)).map(([name, device]) => ({
+/** Checks what an instance (named, where it has a name, for LXD's text) comes to with its profiles. Throws bad-request. */
+export function checkExpandedDevices(expanded: Devices, instance?: string): void {
+  const named = Object.entries(effectiveDevices(expanded)).map(([name, device]) => ({
     name,
-    device: parseDevice(name, device),
+    ...parseDevice(name, device),
   }))
-  const roots = parsed.filter(({ device }) => device.type === 'root')
-  if (roots.length === 0)
-    throw badRequest('Invalid devices: Failed detecting root disk device: No root device could be found')
-  if (roots.length > 1)
-    throw badRequest('Invalid devices: Failed detecting root disk device: More than one root device found')
-  const paths = parsed.flatMap(({ device }) =>
-    device.type === 'volume' || device.type === 'host' ? [device.path] : [],
-  )
-  const double = firstDouble(paths)
-  if (double !== undefined) throw badRequest(`Invalid devices: More than one disk device uses the path "${double}"`)
-  const networks = parsed.flatMap(({ device }) => (device.type === 'nic' ? [device.network] : []))
-  const twice = firstDouble(networks)
-  if (twice !== undefined)
+  checkRoot(named.filter(({ type }) => type === 'root').length)
+  const paths = named.flatMap((device) => (device.type === 'volume' || device.type === 'host' ? [device.path] : []))
+  const path = firstDouble(paths)
+  if (path !== undefined) throw badRequest(`Invalid devices: More than one disk device uses the path "${path}"`)
+  const nics = named.filter((device) => device.type === 'nic')
+  const second = nics.find((nic, at) => nics.findIndex((other) => other.network === nic.network) !== at)
+  // The engine connects a container to a network once; LXD refuses the second NIC for the sake of the name.
+  if (second !== undefined)
     throw badRequest(
-      `Invalid devices: More than one NIC on network "${twice}": Docker Engine connects a container once`,
+      `Failed add validation for device "${second.name}": Instance DNS name ${instance === undefined ? '' : `"${instance}" `}already used on network`,
     )
-  const ports = parsed.flatMap(({ device }) => (device.type === 'proxy' ? device.ports : []))
+  const ports = named.flatMap((device) => (device.type === 'proxy' ? device.ports : []))
   const port = firstDouble(ports.map((one) => `${one.protocol}:${one.listen}:${one.hostPort}`))
   if (port !== undefined) throw badRequest(`Invalid devices: More than one proxy device listens on ${port}`)
+}
+
+function checkRoot(roots: number): void {
+  const text = 'Invalid devices: Failed detecting root disk device:'
+  if (roots === 0) throw badRequest(`${text} No root device could be found`)
+  if (roots > 1) throw badRequest(`${text} More than one root device found`)
 }
 
 function firstDouble(values: string[]): string | undefined {
