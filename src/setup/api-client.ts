@@ -6,6 +6,8 @@ export interface ApiAnswer {
   readonly status: number
   /** The decoded body; undefined where there was none or no JSON. */
   readonly body: unknown
+  /** The body as it came. */
+  readonly text: string
 }
 
 /** A request over the server's unix socket, where everybody who may open it is an admin. */
@@ -28,7 +30,7 @@ export function callApi(socketPath: string, { method, path, body, headers = {} }
       answer.setEncoding('utf8')
       answer.on('data', (chunk: string) => (text += chunk))
       answer.on('error', reject)
-      answer.on('end', () => resolve({ status: answer.statusCode ?? 0, body: decode(text) }))
+      answer.on('end', () => resolve({ status: answer.statusCode ?? 0, body: decode(text), text }))
     })
     sent.on('error', reject)
     sent.end(payload)
