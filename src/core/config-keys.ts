@@ -26,14 +26,16 @@ const NO_IDMAP = 'Docker Engine has no id map per instance'
 const NO_SYSCALLS = 'System call policies per instance are not possible on Docker Engine'
 const OFF = ['false', '0', 'no', 'off']
 
-const words: ValueCheck = (value) => (splitWords(value) === undefined ? 'Unterminated quote' : undefined)
+const words: ValueCheck = (value) =>
+  values.processText(value) ?? (splitWords(value) === undefined ? 'Unterminated quote' : undefined)
 
 const signal: ValueCheck = (value) =>
   /^(SIG)?([A-Z][A-Z0-9]{1,7}|RTMIN(\+[0-9]{1,2})?|RTMAX(-[0-9]{1,2})?)$/.test(value) || /^[1-9][0-9]?$/.test(value)
     ? undefined
     : `Invalid signal "${value}"`
 
-const workdir: ValueCheck = (value) => (value.startsWith('/') ? undefined : 'Path must be absolute')
+const workdir: ValueCheck = (value) =>
+  values.processText(value) ?? (value.startsWith('/') ? undefined : 'Path must be absolute')
 
 const KEYS: Record<string, KeyRule> = {
   'boot.autostart': rule(values.boolean),
@@ -73,7 +75,7 @@ const KEYS: Record<string, KeyRule> = {
   'raw.docker.command': rule(words, 'recreate'),
   'raw.docker.entrypoint': rule(words, 'recreate'),
   'raw.docker.stop-signal': rule(signal, 'recreate'),
-  'raw.docker.user': rule(values.anything, 'recreate'),
+  'raw.docker.user': rule(values.processText, 'recreate'),
   'raw.docker.workdir': rule(workdir, 'recreate'),
   'raw.idmap': refused(NO_IDMAP),
   'raw.lxc': refused(NO_LXC),
@@ -124,7 +126,7 @@ const KEYS: Record<string, KeyRule> = {
 const PATTERNS: [RegExp, KeyRule][] = [
   [/^user\../s, rule(values.anything)],
   [/^image\../s, rule(values.anything)],
-  [/^environment\.[^=\s]+$/, rule(values.anything, 'recreate')],
+  [/^environment\.[^=\s]+$/, rule(values.processText, 'recreate')],
   [/^limits\.kernel\.[a-z]+$/, rule(values.anything)],
   [/^linux\.sysctl\..+/, rule(values.anything)],
   [/^security\.syscalls\.intercept\.[a-z_.]+$/, refused(NO_SYSCALLS, ...OFF)],

@@ -6,6 +6,9 @@ export type ValueCheck = (value: string) => string | undefined
 
 export const anything: ValueCheck = () => undefined
 
+/** What is passed to a process: a kernel ends text at NUL. */
+export const processText: ValueCheck = (value) => (value.includes('\0') ? 'Text with a NUL byte' : undefined)
+
 const TRUE = ['true', '1', 'yes', 'on']
 const FALSE = ['false', '0', 'no', 'off']
 

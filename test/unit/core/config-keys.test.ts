@@ -60,6 +60,7 @@ describe('checkInstanceConfig', () => {
     ['raw.docker.command', `sh 'x`, 'Unterminated quote'],
     ['raw.docker.workdir', 'tmp', 'Path must be absolute'],
     ['raw.docker.stop-signal', 'please', 'Invalid signal "please"'],
+    ['environment.A', 'a\0b', 'NUL'],
     ['raw.lxc', 'lxc.x = 1', 'no meaning on Docker Engine'],
     ['raw.idmap', 'both 1000 1000', 'no id map per instance'],
     ['security.idmap.isolated', 'true', 'no id map per instance'],
