@@ -1,0 +1,120 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { callApi, fieldOf, type ApiAnswer } from '../../src/setup/api-client.ts'
+import { startRedis, type TestRedis } from './redis.ts'
+import { startEngine, type TestEngine } from './engine.ts'
+
+/**
+ * Real processes of the product: a Redis, API processes and workers, on an engine of their own (two deployments cannot
+ * both have a bridge `lxdbr0`).
+ */
+export interface TestWindlass extends AsyncDisposable {
+  readonly redis: TestRedis
+  readonly socket: string
+  readonly dataDir: string
+  readonly engine: TestEngine
+  readonly workers: TestProcess[]
+  readonly api: TestProcess
+  call(method: string, path: string, body?: unknown, headers?: Record<string, string>): Promise<ApiAnswer>
+  /** Sends the request, expects 202, waits for the end; the operation as it ended. */
+  operate(method: string, path: string, body?: unknown, headers?: Record<string, string>): Promise<Operation>
+  /** The operation of an accepted request when it has ended. */
+  ended(accepted: ApiAnswer): Promise<Operation>
+  startWorker(env?: Record<string, string>): Promise<TestProcess>
+  startApi(env?: Record<string, string>): Promise<TestProcess & { socket: string }>
+}
+
+export interface TestProcess {
+  readonly pid: number
+  readonly exited: Promise<number | null>
+  kill(signal: NodeJS.Signals): void
+  /** Everything it has printed so far. */
+  output(): string
+}
+
+/** LXD's operation, as far as tests look at it. */
+export interface Operation {
+  id: string
+  status: string
+  status_code: number
+  err: string
+  metadata: Record<string, unknown> | null
+  resources: Record<string, string[]> | null
+}
+
+export interface TestWindlassOptions {
+  workers?: number
+  env?: Record<string, string>
+}
+
+export async function startWindlass(options: TestWindlassOptions = {}): Promise<TestWindlass> {
+  const dataDir = await mkdtemp(join(tmpdir(), 'windlass-test-'))
+  const [redis, engine] = await Promise.all([startRedis({ appendfsync: 'everysec' }), startEngine()])
+  const processes: Started[] = []
+  const base = {
+    WINDLASS_DATA_DIR: dataDir,
+    WINDLASS_HTTP: 'off',
+    REDIS_URL: `unix://${redis.socket}`,
+    DOCKER_HOST: engine.dockerHost,
+    LOG_LEVEL: 'warn',
+    ...options.env,
+  }
+  const start = async (command: string, env: Record<string, string>): Promise<Started> => {
+    const started = await startProcess(command, { ...base, ...env })
+    processes.push(started)
+    return started
+  }
+  let apis = 0
+  const startApi = async (env: Record<string, string> = {}) => {
+    const socket = join(dataDir, `api-${++apis}.sock`)
+    return Object.assign(await start('serve', { WINDLASS_SOCKET: socket, ...env }), { socket })
+  }
+  const startWorker = (env: Record<string, string> = {}) => start('worker', env)
+  const dispose = async () => {
+    for (const { child } of processes) child.kill('SIGKILL')
+    await Promise.all(processes.map(({ exited }) => exited))
+    await Promise.all([redis[Symbol.asyncDispose](), engine[Symbol.asyncDispose]()])
+    await rm(dataDir, { recursive: true, force: true })
+  }
+  try {
+    const [api, ...workers] = await Promise.all([
+      startApi(),
+      ...Array.from({ length: options.workers ?? 1 }, () => startWorker()),
+    ])
+    const { socket } = api
+    const call: TestWindlass['call'] = (method, path, body, headers) =>
+      callApi(socket, { method, path, ...(body === undefined ? {} : { body }), ...(headers === undefined ? {} : { headers }) })
+    const ended: TestWindlass['ended'] = async (accepted) => {
+      if (accepted.status !== 202) throw new Error(`Expected 202, got ${accepted.status}: ${accepted.text}`)
+      const waited = await call('GET', `${String(fieldOf(accepted.body, 'operation'))}/wait?timeout=120`)
+      return fieldOf(waited.body, 'metadata') as Operation // the wire's shape is checked by the API's own tests
+    }
+    const operate: TestWindlass['operate'] = async (...request) => ended(await call(...request))
+    return { redis, engine, socket, dataDir, workers, api, call, operate, ended, startWorker, startApi, [Symbol.asyncDispose]: dispose }
+  } catch (error) {
+    await dispose()
+    throw error
+  }
+}
+
+type Started = TestProcess & { child: ChildProcess }
+
+async function startProcess(command: string, env: Record<string, string>): Promise<Started> {
+  const child = spawn(process.execPath, ['src/main.ts', command], {
+    env: { PATH: process.env['PATH'] ?? '', HOME: process.env['HOME'] ?? '', ...env },
+    stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+  })
+  let output = ''
+  for (const stream of [child.stdout, child.stderr])
+    stream?.on('data', (chunk: Buffer) => (output += chunk.toString('utf8')))
+  const exited = once(child, 'exit').then(([code]: (number | null)[]) => code ?? null)
+  const ready = once(child, 'message').then(() => 'ready' as const)
+  const outcome = await Promise.race([ready, exited])
+  if (outcome !== 'ready') throw new Error(`${command} ended with ${outcome} before it was ready:\n${output}`)
+  const { pid } = child
+  if (pid === undefined) throw new Error(`${command} has no pid`)
+  return { child, pid, exited, kill: (signal) => void child.kill(signal), output: () => output }
+}
