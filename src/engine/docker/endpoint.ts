@@ -1,0 +1,56 @@
+/** Where an engine listens, from what DOCKER_HOST holds. Everything comes as an argument, nothing from the environment. */
+import type { DockerOptions } from 'dockerode'
+import { Agent } from 'node:http'
+import { Agent as TlsAgent } from 'node:https'
+import { badRequest } from '../../core/failure.ts'
+
+/** PEM texts of a client of a `tcp://` engine with TLS. */
+export interface DockerTls {
+  ca: string
+  cert: string
+  key: string
+}
+
+export interface Endpoint {
+  /** For sentences: the socket's path, or the URL. */
+  address: string
+  options: DockerOptions & { agent: Agent }
+  close(): void
+}
+
+const TLS_PORT = 2376
+const PLAIN_PORT = 2375
+
+/** `unix:///path`, `tcp://host:port` (with TLS where its certificates are given) → how dockerode dials it. */
+export function openEndpoint(dockerHost: string, tls: DockerTls | undefined): Endpoint {
+  if (dockerHost.startsWith('unix://')) return unixEndpoint(dockerHost.slice('unix://'.length))
+  const url = URL.canParse(dockerHost) ? new URL(dockerHost) : undefined
+  if (url?.protocol === 'tcp:' && url.hostname !== '') return tcpEndpoint(url, tls)
+  throw badRequest(`DOCKER_HOST ${dockerHost} is neither unix:///path nor tcp://host:port`)
+}
+
+// dockerode fills what is left undefined from the environment, so that every field is said, also the empty ones.
+const NOTHING = { host: undefined, port: undefined, ca: undefined, cert: undefined, key: undefined, timeout: undefined }
+
+function unixEndpoint(socketPath: string): Endpoint {
+  if (!socketPath.startsWith('/')) throw badRequest(`DOCKER_HOST unix://${socketPath} is not an absolute path`)
+  // A connection of its own for each call costs nothing here, and none is found dead after the engine's restart.
+  const agent = new Agent({ keepAlive: false })
+  return {
+    address: socketPath,
+    options: { ...NOTHING, protocol: 'http', socketPath, agent },
+    close: () => agent.destroy(),
+  }
+}
+
+function tcpEndpoint(url: URL, tls: DockerTls | undefined): Endpoint {
+  const protocol = tls === undefined ? 'http' : 'https'
+  const port = url.port === '' ? (tls === undefined ? PLAIN_PORT : TLS_PORT) : Number(url.port)
+  const agent = tls === undefined ? new Agent({ keepAlive: false }) : new TlsAgent({ keepAlive: true, ...tls })
+  const address = `${protocol}://${url.hostname}`
+  return {
+    address: `${address}:${port}`,
+    options: { ...NOTHING, protocol, host: address, port, agent, ...tls },
+    close: () => agent.destroy(),
+  }
+}

@@ -1,0 +1,54 @@
+/** A container's file system as an image of one layer: engines refuse a commit at 125 layers. */
+import type { OwnLabels } from '../../core/engine.ts'
+import { imageFromTar } from './image-making.ts'
+import { fields, type Fields, required, text } from './read.ts'
+import { askUnless, route, type Wire } from './wire.ts'
+
+/** From so many layers on a commit flattens; not earlier, for it ends the sharing of layers. */
+export const FLATTEN_FROM = 100
+
+/** What an image keeps of its container's configuration. */
+const KEPT = [
+  'Cmd',
+  'Entrypoint',
+  'Env',
+  'ExposedPorts',
+  'Healthcheck',
+  'Labels',
+  'OnBuild',
+  'Shell',
+  'StopSignal',
+  'User',
+  'Volumes',
+  'WorkingDir',
+] as const
+
+/** Export, import, and a commit with the container's configuration: the id. A running one is frozen meanwhile. */
+export async function flatten(
+  wire: Wire,
+  container: Fields,
+  make: { labels: OwnLabels; tag: string },
+  signal?: AbortSignal,
+): Promise<string> {
+  const id = required(container.Id, "a container's id")
+  const isRunning = text(fields(container.State).Status) === 'running'
+  const told = fields(container.Config)
+  const config = Object.fromEntries(KEPT.flatMap((key) => (told[key] == null ? [] : [[key, told[key]]])))
+  const doing = `exporting container ${id}`
+  const timeout = wire.timeouts.change
+  if (isRunning) {
+    const path = route`/containers/${id}/pause`
+    await askUnless(wire, { doing: `pausing container ${id}`, method: 'POST', path, signal, timeout }, [
+      'already paused',
+    ])
+  }
+  try {
+    const tar = await wire.stream({ doing, method: 'GET', path: route`/containers/${id}/export`, signal })
+    return await imageFromTar(wire, tar, { ...make, config }, signal)
+  } finally {
+    if (isRunning) {
+      const path = route`/containers/${id}/unpause`
+      await askUnless(wire, { doing: `unpausing container ${id}`, method: 'POST', path, timeout }, ['is not paused'])
+    }
+  }
+}

@@ -1,0 +1,67 @@
+/** Never-started containers of an empty image: handles on volumes, and on file systems that become images. */
+import type { OwnLabels } from '../../core/engine.ts'
+import { toDockerLabels } from './labels.ts'
+import { fields, type Fields, required } from './read.ts'
+import { route, type Wire } from './wire.ts'
+
+export interface HelperSpec {
+  image: string
+  /** Of the object it helps; its role becomes `helper`. */
+  labels: OwnLabels
+  /** A volume to be found at HELPER_VOLUME. */
+  volume?: string
+  /** Further fields of its HostConfig. */
+  host?: Fields
+  command?: readonly string[]
+}
+
+/** Where a helper has its volume. */
+export const HELPER_VOLUME = '/v'
+
+/** Labels of what only lives while something is made: found by operation and step, nothing to rebuild from. */
+export function helperLabels(labels: OwnLabels): OwnLabels {
+  return { ...labels, role: 'helper', origin: '' }
+}
+
+/** Runs `use` with a helper's id and removes the helper, whatever happens. */
+export async function withHelper<T>(
+  wire: Wire,
+  spec: HelperSpec,
+  use: (id: string) => Promise<T>,
+  signal?: AbortSignal,
+): Promise<T> {
+  const id = await createHelper(wire, spec, signal)
+  try {
+    return await use(id)
+  } finally {
+    await removeHelper(wire, id)
+  }
+}
+
+/** A helper's id; whoever makes one removes it. */
+export async function createHelper(wire: Wire, spec: HelperSpec, signal?: AbortSignal): Promise<string> {
+  const volume = { Type: 'volume', Source: spec.volume, Target: HELPER_VOLUME }
+  const body = {
+    Image: spec.image,
+    // Never run: an image without a command cannot be created from.
+    Cmd: spec.command ?? ['x'],
+    Entrypoint: [],
+    Labels: toDockerLabels(helperLabels(spec.labels)),
+    HostConfig: {
+      NetworkMode: 'none',
+      LogConfig: { Type: 'none' },
+      Mounts: spec.volume === undefined ? [] : [volume],
+      ...spec.host,
+    },
+  }
+  const timeout = wire.timeouts.change
+  const doing = 'creating a helper container'
+  const answer = await wire.ask({ doing, method: 'POST', path: '/containers/create', body, signal, timeout })
+  return required(fields(answer.body).Id, "the new container's id")
+}
+
+/** Removes it with the anonymous volumes it may have got. Errors are left to the sweeper, which knows its labels. */
+export async function removeHelper(wire: Wire, id: string): Promise<void> {
+  const request = { doing: 'removing a helper container', method: 'DELETE', path: route`/containers/${id}` } as const
+  await wire.ask({ ...request, query: { force: true, v: true }, expect: [404, 409] }).catch(() => undefined)
+}

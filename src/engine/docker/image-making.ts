@@ -1,0 +1,87 @@
+/** From a container or a tar to an image. */
+import { randomUUID } from 'node:crypto'
+import type { Readable } from 'node:stream'
+import type { OwnLabels } from '../../core/engine.ts'
+import { helperLabels, withHelper } from './helpers.ts'
+import { toDockerLabels } from './labels.ts'
+import { linesOf } from './ndjson.ts'
+import { plainTar } from './plain-tar.ts'
+import { fields, type Fields, required, text } from './read.ts'
+import { formatReference, parseReference } from './references.ts'
+import { route, type Wire } from './wire.ts'
+
+export interface Commit {
+  container: string
+  /** The tag that is to name it. */
+  tag: string
+  /** Whether the engine freezes the container meanwhile. */
+  pause: boolean
+  /** Laid over the container's own configuration; labels among it. */
+  config: Fields
+}
+
+/** `POST /commit`: the id. Never repeatable by itself: a second one makes a second image. */
+export async function commitContainer(wire: Wire, commit: Commit, signal?: AbortSignal): Promise<string> {
+  const query = { container: commit.container, ...parseReference(commit.tag), pause: commit.pause }
+  const request = { doing: `committing container ${commit.container}`, method: 'POST', path: '/commit' } as const
+  const answer = await wire.ask({ ...request, query, body: commit.config, signal, timeout: wire.timeouts.work })
+  return required(fields(answer.body).Id, "the new image's id")
+}
+
+/**
+ * A tar as an image with a configuration. In two steps, since an import's own `changes` refuse some fields, expand `$`
+ * and end at 50 kB of labels: import, then commit of a container of it that never runs.
+ */
+export async function imageFromTar(
+  wire: Wire,
+  tar: Readable,
+  make: { tag: string; labels: OwnLabels; config: Fields },
+  signal?: AbortSignal,
+): Promise<string> {
+  const part = `windlass/part:${randomUUID()}`
+  try {
+    const image = await importTar(wire, tar, { tag: part, labels: helperLabels(make.labels) }, signal)
+    const config = { ...make.config, Labels: { ...fields(make.config.Labels), ...toDockerLabels(make.labels) } }
+    const commitIt = (container: string): Promise<string> =>
+      commitContainer(wire, { container, tag: make.tag, pause: false, config }, signal)
+    return await withHelper(wire, { image, labels: make.labels }, commitIt, signal)
+  } finally {
+    // Also after a failure: with the containerd store a broken import leaves a tagged image.
+    await untagQuietly(wire, part)
+  }
+}
+
+/** `POST /images/create?fromSrc=-` of a plain tar: the id. */
+export async function importTar(
+  wire: Wire,
+  tar: Readable,
+  make: { tag: string; labels?: OwnLabels; mayBeEmpty?: boolean },
+  signal?: AbortSignal,
+): Promise<string> {
+  const labels = Object.entries(make.labels === undefined ? {} : toDockerLabels(make.labels))
+  const query = {
+    fromSrc: '-',
+    ...parseReference(make.tag),
+    changes: labels.map(([key, value]) => `LABEL ${quoted(key)}=${quoted(value)}`),
+  }
+  const file = plainTar(tar, make.mayBeEmpty === true)
+  const doing = 'importing a file system'
+  const answer = await wire.ask({ doing, method: 'POST', path: '/images/create', query, file, signal })
+  const statuses = linesOf(answer.text, doing).map((line) => text(line.status))
+  return required(
+    statuses.findLast((status) => status.startsWith('sha256:')),
+    "the new image's id",
+  )
+}
+
+/** As the engine's Dockerfile parser wants it. */
+function quoted(value: string): string {
+  return `"${value.replaceAll(/["\\$]/g, String.raw`\$&`).replaceAll(/[\r\n]/g, ' ')}"`
+}
+
+/** Takes a tag off that was only for the making. Its image stays where another one is built on it. */
+async function untagQuietly(wire: Wire, tag: string): Promise<void> {
+  const path = route`/images/${formatReference(parseReference(tag))}`
+  const request = { doing: `untagging ${tag}`, method: 'DELETE', path, timeout: wire.timeouts.change } as const
+  await wire.ask({ ...request, expect: [404, 409] }).catch(() => undefined)
+}

@@ -1,0 +1,88 @@
+/**
+ * What goes into an engine as an archive is plain tar and nothing else. Engines unpack a compressed one by running a
+ * decompressor, those before 29.5.1 one of the container's own programs as the host's root (CVE-2026-41567).
+ */
+import { pipeline, Readable, Transform } from 'node:stream'
+import { badRequest } from '../../core/failure.ts'
+
+const BLOCK = 512
+const COMPRESSED: readonly (readonly [name: string, magic: Buffer])[] = [
+  ['gzip', Buffer.from('1f8b', 'hex')],
+  ['bzip2', Buffer.from('BZh')],
+  ['xz', Buffer.from('fd377a585a00', 'hex')],
+  ['zstd', Buffer.from('28b52ffd', 'hex')],
+]
+
+/**
+ * Passes on what begins with a valid tar header, and fails before the first byte of anything else. An empty archive is
+ * refused as well where `mayBeEmpty` is not set: an import of it would make an empty image.
+ */
+export function plainTar(source: Readable, mayBeEmpty: boolean): Readable {
+  let head: Buffer | undefined = Buffer.alloc(0)
+  const checked = new Transform({
+    transform(chunk: Buffer, _encoding, done) {
+      if (head === undefined) return done(null, chunk)
+      head = Buffer.concat([head, chunk])
+      if (head.length < BLOCK) return done()
+      const fault = faultOf(head, mayBeEmpty)
+      const first = head
+      head = undefined
+      return fault === undefined ? done(null, first) : done(badRequest(fault))
+    },
+    flush(done) {
+      done(head === undefined ? null : badRequest(faultOf(head, mayBeEmpty) ?? 'The upload is no tar archive'))
+    },
+  })
+  // The error reaches whoever reads `checked`; pipeline is here to end both together.
+  pipeline(source, checked, () => undefined)
+  return checked
+}
+
+function faultOf(head: Buffer, mayBeEmpty: boolean): string | undefined {
+  if (head.length === 0) return 'The upload is empty'
+  const compression = COMPRESSED.find(([, magic]) => head.subarray(0, magic.length).equals(magic))
+  if (compression !== undefined) return `The archive is compressed (${compression[0]}); a plain tar is wanted here`
+  if (head.length < BLOCK) return 'The upload is no tar archive'
+  const block = head.subarray(0, BLOCK)
+  if (block.every((byte) => byte === 0)) return mayBeEmpty ? undefined : 'The archive is empty'
+  return hasValidSum(block) ? undefined : 'The upload is no tar archive'
+}
+
+/** A tar header carries the sum of its bytes, counted with blanks in the sum's own place. */
+function hasValidSum(block: Buffer): boolean {
+  const told = Number.parseInt(block.toString('latin1', 148, 156).replaceAll('\0', ' ').trim(), 8)
+  let sum = 0
+  for (let at = 0; at < BLOCK; at++) sum += at >= 148 && at < 156 ? 0x20 : (block[at] ?? 0)
+  return told === sum
+}
+
+/**
+ * The same with a header in front that says nothing: engines tell compression by the very first bytes, and those of a
+ * file's name can look like it.
+ */
+export function unmistakableTar(source: Readable): Readable {
+  return Readable.from(prefixed(plainTar(source, true)), { objectMode: false })
+}
+
+async function* prefixed(source: Readable): AsyncGenerator<Buffer> {
+  yield GLOBAL_HEADER
+  // Without an encoding the chunks of a byte stream are Buffers.
+  for await (const chunk of source as AsyncIterable<Buffer>) yield chunk
+}
+
+/** A pax global header with one comment: tar(5); readers skip it. */
+const GLOBAL_HEADER = makeGlobalHeader()
+
+function makeGlobalHeader(): Buffer {
+  const record = Buffer.alloc(BLOCK)
+  const length = record.write('20 comment=windlass\n', 'latin1')
+  const header = Buffer.alloc(BLOCK)
+  header.write('pax_global_header', 0)
+  header.write('0000644\u00000000000\u00000000000\u0000', 100)
+  header.write(`${length.toString(8).padStart(11, '0')}\u000000000000000\u0000`, 124)
+  header.write('        g', 148)
+  header.write('ustar\u000000', 257)
+  const sum = header.reduce((total, byte) => total + byte, 0)
+  header.write(`${sum.toString(8).padStart(6, '0')}\0 `, 148)
+  return Buffer.concat([header, record])
+}
