@@ -85,6 +85,8 @@ export function toWord<const W extends string>(words: readonly W[], answer: unkn
   return word
 }
 
+export const NOUNS: readonly Noun[] = Object.keys(RECORDS).filter(isNoun)
+
 export function toNoun(text: string): Noun {
   if (!isNoun(text)) throw internal(`Unknown noun "${text}" in the store`)
   return text

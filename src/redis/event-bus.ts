@@ -1,8 +1,8 @@
-import { setTimeout as delay } from 'node:timers/promises'
 import { badRequest } from '../core/failure.ts'
 import type { EventBus, LogEvent } from '../core/ports.ts'
 import type { Connection } from './connection.ts'
-import { compareIds, type LogEntry, toLogEntry } from './log-events.ts'
+import { compareIds, type LogEntry, toLogEntry, toLogEvent } from './log-events.ts'
+import { followLog, newestOf, START } from './log-follower.ts'
 import { type Database, runScript } from './scripts.ts'
 
 export interface EventBusDeps {
@@ -20,60 +20,15 @@ export interface RedisEventBus extends EventBus {
   close(): Promise<void>
 }
 
-/** The id before the first event. */
-const START = '0-0'
-/** How long one read waits for news, milliseconds; below the connection's socketTimeout, so that silence is noticed. */
-const BLOCK = 2_000
-const BATCH = 500
-const AFTER_ERROR = 200
-
-interface Position {
-  id: string
-  n: number
-}
-
 /** Follows the deployment's log over one connection and hands every entry to the listeners of this process. */
 export function openEventBus(deps: EventBusDeps): RedisEventBus {
   const { database, subscriber } = deps
   const log = database.keys.key('log')
   const listeners = new Set<(event: LogEvent) => void>()
   const ready = Promise.withResolvers<void>()
-  let position: Position | undefined
-  let reconnected = false
-  let closed = false
-  subscriber.redis.on('ready', () => (reconnected = true))
-  const following = follow()
+  const closing = new AbortController()
 
-  async function follow(): Promise<void> {
-    while (!closed) {
-      try {
-        position = await settle()
-        ready.resolve()
-        const news = await subscriber.redis.xread('COUNT', BATCH, 'BLOCK', BLOCK, 'STREAMS', log, position.id)
-        for (const entry of news?.[0]?.[1] ?? []) deliver(toLogEntry(entry))
-      } catch (error) {
-        if (closed) return
-        deps.onError(error)
-        await delay(AFTER_ERROR)
-      }
-    }
-  }
-
-  /** Where to read on. A log that is now behind us lost its end with a Redis that lost writes. */
-  async function settle(): Promise<Position> {
-    if (position !== undefined && !reconnected) return position
-    reconnected = false
-    const newest = await newestOf(subscriber, log)
-    if (position === undefined) return newest
-    if (compareIds(newest.id, position.id) >= 0) return position
-    deps.onGap()
-    return newest
-  }
-
-  function deliver({ id, n, event }: LogEntry): void {
-    if (position !== undefined && n !== position.n + 1) deps.onGap()
-    position = { id, n }
-    if (event === undefined) return
+  function dispatch(event: LogEvent): void {
     for (const listener of listeners) {
       try {
         listener(event)
@@ -83,38 +38,42 @@ export function openEventBus(deps: EventBusDeps): RedisEventBus {
     }
   }
 
-  function subscribe(listener: (event: LogEvent) => void): () => void {
-    // A wrapper of its own: the same function may be subscribed twice.
-    const own = (event: LogEvent) => listener(event)
-    listeners.add(own)
-    return () => listeners.delete(own)
-  }
-
-  async function close(): Promise<void> {
-    closed = true
-    listeners.clear()
-    subscriber.close()
-    await following
-  }
+  const following = followLog(
+    {
+      subscriber,
+      log,
+      onEvent: dispatch,
+      onGap: () => deps.onGap(),
+      onError: (error) => deps.onError(error),
+      onReady: () => ready.resolve(),
+    },
+    closing.signal,
+  )
 
   return {
-    subscribe,
+    subscribe: (listener) => {
+      // A wrapper of its own: the same function may be subscribed twice.
+      const own = (event: LogEvent) => listener(event)
+      listeners.add(own)
+      return () => listeners.delete(own)
+    },
     since: (id, limit) => readSince(database, id, limit),
     cursor: async () => (await newestOf(database.connection, log)).id,
     log: async (line, project, at) => {
       await runScript(database, 'log', [String(at), project, JSON.stringify(line)])
     },
     ready: ready.promise,
-    close,
+    close: async () => {
+      closing.abort()
+      listeners.clear()
+      subscriber.close()
+      await following
+    },
   }
 }
 
-async function newestOf(connection: Connection, log: string): Promise<Position> {
-  const [newest] = await connection.run((redis) => redis.xrevrange(log, '+', '-', 'COUNT', 1))
-  return newest === undefined ? { id: START, n: 0 } : toLogEntry(newest)
-}
-
-async function readSince({ connection, keys }: Database, id: string, limit: number) {
+/** The events after an id. Bounded by `limit`: the last one's id is the place to go on from. */
+export async function readSince({ connection, keys }: Database, id: string, limit: number) {
   if (!/^\d{1,15}-\d{1,15}$/.test(id)) throw badRequest(`Invalid event id "${id}"`)
   const log = keys.key('log')
   const [after, [oldest], [newest]] = await connection.run((redis) =>
@@ -125,7 +84,7 @@ async function readSince({ connection, keys }: Database, id: string, limit: numb
     ]),
   )
   const entries = after.map(toLogEntry)
-  const events = entries.flatMap(({ event }) => (event === undefined ? [] : [event]))
+  const events = entries.map(toLogEvent).filter((event) => event !== undefined)
   return { events, complete: isComplete(id, entries[0], oldest?.[0], newest?.[0]) }
 }
 

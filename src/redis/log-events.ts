@@ -1,13 +1,12 @@
-import type { RecordEvent, LogEvent } from '../core/ports.ts'
 import type { AnyRecord, Noun } from '../contract/records.ts'
-import { type Fields, toFields, toNoun, toOperation, toRecord } from './decode.ts'
+import type { LogEvent, RecordEvent } from '../core/ports.ts'
+import { type Fields, toFields, toOperation } from './decode.ts'
 
-/** An entry of the log: the event, and its place in the count that has no holes. */
+/** An entry of the log: its place in the count that has no holes, and what it holds. */
 export interface LogEntry {
   id: string
   n: number
-  /** undefined for a type that this version does not know. */
-  event: LogEvent | undefined
+  fields: Fields
 }
 
 /** Order of two ids of the log (`<milliseconds>-<count>`): negative when `a` is older. */
@@ -20,13 +19,14 @@ export function compareIds(a: string, b: string): number {
 /** What XRANGE and XREAD give for one entry. */
 export function toLogEntry([id, flat]: [id: string, fields: string[]]): LogEntry {
   const fields = toFields(flat)
-  return { id, n: Number(fields.get('n')), event: toLogEvent(id, fields) }
+  return { id, n: Number(fields.get('n')), fields }
 }
 
-function toLogEvent(id: string, fields: Fields): LogEvent | undefined {
+/** The event of an entry; undefined for a type that this version does not know. */
+export function toLogEvent({ id, fields }: LogEntry): LogEvent | undefined {
   const common = { id, at: Number(fields.get('at')), project: fields.get('project') ?? '' }
   const text = (name: string) => fields.get(name) ?? ''
-  switch (fields.get('type')) {
+  switch (text('type')) {
     case 'operation':
       return { ...common, type: 'operation', operation: toOperation(fields) }
     case 'lifecycle':
@@ -42,19 +42,15 @@ function toLogEvent(id: string, fields: Fields): LogEvent | undefined {
   }
 }
 
-interface WrittenChange {
-  noun: string
-  uuid: string
-  rev?: number
-  body?: { v: number }
-}
+type Told = (AnyRecord & { rev: number }) | { noun: Noun; uuid: string; removed: true }
 
 function toRecordEvents(fields: Fields) {
-  const written: WrittenChange[] = JSON.parse(fields.get('changes') ?? '[]')
-  const changes = written.map(({ noun, uuid, rev, body }): RecordEvent => {
-    if (rev === undefined || body === undefined) return { noun: toNoun(noun), uuid, removed: true }
-    // Written from a change whose noun and record belong together.
-    return { noun: toNoun(noun), record: { ...body, rev } } as AnyRecord
+  const told: Told[] = JSON.parse(fields.get('changes') ?? '[]')
+  const changes = told.map((change): RecordEvent => {
+    if ('removed' in change) return change
+    const { rev, ...put } = change
+    put.record.rev = rev
+    return put
   })
   return { changes, observed: JSON.parse(fields.get('observed') ?? '[]') }
 }

@@ -78,16 +78,16 @@ local function applyChanges(changes, observed, at)
   end
   local told = {}
   for _, change in ipairs(changes) do
-    local head = '{"noun":"' .. change.noun .. '","uuid":' .. cjson.encode(change.uuid)
+    local head = '{"noun":"' .. change.noun .. '",'
     if change.change == 'put' then
       local rev = change.rev + 1
       redis.call('HSET', key('rec', change.noun, change.uuid), 'body', change.body, 'rev', rev,
         'scope', change.scope, 'name', change.name)
       redis.call('SADD', key('recs', change.noun), change.uuid)
       redis.call('HSET', key('names', change.noun, change.scope), change.name, change.uuid)
-      told[#told + 1] = head .. ',"rev":' .. rev .. ',"body":' .. change.body .. '}'
+      told[#told + 1] = head .. '"rev":' .. rev .. ',"record":' .. change.body .. '}'
     else
-      told[#told + 1] = head .. '}'
+      told[#told + 1] = head .. '"uuid":' .. cjson.encode(change.uuid) .. ',"removed":true}'
     end
   end
   local inv = redis.call('INCR', key('inv'))
