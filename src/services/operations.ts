@@ -1,6 +1,7 @@
 /** The one way work is given to workers, and everything a client can do with an operation afterwards. */
 import type { OperationRecord } from '../contract/operation-record.ts'
 import { badRequest, conflict, Failure, gone, notFound, timedOut, unprocessable } from '../core/failure.ts'
+import { isFinal } from '../core/operation-states.ts'
 import type { Noun } from '../contract/records.ts'
 import type {
   Acceptance,
@@ -15,7 +16,6 @@ import type {
   Refusal,
 } from '../core/ports.ts'
 import { CATALOG, type InputOf, type Kind } from '../operations/catalog.ts'
-import { isFinal } from '../operations/course.ts'
 import { mayEnter, type Caller } from './caller.ts'
 import type { Waits } from './waits.ts'
 

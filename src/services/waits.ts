@@ -1,6 +1,6 @@
 import type { OperationRecord } from '../contract/operation-record.ts'
+import { isFinal } from '../core/operation-states.ts'
 import type { EventBus, OperationStore } from '../core/ports.ts'
-import { isFinal } from '../operations/course.ts'
 
 export interface Waits {
   /** The final operation, or undefined after `ms` or when the signal aborts. */

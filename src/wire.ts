@@ -1,0 +1,116 @@
+/** Real adapters joined for one process: opened in order, closed in reverse by one `close()`. */
+import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import pino, { type Logger } from 'pino'
+import { systemClock } from './clock.ts'
+import type { Config } from './config.ts'
+import type { Clock, JobQueue, OperationStore, RecordStore } from './core/ports.ts'
+import type { Engine } from './core/engine.ts'
+import { createDockerEngine } from './engine/docker/connect.ts'
+import { openRedis, type Connection, type RedisAddress, type RedisRole } from './redis/connection.ts'
+import { checkRedis, deploymentId } from './redis/deployment.ts'
+import { openJobQueue } from './redis/job-queue.ts'
+import { makeKeys } from './redis/keys.ts'
+import { createRedisOperationStore } from './redis/operation-store.ts'
+import { createRedisRecordStore } from './redis/record-store.ts'
+import type { Database } from './redis/scripts.ts'
+import { SetupError } from './setup/host.ts'
+
+/** What every process of the server has. */
+export interface Deps {
+  config: Config
+  log: Logger
+  clock: Clock
+  deployment: string
+  /** When the deployment began, milliseconds since 1970. */
+  birth: number
+  database: Database
+  store: OperationStore
+  records: RecordStore
+  queue: JobQueue
+  engines: Map<string, Engine>
+  /** A further connection, closed with the rest. */
+  connect(role: RedisRole): Connection
+  /** Closed with the rest, before everything that was opened earlier. */
+  onClose(close: () => Promise<void> | void): void
+  close(): Promise<void>
+}
+
+/** Milliseconds to wait for Redis when a process starts. */
+const PATIENCE = 15_000
+
+export async function openDeps(config: Config, role: Extract<RedisRole, 'api' | 'worker'>): Promise<Deps> {
+  const log = openLog(config)
+  const closing: (() => Promise<void> | void)[] = []
+  const onClose = (close: () => Promise<void> | void): void => void closing.push(close)
+  const close = async (): Promise<void> => {
+    for (let next = closing.pop(); next !== undefined; next = closing.pop()) await next()
+  }
+  const connect = (as: RedisRole): Connection => {
+    const connection = openRedis({ ...addressOf(config), role: as, onError: (error) => log.warn({ err: error }, 'Redis') })
+    onClose(() => connection.close())
+    return connection
+  }
+  try {
+    const connection = connect(role)
+    await connection.ready(PATIENCE)
+    await checkRedis(connection, { allowUnsafe: config.WINDLASS_UNSAFE_REDIS === 'yes' })
+    const { id, birth } = await knownDeployment(connection, config, log)
+    const database: Database = { connection, keys: makeKeys(id) }
+    const queue = openJobQueue({ connection, keys: database.keys, onError: (error) => log.warn({ err: error }, 'Queue') })
+    onClose(() => queue.close())
+    const engine = createDockerEngine({ member: config.WINDLASS_MEMBER, deployment: id, dockerHost: dockerHostOf(config) })
+    onClose(() => engine.close())
+    return {
+      config,
+      log,
+      clock: systemClock,
+      deployment: id,
+      birth,
+      database,
+      store: createRedisOperationStore(database),
+      records: createRedisRecordStore(database),
+      queue,
+      engines: new Map([[engine.member, engine]]),
+      connect,
+      onClose,
+      close,
+    }
+  } catch (thrown) {
+    await close()
+    throw thrown
+  }
+}
+
+function openLog(config: Config): Logger {
+  return pino({
+    level: config.LOG_LEVEL,
+    base: { pid: process.pid },
+    timestamp: pino.stdTimeFunctions.isoTime,
+    redact: { paths: ['req.headers.authorization', '*.token', '*.secret', '*.password'], censor: '[secret]' },
+  })
+}
+
+function addressOf({ REDIS_URL }: Config): RedisAddress {
+  if (REDIS_URL === undefined) throw new SetupError('Set REDIS_URL, or start everything with "npm start", which brings its own Redis')
+  return REDIS_URL.startsWith('unix://') ? { path: REDIS_URL.slice('unix://'.length) } : { url: REDIS_URL }
+}
+
+function dockerHostOf({ DOCKER_HOST }: Config): string {
+  return DOCKER_HOST ?? 'unix:///var/run/docker.sock'
+}
+
+/** The deployment's id is kept in Redis and beside our own files: two that do not belong together are not mixed up. */
+async function knownDeployment(connection: Connection, config: Config, log: Logger) {
+  const file = join(config.WINDLASS_DATA_DIR, 'deployment')
+  await mkdir(config.WINDLASS_DATA_DIR, { recursive: true, mode: 0o700 })
+  const expected = await readFile(file, 'utf8').then((text) => text.trim(), () => undefined)
+  const found = await deploymentId(connection, { expected, now: systemClock.now() })
+  if (found.outcome === 'mismatch')
+    log.error({ expected, found: found.id }, 'This Redis belongs to another deployment than the data directory; objects of the earlier one are left alone')
+  if (expected !== found.id) {
+    await writeFile(file, `${found.id}\n`, { mode: 0o600 })
+    await chmod(file, 0o600)
+  }
+  return found
+}

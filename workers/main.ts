@@ -1,0 +1,75 @@
+/** One worker process: takes jobs of its members' queues and performs them against the engines. */
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Config } from '../src/config.ts'
+import type { Engine } from '../src/core/engine.ts'
+import { openEventBus } from '../src/redis/event-bus.ts'
+import { openJobSource } from '../src/redis/job-source.ts'
+import { openDeps } from '../src/wire.ts'
+import { handlers } from './handlers/all.ts'
+import { createPerform } from './perform.ts'
+
+/** Milliseconds the running operations get at SIGTERM before another worker takes them over. */
+const DRAIN = 2_500
+/** How often an engine that is away is asked again, milliseconds. */
+const ENGINE_RETRY = 500
+
+export async function work(config: Config): Promise<void> {
+  const deps = await openDeps(config, 'worker')
+  const { log, database, engines } = deps
+  const worker = config.WINDLASS_WORKER_NAME ?? `worker-${process.pid}`
+  const perform = createPerform({
+    ...deps,
+    handlers,
+    worker,
+    engineBack,
+    point: (name) => {
+      // A crash, not an exit: nothing may be tidied up on the way out.
+      if (name === config.WINDLASS_TEST_POINT) process.kill(process.pid, 'SIGKILL')
+    },
+    onError: (failure, operation) => log.error({ err: failure, operation }, 'Operation failed'),
+  })
+  const source = await openJobSource({
+    connection: deps.connect('worker'),
+    keys: database.keys,
+    members: [...engines.keys()],
+    concurrency: config.WINDLASS_CONCURRENCY,
+    workerName: worker,
+    perform,
+    onError: (error) => log.warn({ err: error }, 'Job source'),
+  })
+  const bus = openEventBus({
+    database,
+    subscriber: deps.connect('subscriber'),
+    onGap: () => undefined,
+    onError: (error) => log.warn({ err: error }, 'Event bus'),
+  })
+  deps.onClose(() => bus.close())
+  bus.subscribe((event) => {
+    if (event.type === 'cancel') source.abort(event.operation, 'cancelled')
+  })
+  await bus.ready
+  process.send?.({ type: 'ready' })
+  log.info({ worker, members: [...engines.keys()] }, 'Worker takes jobs')
+  await stopAsked()
+  await source.close(DRAIN)
+  await deps.close()
+}
+
+async function engineBack(engine: Engine, signal: AbortSignal): Promise<void> {
+  for (;;) {
+    await sleep(ENGINE_RETRY, undefined, { signal })
+    try {
+      return await engine.ping(signal)
+    } catch (thrown) {
+      if (signal.aborted) throw thrown
+    }
+  }
+}
+
+/** SIGTERM, Ctrl-C, or the end of the supervisor. */
+function stopAsked(): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>()
+  for (const name of ['SIGTERM', 'SIGINT'] as const) process.on(name, () => resolve())
+  process.once('disconnect', () => resolve())
+  return promise
+}
