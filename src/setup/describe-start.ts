@@ -5,12 +5,12 @@ import type { Environment } from './host.ts'
 export interface ReadyNote {
   readonly url: string | undefined
   readonly docs: string | undefined
-  readonly socket: string
+  readonly socket: string | undefined
   readonly tokenFile: string | undefined
 }
 
 /** Decodes the ready message of the API process; `socket` is the configured one. */
-export function readReadyNote(message: unknown, socket: string): ReadyNote {
+export function readReadyNote(message: unknown, socket: string | undefined): ReadyNote {
   const text = (name: string): string | undefined => {
     const value = fieldOf(message, name)
     return typeof value === 'string' ? value : undefined
@@ -32,7 +32,7 @@ export function describeStart({ note, token, env }: StartFacts): string {
     ['URL', note.url === undefined ? undefined : `${note.url}/1.0`],
     ['Token', note.url === undefined ? undefined : where],
     ['Swagger UI', note.docs],
-    ['Unix socket', `${note.socket} (admin, no token)`],
+    ['Unix socket', note.socket === undefined ? undefined : `${note.socket} (admin, no token)`],
   ]
   const shown = lines
     .filter(([, value]) => value !== undefined)
@@ -42,12 +42,13 @@ export function describeStart({ note, token, env }: StartFacts): string {
 
 /** Lists the instances; by the unix socket where there is no HTTP or no token file to read. */
 export function firstCurl({ url, tokenFile, socket }: ReadyNote, env: Environment): string {
-  if (url === undefined || tokenFile === undefined) {
+  if (socket !== undefined && (url === undefined || tokenFile === undefined)) {
     return `curl --unix-socket ${quote(socket)} "http://windlass/1.0/instances?recursion=1"`
   }
   const hasProxy = Boolean(env['http_proxy'] ?? env['all_proxy'] ?? env['ALL_PROXY'])
   const options = hasProxy ? `--noproxy '*' ` : ''
-  return `curl ${options}-H "Authorization: Bearer $(cat ${quote(tokenFile)})" "${url}/1.0/instances?recursion=1"`
+  const token = tokenFile === undefined ? '$WINDLASS_TOKEN' : `$(cat ${quote(tokenFile)})`
+  return `curl ${options}-H "Authorization: Bearer ${token}" "${url}/1.0/instances?recursion=1"`
 }
 
 function quote(path: string): string {

@@ -39,7 +39,8 @@ export interface UpOptions {
   readonly dataDir: string
   /** Undefined with WINDLASS_HTTP=off. */
   readonly http: ListenAddress | undefined
-  readonly socket: string
+  /** Undefined with WINDLASS_SOCKET=off: then no starter image is made. */
+  readonly socket: string | undefined
   readonly workers: number
   /** A foreign Redis, instead of one of our own. */
   readonly redisUrl: string | undefined
@@ -125,9 +126,10 @@ async function announce(
 
 /** A server without its starter image is still a server. */
 async function bringStarterImage(
-  socket: string,
+  socket: string | undefined,
   busybox: string | undefined,
 ): Promise<{ text: string; isBad: boolean }> {
+  if (socket === undefined) return { text: 'without a unix socket no starter image is made', isBad: true }
   if (busybox === undefined) return { text: 'no static busybox here, so no starter image: pull one', isBad: true }
   return publishStarterImage(socket, busybox).then(
     (outcome) => ({ text: `starter image busybox: ${outcome}`, isBad: false }),
@@ -181,14 +183,14 @@ function childEnvironment(options: UpOptions, dockerHost: string): Environment {
     ...options.env,
     WINDLASS_DATA_DIR: options.dataDir,
     WINDLASS_HTTP: http === undefined ? 'off' : `${http.host}:${http.port}`,
-    WINDLASS_SOCKET: options.socket,
+    WINDLASS_SOCKET: options.socket ?? 'off',
     REDIS_URL: options.redisUrl ?? `unix://${redisSocket(options.dataDir)}`,
     DOCKER_HOST: dockerHost,
   }
 }
 
 function refuseLongSocketPaths({ socket, dataDir }: UpOptions): void {
-  for (const path of [socket, redisSocket(dataDir)]) {
+  for (const path of [socket ?? '', redisSocket(dataDir)]) {
     if (Buffer.byteLength(path) > LONGEST_SOCKET_PATH) {
       throw new SetupError(
         `${path} is longer than the ${LONGEST_SOCKET_PATH} bytes a socket may have: set WINDLASS_DATA_DIR to a shorter one.`,
