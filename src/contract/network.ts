@@ -1,6 +1,6 @@
 import { Type, type Static } from 'typebox'
 import { Config } from './common.ts'
-import { maybe, named } from './named.ts'
+import { maybe, named, nullable } from './named.ts'
 
 export const Network = named(
   'Network',
@@ -44,3 +44,55 @@ export const NetworkPost = named(
   Type.Object({ name: maybe(Type.String()) }, { examples: [{ name: 'frontend' }] }),
 )
 export type NetworkPost = Static<typeof NetworkPost>
+
+/** `GET …/state`. What only the host of the engine could tell is empty or zero. */
+export const NetworkState = named(
+  'NetworkState',
+  Type.Object({
+    addresses: Type.Array(
+      Type.Object({
+        family: Type.String({ examples: ['inet'] }),
+        address: Type.String({ examples: ['10.128.0.1'] }),
+        netmask: Type.String({ examples: ['20'] }),
+        scope: Type.String({ examples: ['global'] }),
+      }),
+    ),
+    counters: Type.Object({
+      bytes_received: Type.Integer(),
+      bytes_sent: Type.Integer(),
+      packets_received: Type.Integer(),
+      packets_sent: Type.Integer(),
+    }),
+    hwaddr: Type.String(),
+    mtu: Type.Integer(),
+    state: Type.Union([Type.Literal('up'), Type.Literal('down')]),
+    type: Type.Literal('broadcast'),
+    bridge: nullable(
+      Type.Object({
+        id: Type.String(),
+        stp: Type.Boolean(),
+        forward_delay: Type.Integer(),
+        vlan_default: Type.Integer(),
+        vlan_filtering: Type.Boolean(),
+        upper_devices: Type.Array(Type.String()),
+      }),
+    ),
+    bond: Type.Null(),
+    vlan: Type.Null(),
+    ovn: Type.Null(),
+  }),
+)
+export type NetworkState = Static<typeof NetworkState>
+
+/** One of `GET …/leases`. */
+export const NetworkLease = named(
+  'NetworkLease',
+  Type.Object({
+    hostname: Type.String({ examples: ['c1'] }),
+    hwaddr: Type.String({ examples: ['02:42:0a:80:00:02'] }),
+    address: Type.String({ examples: ['10.128.0.2'] }),
+    type: Type.Union([Type.Literal('gateway'), Type.Literal('static'), Type.Literal('dynamic')]),
+    location: Type.String({ examples: ['none'] }),
+  }),
+)
+export type NetworkLease = Static<typeof NetworkLease>

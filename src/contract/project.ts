@@ -43,3 +43,14 @@ export const ProjectPost = named(
   Type.Object({ name: maybe(Type.String()) }, { examples: [{ name: 'store' }] }),
 )
 export type ProjectPost = Static<typeof ProjectPost>
+
+/** `GET …/state`: LXD writes these two names with capitals. A limit that is not set is -1. */
+export const ProjectState = named(
+  'ProjectState',
+  Type.Object({
+    resources: Type.Record(Type.String(), Type.Object({ Limit: Type.Integer(), Usage: Type.Integer() }), {
+      examples: [{ instances: { Limit: -1, Usage: 2 } }],
+    }),
+  }),
+)
+export type ProjectState = Static<typeof ProjectState>
