@@ -1,0 +1,68 @@
+/** `metadata.yaml` of LXD's image tarballs, and what of a Docker image's configuration is kept in it. */
+import { parse, stringify } from 'yaml'
+import type { Boot } from '../../contract/records.ts'
+import { engineArchitecture } from '../../core/architecture.ts'
+import { badRequest } from '../../core/failure.ts'
+import { count, fields, text, textMap, texts } from './read.ts'
+
+/** How an image that was packed by Windlass runs. LXD reads over it. */
+export interface Runs {
+  boot: Boot
+  command: string[]
+  environment: Record<string, string>
+}
+
+export interface LxdMetadata {
+  /** In the engine's words; '' where nothing is said. */
+  architecture: string
+  properties: Record<string, string>
+  /** undefined for an image of LXD's own. */
+  runs: Runs | undefined
+}
+
+const MAX_PROPERTIES = 1000
+const BOOTS: readonly Boot[] = ['application', 'systemd', 'busybox', 'init']
+
+/** Bad-request for what is no YAML of an image. Aliases, with which a short text becomes a long one, are refused. */
+export function parseLxdMetadata(yaml: string): LxdMetadata {
+  const metadata = fields(parseYaml(yaml))
+  const properties = Object.entries(fields(metadata.properties)).slice(0, MAX_PROPERTIES)
+  const runs = fields(metadata.windlass)
+  const boot = BOOTS.find((known) => known === runs.boot)
+  return {
+    architecture: engineArchitecture(text(metadata.architecture)),
+    properties: Object.fromEntries(properties.flatMap(([key, value]) => scalar(key, value))),
+    runs:
+      boot === undefined ? undefined : { boot, command: texts(runs.command), environment: textMap(runs.environment) },
+  }
+}
+
+function parseYaml(yaml: string): unknown {
+  try {
+    return parse(yaml, { maxAliasCount: 0, logLevel: 'silent' })
+  } catch (error) {
+    throw badRequest('metadata.yaml in the tarball cannot be read', { cause: error })
+  }
+}
+
+function scalar(key: string, value: unknown): [string, string][] {
+  if (typeof value === 'string') return [[key, value]]
+  return typeof value === 'number' || typeof value === 'boolean' ? [[key, String(value)]] : []
+}
+
+/** The text for an image; `created` in milliseconds since 1970, `architecture` in LXD's words. */
+export function formatLxdMetadata(image: {
+  architecture: string
+  created: number
+  properties: Record<string, string>
+  runs: Runs
+}): string {
+  return stringify({
+    architecture: image.architecture,
+    creation_date: Math.floor(count(image.created) / 1000),
+    expiry_date: 0,
+    properties: image.properties,
+    templates: {},
+    windlass: image.runs,
+  })
+}

@@ -1,0 +1,110 @@
+/** An uploaded tarball → an image. It is read twice: once to see what it is and whether it is whole, once for the engine. */
+import { Readable } from 'node:stream'
+import type { Boot } from '../../contract/records.ts'
+import type { Images, ImportedTarball, Volumes } from '../../core/engine.ts'
+import { badRequest, internal, notFound } from '../../core/failure.ts'
+import { decompressed } from './decompress.ts'
+import { parseLxdMetadata } from './lxd-metadata.ts'
+import { rootTar } from './root-filesystem.ts'
+import { ownConfig, savedImageOf, savedTar, type SavedImage } from './saved-image.ts'
+import { readTar, type TarEntry } from './tar-reader.ts'
+import { inChunks } from './tar-writer.ts'
+import { bootOf, hasShell, normalName, readText, surveyTarball, type Survey } from './tarball-format.ts'
+
+type Import = Images['importTarball']
+export type ImportImages = Pick<Images, 'find' | 'inspect' | 'importTar' | 'load' | 'tag'>
+
+const PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
+const MAX_CONFIG = 4 * 1024 * 1024
+
+/** One import under way. */
+interface Turn {
+  images: ImportImages
+  options: Parameters<Import>[1]
+  signal: AbortSignal | undefined
+  /** The kept file's bytes unpacked, from its beginning. */
+  open(shown: { from: number; to: number }): Promise<AsyncGenerator<Buffer>>
+}
+
+/** `importTarball` over a spool and the plain making of images. */
+export function createTarballImport(images: ImportImages, volumes: Pick<Volumes, 'getFile'>): Import {
+  return async (kept, options, signal) => {
+    const open: Turn['open'] = async ({ from, to }) => {
+      const file = await volumes.getFile(kept.volume, kept.file, kept.labels, signal)
+      if (file === undefined) throw notFound(`The uploaded tarball is gone from volume ${kept.volume}`)
+      return decompressed(file.content, (read) => {
+        const percent = Math.floor(from + ((to - from) * read) / Math.max(1, file.size))
+        options.onProgress(`Unpack: ${percent}%`, percent)
+      })
+    }
+    const turn: Turn = { images, options, signal, open }
+    const survey = await surveyTarball(await open({ from: 0, to: 50 }))
+    if (survey.metadata !== undefined && survey.hasRootfs) return importLxd(turn, survey, survey.metadata)
+    const saved = savedImageOf(survey)
+    if (saved !== undefined) return importSaved(turn, saved)
+    if (survey.metadata !== undefined && !hasShell(survey, '') && bootOf(survey, '') === undefined)
+      throw badRequest('The tarball has a metadata.yaml and no rootfs/: an image in two files cannot be imported')
+    return importRootfs(turn, survey)
+  }
+}
+
+async function importLxd(turn: Turn, survey: Survey, yaml: string): Promise<ImportedTarball> {
+  const metadata = parseLxdMetadata(yaml)
+  const init = bootOf(survey, 'rootfs/')
+  const usual = { ...asRootfs(survey, 'rootfs/'), ...(init === undefined ? {} : { boot: init, command: ['/sbin/init'] }) }
+  const image = await importTree(turn, 'rootfs/', metadata.runs ?? usual)
+  const { properties } = metadata
+  return { ...image, format: 'lxd', properties, architecture: metadata.architecture || image.architecture }
+}
+
+async function importRootfs(turn: Turn, survey: Survey): Promise<ImportedTarball> {
+  return { ...(await importTree(turn, '', asRootfs(survey, ''))), format: 'rootfs', properties: {} }
+}
+
+/** A bare root file system is a system only if systemd is its init: busybox images have an init that nobody means. */
+function asRootfs(survey: Survey, root: string): { boot: Boot; command: string[]; environment: Record<string, string> } {
+  const environment = { PATH }
+  if (bootOf(survey, root) === 'systemd') return { boot: 'systemd', command: ['/sbin/init'], environment }
+  return { boot: 'application', command: [hasShell(survey, root) ? '/bin/sh' : '/sbin/init'], environment }
+}
+
+async function importTree(turn: Turn, root: string, runs: ReturnType<typeof asRootfs>) {
+  const { labels, tag } = turn.options
+  const bytes = await turn.open({ from: 50, to: 100 })
+  const tar = Readable.from(inChunks(rootTar(readTar(bytes), root)), { objectMode: false })
+  const { boot, command, environment } = runs
+  const id = await turn.images.importTar(tar, { labels, tag, command, environment }, turn.signal)
+  return describe(turn, id, boot)
+}
+
+async function importSaved(turn: Turn, saved: SavedImage): Promise<ImportedTarball> {
+  const { labels, tag } = turn.options
+  const config = ownConfig(await configOf(turn, saved), labels)
+  const { uuid, role, operation } = labels
+  const [made] = await turn.images.find({ uuid, role, operation }, turn.signal)
+  const id = made?.id ?? (await turn.images.load(await archive(turn, saved, config.json), turn.signal))
+  await turn.images.tag(id, tag, turn.signal)
+  return { ...(await describe(turn, id, 'application')), format: 'docker', properties: {} }
+}
+
+async function archive(turn: Turn, saved: SavedImage, config: string): Promise<Readable> {
+  const entries = readTar(await turn.open({ from: 50, to: 100 }))
+  return Readable.from(inChunks(savedTar(entries, saved, config)), { objectMode: false })
+}
+
+async function configOf(turn: Turn, saved: SavedImage): Promise<string> {
+  for await (const entry of readTar(await turn.open({ from: 50, to: 50 }))) {
+    if (isConfig(entry, saved)) return readText(entry, saved.config, MAX_CONFIG)
+  }
+  throw internal(`The tarball no longer has its ${saved.config}`)
+}
+
+function isConfig(entry: TarEntry, saved: SavedImage): boolean {
+  return entry.type === 'file' && normalName(entry.name) === saved.config
+}
+
+async function describe({ images, signal }: Turn, id: string, boot: Boot) {
+  const image = await images.inspect(id, signal)
+  if (image === undefined) throw internal(`The engine has no image ${id} right after its import`)
+  return { id, boot, architecture: image.architecture, size: image.size }
+}

@@ -1,0 +1,57 @@
+/** An image → an LXD unified tarball, kept in a volume. */
+import { pipeline, Readable, type Transform } from 'node:stream'
+import { createGzip, createZstdCompress } from 'node:zlib'
+import type { ImageDetail, Images, OwnLabels, Volumes } from '../../core/engine.ts'
+import { notFound } from '../../core/failure.ts'
+import { formatLxdMetadata } from './lxd-metadata.ts'
+import { underRootfs } from './root-filesystem.ts'
+import { readTar } from './tar-reader.ts'
+import { inChunks, TAR_END, tarFile } from './tar-writer.ts'
+
+type Pack = Images['packTarball']
+type PackOptions = Parameters<Pack>[1]
+
+export interface PackParts {
+  inspect: Images['inspect']
+  putFile: Volumes['putFile']
+  /** All files of an image as a plain tar. */
+  exportRoot(image: string, labels: OwnLabels, signal?: AbortSignal): Promise<Readable>
+}
+
+/** `packTarball` over a spool and the export of an image's files. */
+export function createTarballPack(parts: PackParts): Pack {
+  return async (reference, options, signal) => {
+    const image = await parts.inspect(reference, signal)
+    if (image === undefined) throw notFound(`There is no image ${reference}`)
+    const root = await parts.exportRoot(image.id, options.labels, signal)
+    const tar = Readable.from(inChunks(unifiedTar(image, root, options)), { objectMode: false })
+    const content = compressed(tar, options.compression)
+    const { labels, volume, file } = options
+    try {
+      return await parts.putFile(volume, file, content, { labels, maxBytes: Number.MAX_SAFE_INTEGER }, signal)
+    } finally {
+      tar.destroy()
+      root.destroy()
+    }
+  }
+}
+
+async function* unifiedTar(image: ImageDetail, root: Readable, { metadata }: PackOptions): AsyncGenerator<Buffer> {
+  const { boot, ...told } = metadata
+  const runs = { boot, command: [...image.entrypoint, ...image.command], environment: image.environment }
+  yield tarFile('metadata.yaml', Buffer.from(formatLxdMetadata({ ...told, runs })))
+  // Without an encoding the chunks of a byte stream are Buffers.
+  yield* underRootfs(readTar(root as AsyncIterable<Buffer>))
+  yield TAR_END
+}
+
+/** zlib works in threads of its own. Errors of the tar come out of what is returned. */
+function compressed(tar: Readable, compression: PackOptions['compression']): Readable {
+  if (compression === 'none') return tar
+  return packedBy(tar, compression === 'gzip' ? createGzip() : createZstdCompress())
+}
+
+function packedBy(tar: Readable, packer: Transform): Readable {
+  pipeline(tar, packer, () => undefined)
+  return packer
+}

@@ -1,0 +1,36 @@
+/** Images as tarballs, over the engine's plain calls. */
+import type { Images, OwnLabels, Volumes } from '../../core/engine.ts'
+import { createHelper, removeHelper } from './helpers.ts'
+import { createTarballImport, type ImportImages } from './tarball-import.ts'
+import { createTarballPack } from './tarball-pack.ts'
+import { route, type Wire } from './wire.ts'
+
+/** `importTarball` and `packTarball`. */
+export function createTarballs(
+  wire: Wire,
+  images: ImportImages,
+  spool: Pick<Volumes, 'getFile' | 'putFile'>,
+): Pick<Images, 'importTarball' | 'packTarball'> {
+  return {
+    importTarball: createTarballImport(images, spool),
+    packTarball: createTarballPack({
+      inspect: images.inspect,
+      putFile: spool.putFile,
+      exportRoot: (image, labels, signal) => exportRoot(wire, image, labels, signal),
+    }),
+  }
+}
+
+/** A container of the image that never runs has exactly its files. */
+async function exportRoot(wire: Wire, image: string, labels: OwnLabels, signal?: AbortSignal) {
+  const id = await createHelper(wire, { image, labels }, signal)
+  try {
+    const path = route`/containers/${id}/export`
+    const tar = await wire.stream({ doing: `exporting image ${image}`, method: 'GET', path, signal })
+    tar.once('close', () => void removeHelper(wire, id))
+    return tar
+  } catch (error) {
+    await removeHelper(wire, id)
+    throw error
+  }
+}
