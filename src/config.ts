@@ -66,19 +66,40 @@ const SETTINGS = {
     dataDirectory,
   ),
   WINDLASS_HTTP: setting('`host:port` of the HTTP listener, or `off`.', '`127.0.0.1:8080`', listener),
-  WINDLASS_SOCKET: setting('Path of the unix socket, or `off`. Whoever may open it is admin.', '`<data dir>/unix.socket`', optional),
+  WINDLASS_SOCKET: setting(
+    'Path of the unix socket, or `off`. Whoever may open it is admin.',
+    '`<data dir>/unix.socket`',
+    optional,
+  ),
   WINDLASS_TOKEN: setting('The admin token, instead of a generated one; 16 characters or more.', 'generated', token),
   WINDLASS_WORKERS: setting('How many worker processes `npm start` keeps.', '`2`', integer(2, 0, 64)),
   WINDLASS_CONCURRENCY: setting('Operations one worker process performs at the same time.', '`8`', integer(8, 1, 64)),
   WINDLASS_MEMBER: setting('Name of the Docker Engine in queues and records.', '`local`', (text) => {
-    if (text !== undefined && !/^[a-z0-9][a-z0-9-]{0,62}$/.test(text)) throw new Error('be lower-case letters, digits and hyphens')
+    if (text !== undefined && !/^[a-z0-9][a-z0-9-]{0,62}$/.test(text))
+      throw new Error('be lower-case letters, digits and hyphens')
     return text ?? 'local'
   }),
   WINDLASS_WORKER_NAME: setting('Name of this worker process in records and logs.', '`worker-<pid>`', optional),
-  WINDLASS_KEEP_DAYS: setting('How long finished operations stay readable.', '`7`', (text) => integer(7, 1, 3650)(text) * days),
-  WINDLASS_KEEP_OPERATIONS: setting('How many finished operations are kept at most.', '`200000`', integer(200_000, 100, 100_000_000)),
-  WINDLASS_UPLOAD_GIB: setting('Largest upload of an image, in GiB.', '`20`', (text) => integer(20, 1, 10_000)(text) * 2 ** 30),
-  WINDLASS_LONGEST_WAIT: setting('Seconds one `/wait` or `Prefer: wait` may take at most.', '`600`', (text) => integer(600, 1, 3600)(text) * 1000),
+  WINDLASS_KEEP_DAYS: setting(
+    'How long finished operations stay readable.',
+    '`7`',
+    (text) => integer(7, 1, 3650)(text) * days,
+  ),
+  WINDLASS_KEEP_OPERATIONS: setting(
+    'How many finished operations are kept at most.',
+    '`200000`',
+    integer(200_000, 100, 100_000_000),
+  ),
+  WINDLASS_UPLOAD_GIB: setting(
+    'Largest upload of an image, in GiB.',
+    '`20`',
+    (text) => integer(20, 1, 10_000)(text) * 2 ** 30,
+  ),
+  WINDLASS_LONGEST_WAIT: setting(
+    'Seconds one `/wait` or `Prefer: wait` may take at most.',
+    '`600`',
+    (text) => integer(600, 1, 3600)(text) * 1000,
+  ),
   WINDLASS_UNSAFE_REDIS: setting(
     '`yes` accepts a Redis without append-only file or with an evicting policy. Operations can then be lost.',
     '`no`',
@@ -86,9 +107,21 @@ const SETTINGS = {
   ),
   WINDLASS_SETUP: setting('`off`: never install or start anything on the host.', '`on`', oneOf(['on', 'off'], 'on')),
   WINDLASS_TEST_POINT: setting('For tests: the named point at which a worker process ends itself.', '', optional),
-  REDIS_URL: setting('A Redis to use, instead of one of its own: `redis://…`, `rediss://…` or `unix:///path`.', 'its own', optional),
-  DOCKER_HOST: setting('The Docker Engine: `unix:///path`, `tcp://host:port` (with `DOCKER_TLS_VERIFY`, `DOCKER_CERT_PATH`).', 'found by itself', optional),
-  LOG_LEVEL: setting('trace, debug, info, warn, error, fatal or silent.', '`info`', oneOf(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'], 'info')),
+  REDIS_URL: setting(
+    'A Redis to use, instead of one of its own: `redis://…`, `rediss://…` or `unix:///path`.',
+    'its own',
+    optional,
+  ),
+  DOCKER_HOST: setting(
+    'The Docker Engine: `unix:///path`, `tcp://host:port` (with `DOCKER_TLS_VERIFY`, `DOCKER_CERT_PATH`).',
+    'found by itself',
+    optional,
+  ),
+  LOG_LEVEL: setting(
+    'trace, debug, info, warn, error, fatal or silent.',
+    '`info`',
+    oneOf(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'], 'info'),
+  ),
 } as const
 
 type Name = keyof typeof SETTINGS
@@ -105,17 +138,19 @@ const ELSEWHERE = /^WINDLASS_(TEST_|RUNTIME|YES)/
 /** The frozen configuration. Throws one SetupError that lists every fault. */
 export function readConfig(env: Readonly<Record<string, string | undefined>> = process.env): Config {
   const faults: string[] = []
-  const entries = Object.entries(SETTINGS).map(([name, { parse }]) => {
+  const entries = Object.entries(SETTINGS).map(([name, row]) => {
     const text = env[name]
     try {
-      return [name, parse(text === '' ? undefined : text)]
+      return [name, row.parse(text === '' ? undefined : text)]
     } catch (fault) {
       faults.push(`${name} must ${fault instanceof Error ? fault.message : String(fault)}`)
       return [name, undefined]
     }
   })
   if (faults.length > 0) throw new SetupError(`These settings are wrong:\n  ${faults.join('\n  ')}`)
-  const unknown = Object.keys(env).filter((name) => name.startsWith('WINDLASS_') && !(name in SETTINGS) && !ELSEWHERE.test(name))
+  const unknown = Object.keys(env).filter(
+    (name) => name.startsWith('WINDLASS_') && !(name in SETTINGS) && !ELSEWHERE.test(name),
+  )
   const values = Object.fromEntries(entries) as Values // every row was parsed by its own setting
   return Object.freeze({ ...values, unknown })
 }

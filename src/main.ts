@@ -12,8 +12,15 @@ type Command = (config: Config, args: string[]) => Promise<void>
 // Each command loads only what it needs: a worker must not carry the HTTP server in its memory.
 const COMMANDS: Record<string, Command> = {
   up: async (config, args) => {
-    const [{ up }, { openOutput, stopOnSignals }] = await Promise.all([import('./setup/up.ts'), import('./setup/output.ts')])
-    await up({ ...hostOptions(config), entry: fileURLToPath(import.meta.url), yes: args.includes('--yes') }, openOutput(), stopOnSignals())
+    const [{ up }, { openOutput, stopOnSignals }] = await Promise.all([
+      import('./setup/up.ts'),
+      import('./setup/output.ts'),
+    ])
+    await up(
+      { ...hostOptions(config), entry: fileURLToPath(import.meta.url), yes: args.includes('--yes') },
+      openOutput(),
+      stopOnSignals(),
+    )
   },
   serve: async (config) => (await import('./serve.ts')).serve(config),
   worker: async (config) => (await import('../workers/main.ts')).work(config),
@@ -32,9 +39,11 @@ const COMMANDS: Record<string, Command> = {
 
 async function main([name = 'up', ...args]: string[]): Promise<void> {
   const command = COMMANDS[name]
-  if (command === undefined) throw new SetupError(`Unknown command "${name}"; known are ${Object.keys(COMMANDS).join(', ')}`)
+  if (command === undefined)
+    throw new SetupError(`Unknown command "${name}"; known are ${Object.keys(COMMANDS).join(', ')}`)
   const config = readConfig()
-  for (const variable of config.unknown) process.stderr.write(`${variable} is not a setting of Windlass and is ignored\n`)
+  for (const variable of config.unknown)
+    process.stderr.write(`${variable} is not a setting of Windlass and is ignored\n`)
   await command(config, args)
 }
 
@@ -62,6 +71,8 @@ try {
   await main(process.argv.slice(2))
 } catch (thrown) {
   // A fault of the machine or the settings is one sentence; anything else is a defect and shows where it happened.
-  process.stderr.write(`${thrown instanceof SetupError ? thrown.message : thrown instanceof Error ? (thrown.stack ?? thrown.message) : String(thrown)}\n`)
+  process.stderr.write(
+    `${thrown instanceof SetupError ? thrown.message : thrown instanceof Error ? (thrown.stack ?? thrown.message) : String(thrown)}\n`,
+  )
   process.exitCode = 1
 }

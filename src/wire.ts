@@ -14,7 +14,7 @@ import { makeKeys } from './redis/keys.ts'
 import { createRedisOperationStore } from './redis/operation-store.ts'
 import { createRedisRecordStore } from './redis/record-store.ts'
 import type { Database } from './redis/scripts.ts'
-import { SetupError } from './setup/host.ts'
+import { redisSocket } from './setup/redis.ts'
 
 /** What every process of the server has. */
 export interface Deps {
@@ -47,7 +47,11 @@ export async function openDeps(config: Config, role: Extract<RedisRole, 'api' | 
     for (let next = closing.pop(); next !== undefined; next = closing.pop()) await next()
   }
   const connect = (as: RedisRole): Connection => {
-    const connection = openRedis({ ...addressOf(config), role: as, onError: (error) => log.warn({ err: error }, 'Redis') })
+    const connection = openRedis({
+      ...addressOf(config),
+      role: as,
+      onError: (error) => log.warn({ err: error }, 'Redis'),
+    })
     onClose(() => connection.close())
     return connection
   }
@@ -57,9 +61,17 @@ export async function openDeps(config: Config, role: Extract<RedisRole, 'api' | 
     await checkRedis(connection, { allowUnsafe: config.WINDLASS_UNSAFE_REDIS === 'yes' })
     const { id, birth } = await knownDeployment(connection, config, log)
     const database: Database = { connection, keys: makeKeys(id) }
-    const queue = openJobQueue({ connection, keys: database.keys, onError: (error) => log.warn({ err: error }, 'Queue') })
+    const queue = openJobQueue({
+      connection,
+      keys: database.keys,
+      onError: (error) => log.warn({ err: error }, 'Queue'),
+    })
     onClose(() => queue.close())
-    const engine = createDockerEngine({ member: config.WINDLASS_MEMBER, deployment: id, dockerHost: dockerHostOf(config) })
+    const engine = createDockerEngine({
+      member: config.WINDLASS_MEMBER,
+      deployment: id,
+      dockerHost: dockerHostOf(config),
+    })
     onClose(() => engine.close())
     return {
       config,
@@ -91,8 +103,9 @@ function openLog(config: Config): Logger {
   })
 }
 
-function addressOf({ REDIS_URL }: Config): RedisAddress {
-  if (REDIS_URL === undefined) throw new SetupError('Set REDIS_URL, or start everything with "npm start", which brings its own Redis')
+/** Without REDIS_URL it is the one that `npm start` keeps in the data directory. */
+function addressOf({ REDIS_URL, WINDLASS_DATA_DIR }: Config): RedisAddress {
+  if (REDIS_URL === undefined) return { path: redisSocket(WINDLASS_DATA_DIR) }
   return REDIS_URL.startsWith('unix://') ? { path: REDIS_URL.slice('unix://'.length) } : { url: REDIS_URL }
 }
 
@@ -104,10 +117,16 @@ function dockerHostOf({ DOCKER_HOST }: Config): string {
 async function knownDeployment(connection: Connection, config: Config, log: Logger) {
   const file = join(config.WINDLASS_DATA_DIR, 'deployment')
   await mkdir(config.WINDLASS_DATA_DIR, { recursive: true, mode: 0o700 })
-  const expected = await readFile(file, 'utf8').then((text) => text.trim(), () => undefined)
+  const expected = await readFile(file, 'utf8').then(
+    (text) => text.trim(),
+    () => undefined,
+  )
   const found = await deploymentId(connection, { expected, now: systemClock.now() })
   if (found.outcome === 'mismatch')
-    log.error({ expected, found: found.id }, 'This Redis belongs to another deployment than the data directory; objects of the earlier one are left alone')
+    log.error(
+      { expected, found: found.id },
+      'This Redis belongs to another deployment than the data directory; objects of the earlier one are left alone',
+    )
   if (expected !== found.id) {
     await writeFile(file, `${found.id}\n`, { mode: 0o600 })
     await chmod(file, 0o600)

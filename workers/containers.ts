@@ -27,7 +27,9 @@ export async function loadSnapshot(context: AnyContext, uuid: string): Promise<S
 export async function containerOf(context: AnyContext, instance: InstanceRecord): Promise<ContainerDetail> {
   const detail = await context.engine.containers.inspect(instance.container, context.signal)
   if (detail === undefined)
-    throw conflict(`The container of instance "${instance.name}" is gone from the engine; restore a snapshot or delete the instance`)
+    throw conflict(
+      `The container of instance "${instance.name}" is gone from the engine; restore a snapshot or delete the instance`,
+    )
   return detail
 }
 
@@ -59,7 +61,11 @@ export async function imageOf(context: AnyContext, reference: string): Promise<I
 }
 
 /** Everything a new container of this instance is made with, checked against what the requestor's role may do. */
-export async function specOf(context: AnyContext, instance: InstanceRecord, image: ImageDetail): Promise<ContainerSpec> {
+export async function specOf(
+  context: AnyContext,
+  instance: InstanceRecord,
+  image: ImageDetail,
+): Promise<ContainerSpec> {
   const { records, engine, signal } = context
   const [profiles, networks, volumes, host] = await Promise.all([
     loadProfiles(context, instance),
@@ -86,10 +92,17 @@ export async function specOf(context: AnyContext, instance: InstanceRecord, imag
 }
 
 /** The container this operation made, in whichever attempt; or makes it. */
-export async function makeContainer(context: AnyContext, instance: InstanceRecord, image: ImageDetail): Promise<string> {
+export async function makeContainer(
+  context: AnyContext,
+  instance: InstanceRecord,
+  image: ImageDetail,
+): Promise<string> {
   const spec = await specOf(context, instance, image)
   if (context.attempt > 1) {
-    const [made] = await context.engine.containers.find({ operation: context.operation.id, role: 'instance' }, context.signal)
+    const [made] = await context.engine.containers.find(
+      { operation: context.operation.id, role: 'instance' },
+      context.signal,
+    )
     if (made !== undefined) return made.id
   }
   return context.engine.containers.create(spec, context.signal)
@@ -109,6 +122,8 @@ export async function startContainer(context: AnyContext, container: string): Pr
   const detail = await context.engine.containers.inspect(container, context.signal)
   if (detail === undefined) throw internal('The container vanished while it was started')
   if (detail.status === 'exited' && (detail.exitCode === 127 || detail.exitCode === 126))
-    throw conflict(`The instance's program could not be run: ${detail.command.join(' ')} (exit code ${detail.exitCode})`)
+    throw conflict(
+      `The instance's program could not be run: ${detail.command.join(' ')} (exit code ${detail.exitCode})`,
+    )
   return detail
 }

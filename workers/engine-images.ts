@@ -23,7 +23,12 @@ export async function commitInstance(
  * Forgets an image that something may still be made from: the keeper tag goes only when nothing uses it, and the
  * sweeper tries again later.
  */
-export async function releaseImage(context: Context<Kind>, tag: string, engineImage: string, uuid: string): Promise<void> {
+export async function releaseImage(
+  context: Context<Kind>,
+  tag: string,
+  engineImage: string,
+  uuid: string,
+): Promise<void> {
   const { images } = context.engine
   if ((await images.untag(tag, context.signal)) !== 'in-use') return
   await images.tag(engineImage, keeperTag(uuid), context.signal)

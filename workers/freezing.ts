@@ -13,7 +13,10 @@ export function found(context: Context<Kind>): Found {
   return context.note('look') as Found // the note of `lookStep`
 }
 
-type OnInstance = Extract<Kind, 'snapshot.create' | 'snapshot.restore' | 'instance.update' | 'instance.copy' | 'image.publish'>
+type OnInstance = Extract<
+  Kind,
+  'snapshot.create' | 'snapshot.restore' | 'instance.update' | 'instance.copy' | 'image.publish'
+>
 
 /** Notes whether the instance runs and is paused. */
 export function lookStep<K extends OnInstance>(instanceOf: (context: Context<K>) => string): Step<K> {

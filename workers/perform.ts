@@ -81,13 +81,14 @@ class Run {
       return this.#fail(toFailure(thrown), [])
     }
     const engine = this.#deps.engines.get(this.#operation.member)
-    if (engine === undefined) return this.#fail(internal(`This worker does not serve member ${this.#operation.member}`), [])
+    if (engine === undefined)
+      return this.#fail(internal(`This worker does not serve member ${this.#operation.member}`), [])
     await this.#perform(job, engine, secret)
   }
 
   async #perform<K extends Kind>(job: Job<K>, engine: Engine, secret: string | undefined): Promise<void> {
     const handler = this.#deps.handlers[job.kind] as unknown as Handler<K> // the map is total; the index loses K
-    const context = this.#context<K>(job.input as Context<K>['input'], engine, secret) // decoded for this kind
+    const context = this.#context<K>(job.input, engine, secret)
     const begun: Step<K>[] = []
     try {
       if (this.#operation.attempts > MOST_ATTEMPTS) throw internal(`Gave up after ${MOST_ATTEMPTS} attempts`)
@@ -103,7 +104,10 @@ class Run {
       this.#leaveIfLost(thrown)
       if (this.#forward) return this.#endForward(handler, context, toFailure(thrown))
       const undone = await this.#undo(begun, context)
-      await this.#fail(this.#cancelled ? cancelled('Operation was cancelled', { cause: thrown }) : toFailure(thrown), undone)
+      await this.#fail(
+        this.#cancelled ? cancelled('Operation was cancelled', { cause: thrown }) : toFailure(thrown),
+        undone,
+      )
     }
   }
 
@@ -116,7 +120,12 @@ class Run {
     const data = await this.#whenEngineIsBack(() => step.run(context), context)
     this.#deps.point(`${kind}.${step.name}.after`)
     if (this.#turn.signal.aborted && !this.#cancelled) throw new Abandoned(id)
-    const note: StepNote = { name: step.name, at: this.#deps.clock.now(), attempt: context.attempt, ...(data === undefined ? {} : { data }) }
+    const note: StepNote = {
+      name: step.name,
+      at: this.#deps.clock.now(),
+      attempt: context.attempt,
+      ...(data === undefined ? {} : { data }),
+    }
     this.#notes.set(step.name, note)
     // The last step needs no note: the end follows at once, and running it again is harmless.
     if (at + 1 < of) await this.#write({ note, progress: progressOf(step.name, at, of, 100), at: note.at })
@@ -189,7 +198,11 @@ class Run {
   }
 
   async #end(ending: Omit<Ending, 'at' | 'warnings'>): Promise<'ended' | 'final' | 'cancelling' | 'changed'> {
-    const ended = await this.#deps.store.end(this.#hold, { ...ending, warnings: this.#warnings, at: this.#deps.clock.now() })
+    const ended = await this.#deps.store.end(this.#hold, {
+      ...ending,
+      warnings: this.#warnings,
+      at: this.#deps.clock.now(),
+    })
     if (ended === 'fenced') throw new Abandoned(this.#hold.id)
     return ended
   }

@@ -27,10 +27,18 @@ export async function pulledImage(context: Context<Kind>, reference: string): Pr
   const detail = await imageOf(context, pulled.id)
   const fingerprint = pulled.digest.replace(/^sha256:/, '')
   await images.tag(pulled.id, imageTag(fingerprint.slice(0, 32)), context.signal)
-  return { engineImage: pulled.id, fingerprint, architecture: lxdArchitecture(detail.architecture), size: detail.size, reference }
+  return {
+    engineImage: pulled.id,
+    fingerprint,
+    architecture: lxdArchitecture(detail.architecture),
+    size: detail.size,
+    reference,
+  }
 }
 
-export function recordOfPulled(pulled: Pulled): Pick<ImageRecord, 'name' | 'engineImage' | 'architecture' | 'size' | 'source'> {
+export function recordOfPulled(
+  pulled: Pulled,
+): Pick<ImageRecord, 'name' | 'engineImage' | 'architecture' | 'size' | 'source'> {
   return {
     name: pulled.fingerprint,
     engineImage: pulled.engineImage,

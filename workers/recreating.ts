@@ -18,6 +18,9 @@ import { observe, type Context, type Step } from './steps.ts'
 import { stopContainer } from './stopping.ts'
 import { removeVolumes } from './volumes.ts'
 
+/** Seconds a running instance gets to stop by itself before it is killed. */
+const STOP_WITHIN = 10
+
 export interface Recreation<K extends Kind> {
   instance(context: Context<K>): string
   /** What the instance becomes; `container` is filled in here. */
@@ -27,98 +30,117 @@ export interface Recreation<K extends Kind> {
   when?(context: Context<K>): boolean
 }
 
-type Steps<K extends Kind> = Record<'container' | 'stop' | 'aside' | 'name' | 'start' | 'record' | 'cleanup', Step<K>>
+type StepName = 'container' | 'stop' | 'aside' | 'name' | 'start' | 'record' | 'cleanup'
+
+/** What the step `container` found and made. */
+interface Made {
+  old: string
+  made: string
+  next: InstanceRecord
+  /** The instance's volumes before. */
+  volumes: InstanceRecord['volumes']
+}
+
+const madeBy = <K extends Kind>(context: Context<K>) => context.note('container') as Made // the step's own note
 
 /** The steps by name; the caller puts them into the order its kind needs. */
-export function recreationSteps<K extends Kind>(recreation: Recreation<K>): Steps<K> {
-  const load = (context: Context<K>) => loadInstance(context, recreation.instance(context))
-  const always = () => true
-  const when = recreation.when ?? always
-  const sideName = (context: Context<K>) => `${temporaryName(context)}-old`
-  const old = (context: Context<K>) => (context.note('container') as { old: string }).old // the step's own note
-  const made = (context: Context<K>) => (context.note('container') as { made: string }).made // the step's own note
-
+export function recreationSteps<K extends Kind>(recreation: Recreation<K>): Record<StepName, Step<K>> {
+  const when = (context: Context<K>) => recreation.when === undefined || recreation.when(context)
+  const whenItRan = (context: Context<K>) => when(context) && found(context).running
   return {
-    container: {
-      name: 'container',
-      when,
-      run: async (context) => {
-        const instance = await load(context)
-        const image = await imageOf(context, await recreation.image(context))
-        const next = { ...(await recreation.next(context, instance)), engineImage: image.id }
-        return { old: instance.container, made: await makeContainer(context, next, image), next, volumes: instance.volumes }
-      },
-      undo: unmakeContainer,
+    container: { name: 'container', when, run: (context) => makeBeside(context, recreation), undo: unmakeContainer },
+    stop: { name: 'stop', when: whenItRan, ...stopOld(recreation) },
+    aside: { name: 'aside', when, ...moveAside(recreation) },
+    name: { name: 'name', when, ...takeName(recreation) },
+    start: { name: 'start', when: whenItRan, run: startNew, undo: killNew },
+    record: { name: 'record', when, run: (context) => recordNew(context, recreation) },
+    cleanup: { name: 'cleanup', when, run: removeOld },
+  }
+}
+
+type Act<K extends Kind> = Pick<Step<K>, 'run' | 'undo'>
+
+const load = <K extends Kind>(context: Context<K>, recreation: Recreation<K>) =>
+  loadInstance(context, recreation.instance(context))
+
+async function makeBeside<K extends Kind>(context: Context<K>, recreation: Recreation<K>): Promise<Made> {
+  const instance = await load(context, recreation)
+  const image = await imageOf(context, await recreation.image(context))
+  const next = { ...(await recreation.next(context, instance)), engineImage: image.id }
+  return { old: instance.container, made: await makeContainer(context, next, image), next, volumes: instance.volumes }
+}
+
+function stopOld<K extends Kind>(recreation: Recreation<K>): Act<K> {
+  return {
+    run: async (context) => {
+      const instance = await load(context, recreation)
+      if (found(context).paused) await context.engine.containers.unpause(instance.container, context.signal)
+      await stopContainer(context, instance, { timeout: STOP_WITHIN, force: false }).catch(() =>
+        stopContainer(context, instance, { timeout: 0, force: true }),
+      )
     },
-    stop: {
-      name: 'stop',
-      when: (context) => when(context) && found(context).running,
-      run: async (context) => {
-        const instance = await load(context)
-        if (found(context).paused) await context.engine.containers.unpause(instance.container, context.signal)
-        await stopContainer(context, instance, { timeout: 10, force: false }).catch(() =>
-          stopContainer(context, instance, { timeout: 0, force: true }),
-        )
-      },
-      undo: async (context) => {
-        await startContainer(context, (await load(context)).container)
-        return 'Started the instance again'
-      },
-    },
-    aside: {
-      name: 'aside',
-      when,
-      run: async (context) => context.engine.containers.rename(old(context), sideName(context), context.signal),
-      undo: async (context) => {
-        const instance = await load(context)
-        await context.engine.containers.rename(instance.container, finalName(instance), context.signal)
-        return 'Gave the instance its container back'
-      },
-    },
-    name: {
-      name: 'name',
-      when,
-      run: async (context) => context.engine.containers.rename(made(context), finalName(await load(context)), context.signal),
-      undo: async (context) => {
-        await context.engine.containers.rename(made(context), temporaryName(context), context.signal)
-        return undefined
-      },
-    },
-    start: {
-      name: 'start',
-      when: (context) => when(context) && found(context).running,
-      run: async (context) => {
-        const detail = await startContainer(context, made(context))
-        if (found(context).paused) await context.engine.containers.pause(detail.id, context.signal)
-      },
-      undo: async (context) => {
-        await context.engine.containers.kill(made(context), 'SIGKILL', context.signal)
-        return undefined
-      },
-    },
-    record: {
-      name: 'record',
-      when,
-      run: async (context) => {
-        const instance = await load(context)
-        const detail = await context.engine.containers.inspect(made(context), context.signal)
-        const { next } = context.note('container') as { next: InstanceRecord } // the step's own note
-        const record = { ...next, rev: instance.rev, container: made(context) }
-        await context.forward(
-          [{ change: 'put', noun: 'instance', record }],
-          detail === undefined ? [] : [observe(context.engine.member, detail)],
-        )
-      },
-    },
-    cleanup: {
-      name: 'cleanup',
-      when,
-      run: async (context) => {
-        await context.engine.containers.remove(old(context), { force: true }, context.signal)
-        const { next, volumes } = context.note('container') as Record<'next', InstanceRecord> & Pick<InstanceRecord, 'volumes'> // the step's own note
-        const kept = new Set(next.volumes.map(({ volume }) => volume))
-        await removeVolumes(context, volumes.filter(({ volume }) => !kept.has(volume)))
-      },
+    undo: async (context) => {
+      await startContainer(context, (await load(context, recreation)).container)
+      return 'Started the instance again'
     },
   }
+}
+
+function moveAside<K extends Kind>(recreation: Recreation<K>): Act<K> {
+  return {
+    run: async (context) => {
+      const { old } = madeBy(context)
+      await context.engine.containers.rename(old, `${temporaryName(context)}-old`, context.signal)
+    },
+    undo: async (context) => {
+      const instance = await load(context, recreation)
+      await context.engine.containers.rename(instance.container, finalName(instance), context.signal)
+      return 'Gave the instance its container back'
+    },
+  }
+}
+
+function takeName<K extends Kind>(recreation: Recreation<K>): Act<K> {
+  return {
+    run: async (context) => {
+      const instance = await load(context, recreation)
+      await context.engine.containers.rename(madeBy(context).made, finalName(instance), context.signal)
+    },
+    undo: async (context) => {
+      await context.engine.containers.rename(madeBy(context).made, temporaryName(context), context.signal)
+      return undefined
+    },
+  }
+}
+
+async function startNew<K extends Kind>(context: Context<K>): Promise<void> {
+  const detail = await startContainer(context, madeBy(context).made)
+  if (found(context).paused) await context.engine.containers.pause(detail.id, context.signal)
+}
+
+async function killNew<K extends Kind>(context: Context<K>): Promise<undefined> {
+  await context.engine.containers.kill(madeBy(context).made, 'SIGKILL', context.signal)
+  return undefined
+}
+
+/** The point of no return. */
+async function recordNew<K extends Kind>(context: Context<K>, recreation: Recreation<K>): Promise<void> {
+  const { made, next } = madeBy(context)
+  const instance = await load(context, recreation)
+  const detail = await context.engine.containers.inspect(made, context.signal)
+  const record = { ...next, rev: instance.rev, container: made }
+  await context.forward(
+    [{ change: 'put', noun: 'instance', record }],
+    detail === undefined ? [] : [observe(context.engine.member, detail)],
+  )
+}
+
+async function removeOld<K extends Kind>(context: Context<K>): Promise<void> {
+  const { old, next, volumes } = madeBy(context)
+  await context.engine.containers.remove(old, { force: true }, context.signal)
+  const kept = new Set(next.volumes.map(({ volume }) => volume))
+  await removeVolumes(
+    context,
+    volumes.filter(({ volume }) => !kept.has(volume)),
+  )
 }

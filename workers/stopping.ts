@@ -15,9 +15,20 @@ export async function stopContainer(
 ): Promise<void> {
   const { containers } = context.engine
   const { stopSignal } = await containerOf(context, instance)
-  if (how.force) return void (await containers.stop(instance.container, { stopSignal: 'SIGKILL', timeoutSeconds: 30, thenKill: true }, context.signal))
+  if (how.force)
+    return void (await containers.stop(
+      instance.container,
+      { stopSignal: 'SIGKILL', timeoutSeconds: 30, thenKill: true },
+      context.signal,
+    ))
   const timeoutSeconds = how.timeout > 0 ? how.timeout : CLEAN_STOP
-  const outcome = await containers.stop(instance.container, { stopSignal, timeoutSeconds, thenKill: false }, context.signal)
+  const outcome = await containers.stop(
+    instance.container,
+    { stopSignal, timeoutSeconds, thenKill: false },
+    context.signal,
+  )
   if (outcome === 'running')
-    throw conflict(`Failed shutting down instance, status is "Running": it did not stop within ${timeoutSeconds} seconds; stop it with force`)
+    throw conflict(
+      `Failed shutting down instance, status is "Running": it did not stop within ${timeoutSeconds} seconds; stop it with force`,
+    )
 }

@@ -30,7 +30,11 @@ export async function makeVolumes(context: Context<Kind>, owner: Owner, paths: s
 export async function copyVolumes(context: Context<Kind>, owner: Owner, from: OwnVolume[]): Promise<OwnVolume[]> {
   const { engine, signal } = context
   if (context.attempt > 1) await unmakeVolumes(context, owner)
-  const copies = await makeVolumes(context, owner, from.map(({ path }) => path))
+  const copies = await makeVolumes(
+    context,
+    owner,
+    from.map(({ path }) => path),
+  )
   for (const [at, source] of from.entries()) {
     const copy = copies[at]
     if (copy === undefined) continue

@@ -1,8 +1,17 @@
 import { Type, type Static, type TOptional, type TNull, type TSchema, type TUnion, type TUnsafe } from 'typebox'
 
+const components = new Map<string, TSchema>()
+
 /** A schema with a name of its own among the components of the OpenAPI document. Where another schema needs it, use `ref`. */
 export function named<S extends TSchema>(name: string, schema: S): S {
-  return { ...schema, $id: name }
+  const whole = { ...schema, $id: name }
+  components.set(name, whole)
+  return whole
+}
+
+/** Every named schema of the modules that are loaded, by name. */
+export function namedSchemas(): ReadonlyMap<string, TSchema> {
+  return components
 }
 
 /** Points at a named schema instead of repeating it. */

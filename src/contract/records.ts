@@ -67,7 +67,10 @@ export const SnapshotRecord = keyed({
   expires_at: Time,
   size: Type.Integer({ description: 'Bytes of the layers above the instance image; -1 when not known.' }),
   volumes: Type.Array(
-    Type.Object({ path: Type.String(), volume: Type.String({ description: 'The copy that belongs to the snapshot.' }) }),
+    Type.Object({
+      path: Type.String(),
+      volume: Type.String({ description: 'The copy that belongs to the snapshot.' }),
+    }),
   ),
 })
 export type SnapshotRecord = Static<typeof SnapshotRecord>

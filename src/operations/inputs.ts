@@ -35,7 +35,11 @@ export const InstanceUpdate = Type.Object({ instance: Uuid, next: InstanceRecord
 export const InstanceRename = Type.Object({ instance: Uuid, name: Type.String() })
 
 /** `timeout` in seconds: -1 without bound, 0 the default of the kind. */
-export const InstanceStop = Type.Object({ instance: Uuid, timeout: Type.Integer({ minimum: -1 }), force: Type.Boolean() })
+export const InstanceStop = Type.Object({
+  instance: Uuid,
+  timeout: Type.Integer({ minimum: -1 }),
+  force: Type.Boolean(),
+})
 
 export const InstanceExec = Type.Object({
   instance: Uuid,

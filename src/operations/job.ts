@@ -7,12 +7,16 @@ import { CATALOG, isKind, type InputOf, type Kind } from './catalog.ts'
 /** An accepted operation with its input decoded: one member per kind, so that a switch on `kind` narrows the input. */
 export type Job<K extends Kind = Kind> = { [P in K]: { kind: P; input: InputOf<P>; operation: OperationRecord } }[K]
 
-type Check = { Check(value: unknown): boolean; Errors(value: unknown): [boolean, { instancePath: string; message: string }[]] }
+type Check = {
+  Check(value: unknown): boolean
+  Errors(value: unknown): [boolean, { instancePath: string; message: string }[]]
+}
 const compiled = new Map<Kind, Check>()
 
 /** What the queue hands over → a ticket. The queue is an input like any other. */
 export function decodeTicket(data: unknown): Ticket {
-  const ticket: Partial<Record<'id' | 'kind' | 'epoch', unknown>> = typeof data === 'object' && data !== null ? data : {}
+  const ticket: Partial<Record<'id' | 'kind' | 'epoch', unknown>> =
+    typeof data === 'object' && data !== null ? data : {}
   const { id, kind, epoch } = ticket
   if (typeof id !== 'string' || typeof kind !== 'string' || !Number.isSafeInteger(epoch))
     throw badRequest('Job data is not a ticket')

@@ -19,7 +19,15 @@ export interface Wanted {
   profiles: string[]
 }
 
-const NO_LABELS: OwnLabels = { deployment: '', role: 'instance', uuid: '', project: '', operation: '', step: '', origin: '' }
+const NO_LABELS: OwnLabels = {
+  deployment: '',
+  role: 'instance',
+  uuid: '',
+  project: '',
+  operation: '',
+  step: '',
+  origin: '',
+}
 
 export function createDrafts(deps: { records: RecordReader; engines: ReadonlyMap<string, Engine>; hosts: Hosts }) {
   /** Config and devices with the profiles' under them; every fault in them is a bad-request with LXD's text. */

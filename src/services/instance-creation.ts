@@ -1,18 +1,15 @@
 /** Creating and copying instances: from the request to an accepted operation. */
 import type { InstancesPost } from '../contract/instance.ts'
 import type { OperationRecord } from '../contract/operation-record.ts'
-import { NEVER } from '../contract/common.ts'
-import type { ImageRecord, InstanceRecord, LeaseRecord, SnapshotRecord } from '../contract/records.ts'
-import { macOf } from '../core/addresses.ts'
-import { withoutEmpty } from '../core/expand.ts'
+import type { InstanceRecord, SnapshotRecord } from '../contract/records.ts'
 import { badRequest, notFound, notImplemented } from '../core/failure.ts'
-import { imageConfig } from '../core/image-properties.ts'
 import { parseInstanceName } from '../core/names.ts'
 import type { BusyClaim, Clock, NameClaim, RecordChange, RecordReader } from '../core/ports.ts'
 import type { Kind } from '../operations/catalog.ts'
 import { requireProject, requireRole, type Caller } from './caller.ts'
 import type { Drafts } from './drafts.ts'
 import type { Images } from './images.ts'
+import { copyDraft, draftOf, pickName, withAddresses, type Basis } from './instance-draft.ts'
 import { instanceResources, instanceUrl } from './instance-urls.ts'
 import type { Leases } from './leases.ts'
 import { toRefusal, type Operations, type Submission } from './operations.ts'
@@ -32,7 +29,8 @@ export interface InstanceCreationDeps {
 
 /** What stands between two requests for the same address: tried again with another one. */
 const LEASE_TRIES = 20
-const TAKEN = 'Failed creating instance record: Add instance info to the database: This "instances" entry already exists'
+const TAKEN =
+  'Failed creating instance record: Add instance info to the database: This "instances" entry already exists'
 
 export function createInstanceCreation(deps: InstanceCreationDeps) {
   const { records, operations, clock } = deps
@@ -45,23 +43,27 @@ export function createInstanceCreation(deps: InstanceCreationDeps) {
     if (body.stateful === true) throw badRequest('Stateful instances are not possible on Docker Engine')
     const name = body.name ? parseInstanceName(body.name) : pickName(clock.uuid())
     const type = body.source?.type ?? ''
-    if (type === 'image') return fromImage(caller, project, name, body)
-    if (type === 'copy') return copy(caller, project, name, body)
-    if (type === 'none') return fromNothing(caller, project, name, body)
-    if (type === 'migration') throw notImplemented('Migration between servers is not possible on Docker Engine')
-    throw badRequest(`Unknown source type ${type}`)
+    const verb = SOURCES.get(type)
+    if (verb === undefined) throw badRequest(`Unknown source type ${type}`)
+    return verb(caller, project, name, body)
   }
 
-  async function fromImage(caller: Caller, project: string, name: string, body: InstancesPost): Promise<OperationRecord> {
+  async function fromImage(
+    caller: Caller,
+    project: string,
+    name: string,
+    body: InstancesPost,
+  ): Promise<OperationRecord> {
     const source = await deps.images.resolve(caller, project, body.source ?? {})
     const { image } = source
     const profiles = body.profiles ?? (image.profiles.length > 0 ? image.profiles : ['default'])
-    const draft = draftOf(project, name, { ...body, profiles }, image)
+    const draft = draftOf(basisOf(project, name), { ...body, profiles }, image)
     const from =
       source.type === 'registry'
         ? { type: 'registry' as const, reference: source.reference, image: source.image }
         : { type: 'image' as const, image: image.uuid }
-    const use: BusyClaim[] = source.type === 'registry' ? [] : [{ key: `image:${image.uuid}`, mode: 'use', action: 'create' }]
+    const use: BusyClaim[] =
+      source.type === 'registry' ? [] : [{ key: `image:${image.uuid}`, mode: 'use', action: 'create' }]
     const secret = source.type === 'registry' ? source.credentials : undefined
     return submitNew(caller, draft, use, (made) => ({
       kind: 'instance.create',
@@ -71,8 +73,13 @@ export function createInstanceCreation(deps: InstanceCreationDeps) {
     }))
   }
 
-  async function fromNothing(caller: Caller, project: string, name: string, body: InstancesPost): Promise<OperationRecord> {
-    const draft = draftOf(project, name, { ...body, profiles: body.profiles ?? ['default'] }, undefined)
+  async function fromNothing(
+    caller: Caller,
+    project: string,
+    name: string,
+    body: InstancesPost,
+  ): Promise<OperationRecord> {
+    const draft = draftOf(basisOf(project, name), body, undefined)
     return submitNew(caller, draft, [], (made) => ({
       kind: 'instance.create',
       input: { draft: made, source: { type: 'none' }, start: false },
@@ -81,24 +88,28 @@ export function createInstanceCreation(deps: InstanceCreationDeps) {
   }
 
   async function copy(caller: Caller, project: string, name: string, body: InstancesPost): Promise<OperationRecord> {
-    const [sourceName = '', snapshotName] = (body.source?.source ?? '').split('/')
-    if (sourceName === '') throw badRequest('Must specify a source instance')
-    if (body.source?.refresh === true) throw notImplemented('Refreshing a copy is not supported; delete it and copy again')
-    const sourceProject = body.source?.project || project
-    requireProject(caller, sourceProject)
-    const source = await records.find('instance', sourceProject, sourceName)
-    if (source === undefined) throw notFound('Instance not found')
-    const snapshot = snapshotName === undefined ? undefined : await findSnapshot(source, snapshotName)
-    const draft = copyOf(project, name, body, source, snapshot)
-    const only = (body.source?.instance_only ?? body.source?.container_only ?? false) || snapshot !== undefined
+    const { source, snapshot } = await sourceOf(caller, project, body.source ?? {})
+    const draft = copyDraft({ ...basisOf(project, name), member: source.member }, body, snapshot ?? source)
+    const only = snapshot !== undefined || isInstanceOnly(body)
     const snapshots = only ? [] : await snapshotCopies(source, draft)
-    // A running source is frozen while it is read, a stopped one only read.
+    // A running source is frozen while it is read: nobody else may change it meanwhile.
     const use: BusyClaim[] = [{ key: `instance:${source.uuid}`, mode: 'own', action: 'copy' }]
     return submitNew(caller, draft, use, (made) => ({
       kind: 'instance.copy',
       input: { draft: made, source: { instance: source.uuid, snapshot: snapshot?.uuid ?? '' }, snapshots },
       resources: instanceResources(made, source),
     }))
+  }
+
+  async function sourceOf(caller: Caller, project: string, given: NonNullable<InstancesPost['source']>) {
+    const [name = '', snapshotName] = (given.source ?? '').split('/')
+    if (name === '') throw badRequest('Must specify a source instance')
+    if (given.refresh === true) throw notImplemented('Refreshing a copy is not supported; delete it and copy again')
+    const sourceProject = given.project || project
+    requireProject(caller, sourceProject)
+    const source = await records.find('instance', sourceProject, name)
+    if (source === undefined) throw notFound('Instance not found')
+    return { source, snapshot: snapshotName === undefined ? undefined : await findSnapshot(source, snapshotName) }
   }
 
   async function findSnapshot(source: InstanceRecord, name: string): Promise<SnapshotRecord> {
@@ -149,78 +160,33 @@ export function createInstanceCreation(deps: InstanceCreationDeps) {
     }
   }
 
-  function draftOf(project: string, name: string, body: InstancesPost, image: ImageRecord | undefined): InstanceRecord {
-    const uuid = clock.uuid()
-    const base = image === undefined || image.name === '' ? {} : { 'volatile.base_image': image.name }
-    return {
-      v: 1,
-      rev: 0,
-      uuid,
-      project,
-      name,
-      member: deps.member,
-      container: '',
-      image: image?.name ?? '',
-      engineImage: image?.engineImage ?? '',
-      boot: image?.boot ?? 'application',
-      architecture: image?.architecture ?? deps.architecture,
-      description: body.description ?? '',
-      config: { ...imageConfig(image?.properties ?? {}), ...base, ...withoutEmpty(body.config ?? {}), 'volatile.uuid': uuid },
-      devices: body.devices ?? {},
-      profiles: body.profiles ?? ['default'],
-      ephemeral: body.ephemeral ?? false,
-      created_at: new Date(clock.now()).toISOString(),
-      last_used_at: NEVER,
-      power: 'stopped',
-      volumes: [],
-    }
-  }
+  const basisOf = (project: string, name: string): Basis => ({
+    uuid: clock.uuid(),
+    project,
+    name,
+    member: deps.member,
+    architecture: deps.architecture,
+    at: new Date(clock.now()).toISOString(),
+  })
 
-  /** A copy takes over what the request leaves out; what is the source's alone (addresses, identity) it does not. */
-  function copyOf(
-    project: string,
-    name: string,
-    body: InstancesPost,
-    source: InstanceRecord,
-    snapshot: SnapshotRecord | undefined,
-  ): InstanceRecord {
-    const from = snapshot ?? source
-    const inherited = Object.entries(from.config).filter(
-      ([key]) => !key.startsWith('volatile.') || key === 'volatile.base_image',
-    )
-    const draft = draftOf(project, name, { ...body, profiles: body.profiles ?? from.profiles }, undefined)
-    return {
-      ...draft,
-      member: source.member,
-      image: from.image,
-      engineImage: from.engineImage,
-      boot: from.boot,
-      architecture: from.architecture,
-      description: body.description || from.description,
-      config: { ...Object.fromEntries(inherited), ...draft.config },
-      devices: body.devices ?? from.devices,
-    }
-  }
+  const SOURCES = new Map<string, typeof fromImage>([
+    ['image', fromImage],
+    ['copy', copy],
+    ['none', fromNothing],
+    ['migration', refuseMigration],
+  ])
 
   return { create }
 }
 
+function refuseMigration(): Promise<OperationRecord> {
+  throw notImplemented('Migration between servers is not possible on Docker Engine')
+}
 
-/** LXD keeps a nic's MAC in the instance's config, where clients look for it. */
-function withAddresses(draft: InstanceRecord, leases: LeaseRecord[]): InstanceRecord {
-  const macs = leases.map((lease) => [`volatile.${lease.device}.hwaddr`, macOf(lease.name)])
-  return { ...draft, config: { ...Object.fromEntries(macs), ...draft.config } }
+function isInstanceOnly({ source }: InstancesPost): boolean {
+  return source?.instance_only ?? source?.container_only ?? false
 }
 
 function isLeaseLost(refusal: { outcome: string; noun?: string; claim?: NameClaim }): boolean {
   return (refusal.outcome === 'changed' && refusal.noun === 'lease') || refusal.claim?.noun === 'lease'
-}
-
-const FIRST = ['bold', 'calm', 'deft', 'eager', 'fair', 'glad', 'keen', 'neat', 'proud', 'quick', 'sound', 'tidy', 'warm', 'wise']
-const SECOND = ['anchor', 'beacon', 'bollard', 'capstan', 'davit', 'fender', 'galley', 'halyard', 'keel', 'mast', 'rudder', 'sheave']
-
-/** A name for who gives none, drawn from a random uuid. */
-function pickName(uuid: string): string {
-  const number = Number.parseInt(uuid.slice(0, 8), 16)
-  return `${FIRST[number % FIRST.length]}-${SECOND[Math.floor(number / 64) % SECOND.length]}-${uuid.slice(0, 4)}`
 }

@@ -87,22 +87,20 @@ export function createInstanceViews({ records, inventory, sampler }: InstanceVie
   function toState({ record, status, devices }: InstanceView): InstanceState {
     const container = inventory.container(record.member, record.container)
     const sample = status.code === 102 ? undefined : sampler.latest(record)
+    const { memoryBytes, memoryPeakBytes, swapBytes, pid, processes, cpuNanoseconds } = sample ?? NOTHING_MEASURED
     return {
       status: status.status,
       status_code: status.code,
       disk: {},
-      memory: {
-        usage: sample?.memoryBytes ?? 0,
-        usage_peak: sample?.memoryPeakBytes ?? 0,
-        swap_usage: sample?.swapBytes ?? 0,
-        swap_usage_peak: 0,
-      },
+      memory: { usage: memoryBytes, usage_peak: memoryPeakBytes, swap_usage: swapBytes, swap_usage_peak: 0 },
       network: sample === undefined || container === undefined ? null : sampler.networks(container, sample, devices),
-      pid: sample?.pid ?? 0,
-      processes: sample?.processes ?? 0,
-      cpu: { usage: sample?.cpuNanoseconds ?? 0 },
+      pid,
+      processes,
+      cpu: { usage: cpuNanoseconds },
     }
   }
 
   return { list, get, state, states }
 }
+
+const NOTHING_MEASURED = { memoryBytes: 0, memoryPeakBytes: 0, swapBytes: 0, pid: 0, processes: 0, cpuNanoseconds: 0 }

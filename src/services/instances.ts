@@ -141,7 +141,12 @@ export function createInstances({ views, operations, drafts, leases }: Instances
 }
 
 /** An operation on one instance that is there; `own` keeps every other change away until it ends. */
-export function on<K extends Kind>(record: InstanceRecord, kind: K, input: InputOf<K>, mode: BusyClaim['mode'] = 'own') {
+export function on<K extends Kind>(
+  record: InstanceRecord,
+  kind: K,
+  input: InputOf<K>,
+  mode: BusyClaim['mode'] = 'own',
+) {
   return {
     kind,
     input,

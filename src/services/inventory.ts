@@ -32,7 +32,9 @@ const REMEMBERED = 60_000
 
 export function createInventory(deps: InventoryDeps): Inventory {
   const ending = new AbortController()
-  const members = new Map([...deps.engines.values()].map((engine) => [engine.member, new Member(engine, deps, ending.signal)]))
+  const members = new Map(
+    [...deps.engines.values()].map((engine) => [engine.member, new Member(engine, deps, ending.signal)]),
+  )
   const unsubscribe = deps.bus.subscribe((event) => {
     if (event.type === 'record') for (const observed of event.observed) members.get(observed.member)?.saw(observed)
   })

@@ -11,6 +11,15 @@ export type Leases = ReturnType<typeof createLeases>
 /** How long an address that was picked is not picked again by this process while its operation is on the way; ms. */
 const PICKED = 5_000
 
+interface Wish {
+  instance: InstanceRecord
+  device: string
+  network: NetworkRecord
+  /** Leases of that network. */
+  known: LeaseRecord[]
+  preferred: string | undefined
+}
+
 export function createLeases(deps: { records: RecordReader; clock: Clock }) {
   const picked = new Map<string, number>()
 
@@ -23,22 +32,17 @@ export function createLeases(deps: { records: RecordReader; clock: Clock }) {
       const network = networkOf(networks, properties, device)
       const known = await deps.records.list('lease', network.uuid)
       if (known.some((lease) => lease.instance === instance.uuid && lease.device === device)) continue
-      leases.push(pick(instance, device, network, known, properties['ipv4.address']))
+      leases.push(pick({ instance, device, network, known, preferred: properties['ipv4.address'] }))
     }
     return leases
   }
 
-  function pick(
-    instance: InstanceRecord,
-    device: string,
-    network: NetworkRecord,
-    known: LeaseRecord[],
-    preferred: string | undefined,
-  ): LeaseRecord {
+  function pick({ instance, device, network, known, preferred }: Wish): LeaseRecord {
     const now = deps.clock.now()
     for (const [key, at] of picked) if (at < now - PICKED) picked.delete(key)
     const taken = new Set([network.gateway, ...known.map(({ name }) => name)])
-    for (const key of picked.keys()) if (key.startsWith(`${network.uuid}/`)) taken.add(key.slice(network.uuid.length + 1))
+    for (const key of picked.keys())
+      if (key.startsWith(`${network.uuid}/`)) taken.add(key.slice(network.uuid.length + 1))
     const address = pickAddress(network.subnet, taken, preferred)
     picked.set(`${network.uuid}/${address}`, now)
     return {
@@ -71,6 +75,8 @@ function networkOf(networks: NetworkRecord[], nic: Record<string, string>, devic
   const name = nic['network'] ?? nic['parent'] ?? ''
   const network = networks.find((candidate) => candidate.name === name)
   if (network === undefined)
-    throw badRequest(`Device validation failed for "${device}": Network "${name}" not found; name a network of this server`)
+    throw badRequest(
+      `Device validation failed for "${device}": Network "${name}" not found; name a network of this server`,
+    )
   return network
 }

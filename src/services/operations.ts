@@ -88,8 +88,13 @@ export function createOperations(deps: OperationsDeps) {
   }
 
   /** The same key with the same request gives the operation it gave before. */
-  async function repeated<K extends Kind>(caller: Caller, submission: Submission<K>, refusal: Refusal): Promise<Submitted> {
-    if (refusal.outcome !== 'repeat' || refusal.fingerprint !== idempotency(caller, submission)?.fingerprint) return refusal
+  async function repeated<K extends Kind>(
+    caller: Caller,
+    submission: Submission<K>,
+    refusal: Refusal,
+  ): Promise<Submitted> {
+    if (refusal.outcome !== 'repeat' || refusal.fingerprint !== idempotency(caller, submission)?.fingerprint)
+      return refusal
     const operation = await store.get(refusal.operation)
     return operation === undefined ? refusal : { outcome: 'accepted', operation }
   }
@@ -203,7 +208,9 @@ function toCode(code: string): Failure['code'] {
 
 /** 410 for an id that this deployment must have made and has forgotten, 404 for every other one. */
 function unknownId(id: string, deps: OperationsDeps, now: number): Failure {
-  const made = /^[0-9a-f]{8}-[0-9a-f]{4}-7/.test(id) ? Number.parseInt(id.replace('-', '').slice(0, 12), 16) : Number.NaN
+  const made = /^[0-9a-f]{8}-[0-9a-f]{4}-7/.test(id)
+    ? Number.parseInt(id.replace('-', '').slice(0, 12), 16)
+    : Number.NaN
   if (made >= deps.birth && made < now - SETTLING)
     return gone(`Operation has expired: it was created ${new Date(made).toISOString()}`)
   return notFound('Operation not found')

@@ -32,7 +32,10 @@ export function createSampler(deps: { engines: ReadonlyMap<string, Engine>; cloc
   async function measure({ member, container }: OnEngine): Promise<void> {
     const engine = deps.engines.get(member)
     if (engine === undefined) return
-    const [stats, detail] = await Promise.all([engine.containers.stats(container), engine.containers.inspect(container)])
+    const [stats, detail] = await Promise.all([
+      engine.containers.stats(container),
+      engine.containers.inspect(container),
+    ])
     if (stats === undefined || detail === undefined) samples.delete(container)
     else samples.set(container, { ...stats, at: deps.clock.now(), pid: detail.pid })
   }
@@ -43,7 +46,8 @@ export function createSampler(deps: { engines: ReadonlyMap<string, Engine>; cloc
     const waiting = of.filter(({ container }) => (samples.get(container)?.at ?? 0) < old)
     const worker = async () => {
       // A figure that cannot be had is shown as none; the list itself must not fail for it.
-      for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) await measure(next).catch(() => undefined)
+      for (let next = waiting.pop(); next !== undefined; next = waiting.pop())
+        await measure(next).catch(() => undefined)
     }
     await Promise.all(Array.from({ length: AT_ONCE }, worker))
   }
@@ -78,22 +82,33 @@ function addressesOf(attached: ContainerSummary['networks'][string]): Networks[s
   return [four, six].filter(({ address }) => address !== '')
 }
 
-function countersOf(counted: ContainerStats['networks'][string] | undefined): Networks[string]['counters'] {
+const NOTHING_COUNTED: ContainerStats['networks'][string] = {
+  rxBytes: 0,
+  rxPackets: 0,
+  rxErrors: 0,
+  rxDropped: 0,
+  txBytes: 0,
+  txPackets: 0,
+  txErrors: 0,
+  txDropped: 0,
+}
+
+function countersOf(counted = NOTHING_COUNTED): Networks[string]['counters'] {
   return {
-    bytes_received: counted?.rxBytes ?? 0,
-    bytes_sent: counted?.txBytes ?? 0,
-    packets_received: counted?.rxPackets ?? 0,
-    packets_sent: counted?.txPackets ?? 0,
-    errors_received: counted?.rxErrors ?? 0,
-    errors_sent: counted?.txErrors ?? 0,
-    packets_dropped_inbound: counted?.rxDropped ?? 0,
-    packets_dropped_outbound: counted?.txDropped ?? 0,
+    bytes_received: counted.rxBytes,
+    bytes_sent: counted.txBytes,
+    packets_received: counted.rxPackets,
+    packets_sent: counted.txPackets,
+    errors_received: counted.rxErrors,
+    errors_sent: counted.txErrors,
+    packets_dropped_inbound: counted.rxDropped,
+    packets_dropped_outbound: counted.txDropped,
   }
 }
 
 const LOOPBACK: Networks[string] = {
   addresses: [{ family: 'inet', address: '127.0.0.1', netmask: '8', scope: 'local' }],
-  counters: countersOf(undefined),
+  counters: countersOf(),
   hwaddr: '',
   host_name: '',
   mtu: 65536,

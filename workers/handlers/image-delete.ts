@@ -21,7 +21,12 @@ export const imageDelete: Handler<'image.delete'> = {
     return {
       changes: [
         { change: 'remove', noun: 'image', uuid, rev },
-        ...aliases.map((alias): RecordChange => ({ change: 'remove', noun: 'alias', uuid: alias.uuid, rev: alias.rev })),
+        ...aliases.map((alias): RecordChange => ({
+          change: 'remove',
+          noun: 'alias',
+          uuid: alias.uuid,
+          rev: alias.rev,
+        })),
       ],
     }
   },

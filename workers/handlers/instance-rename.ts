@@ -9,7 +9,11 @@ export const instanceRename: Handler<'instance.rename'> = {
       name: 'name',
       run: async (context) => {
         const instance = await loadInstance(context, context.input.instance)
-        await context.engine.containers.rename(instance.container, finalName(renamed(instance, context.input.name)), context.signal)
+        await context.engine.containers.rename(
+          instance.container,
+          finalName(renamed(instance, context.input.name)),
+          context.signal,
+        )
       },
       undo: async (context) => {
         const instance = await loadInstance(context, context.input.instance)

@@ -7,7 +7,8 @@ export const instanceRestart: Handler<'instance.restart'> = {
   steps: [
     {
       name: 'stop',
-      run: async (context) => stopContainer(context, await loadInstance(context, context.input.instance), context.input),
+      run: async (context) =>
+        stopContainer(context, await loadInstance(context, context.input.instance), context.input),
       undo: async (context) => {
         const instance = await loadInstance(context, context.input.instance)
         await startContainer(context, instance.container)
@@ -26,6 +27,9 @@ export const instanceRestart: Handler<'instance.restart'> = {
     const instance = await loadInstance(context, context.input.instance)
     const detail = await containerOf(context, instance)
     const record = { ...instance, power: 'running' as const, last_used_at: new Date(context.clock.now()).toISOString() }
-    return { changes: [{ change: 'put', noun: 'instance', record }], observed: [observe(context.engine.member, detail)] }
+    return {
+      changes: [{ change: 'put', noun: 'instance', record }],
+      observed: [observe(context.engine.member, detail)],
+    }
   },
 }

@@ -22,6 +22,9 @@ export const instanceStart: Handler<'instance.start'> = {
     const detail = await containerOf(context, instance)
     const last_used_at = new Date(context.clock.now()).toISOString()
     const record = { ...instance, power: 'running' as const, last_used_at }
-    return { changes: [{ change: 'put', noun: 'instance', record }], observed: [observe(context.engine.member, detail)] }
+    return {
+      changes: [{ change: 'put', noun: 'instance', record }],
+      observed: [observe(context.engine.member, detail)],
+    }
   },
 }

@@ -87,7 +87,10 @@ export const instanceUpdate: Handler<'instance.update'> = {
     }
     const how = found(context).running ? 'restarted' : 'recreated'
     context.warn(`The change needed a new container: the instance was ${how} with its files and addresses kept`)
-    return { changes: [], observed: [...observed, { member: context.engine.member, container: oldContainer(context), summary: undefined }] }
+    return {
+      changes: [],
+      observed: [...observed, { member: context.engine.member, container: oldContainer(context), summary: undefined }],
+    }
   },
 }
 
@@ -103,7 +106,8 @@ function merged(now: InstanceRecord, next: InstanceRecord): InstanceRecord {
 
 async function effectOf(context: Updating, now: InstanceRecord, next: InstanceRecord): Promise<Plan['effect']> {
   const [before, after] = await Promise.all([loadProfiles(context, now), loadProfiles(context, next)])
-  if (devicesEffect(expandDevices(before, now.devices), expandDevices(after, next.devices)) === 'recreate') return 'recreate'
+  if (devicesEffect(expandDevices(before, now.devices), expandDevices(after, next.devices)) === 'recreate')
+    return 'recreate'
   return changeEffect(expandConfig(before, now.config), expandConfig(after, next.config))
 }
 

@@ -9,7 +9,12 @@ export const networkCreate: Handler<'network.create'> = {
       run: async (context) => {
         const { network } = context.input
         const { networks } = context.engine
-        const labels = context.labels({ role: 'network', uuid: network.uuid, project: network.project, origin: network })
+        const labels = context.labels({
+          role: 'network',
+          uuid: network.uuid,
+          project: network.project,
+          origin: network,
+        })
         const made = (await networks.list(context.signal)).find(({ own }) => own?.uuid === network.uuid)
         if (made !== undefined) return { id: made.id }
         const { name, subnet, gateway } = network
@@ -17,7 +22,9 @@ export const networkCreate: Handler<'network.create'> = {
         return { id: await networks.create(spec, context.signal) }
       },
       undo: async (context) => {
-        const made = (await context.engine.networks.list(context.signal)).find(({ own }) => own?.uuid === context.input.network.uuid)
+        const made = (await context.engine.networks.list(context.signal)).find(
+          ({ own }) => own?.uuid === context.input.network.uuid,
+        )
         if (made === undefined) return undefined
         await context.engine.networks.remove(made.id, context.signal)
         return 'Removed the new network'

@@ -24,7 +24,8 @@ export const snapshotRestore: Handler<'snapshot.restore'> = {
     lookStep(({ input }) => input.instance),
     {
       name: 'volumes',
-      run: async (context) => copyVolumes(context, owner(context), (await loadSnapshot(context, context.input.snapshot)).volumes),
+      run: async (context) =>
+        copyVolumes(context, owner(context), (await loadSnapshot(context, context.input.snapshot)).volumes),
       undo: (context) => unmakeVolumes(context, owner(context)),
     },
     steps.container,

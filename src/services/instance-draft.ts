@@ -1,0 +1,119 @@
+/** The record of an instance that is to be made, from the request and from what it is made of. */
+import { NEVER } from '../contract/common.ts'
+import type { InstancesPost } from '../contract/instance.ts'
+import type { ImageRecord, InstanceRecord, LeaseRecord, SnapshotRecord } from '../contract/records.ts'
+import { macOf } from '../core/addresses.ts'
+import { withoutEmpty } from '../core/expand.ts'
+import { imageConfig } from '../core/image-properties.ts'
+
+/** What is decided before the request is looked at. */
+export interface Basis {
+  uuid: string
+  project: string
+  name: string
+  member: string
+  /** LXD's name of the architecture of an instance without an image. */
+  architecture: string
+  at: string
+}
+
+/** From an image, or from nothing. */
+export function draftOf(basis: Basis, body: InstancesPost, image: ImageRecord | undefined): InstanceRecord {
+  const { uuid, at, ...placed } = basis
+  return {
+    v: 1,
+    rev: 0,
+    uuid,
+    ...placed,
+    container: '',
+    ...fromImage(image, basis),
+    description: body.description ?? '',
+    config: { ...configFrom(image), ...withoutEmpty(body.config ?? {}), 'volatile.uuid': uuid },
+    devices: body.devices ?? {},
+    profiles: body.profiles ?? ['default'],
+    ephemeral: body.ephemeral ?? false,
+    created_at: at,
+    last_used_at: NEVER,
+    power: 'stopped',
+    volumes: [],
+  }
+}
+
+function fromImage(image: ImageRecord | undefined, { architecture }: Basis) {
+  if (image === undefined) return { image: '', engineImage: '', boot: 'application' as const, architecture }
+  return { image: image.name, engineImage: image.engineImage, boot: image.boot, architecture: image.architecture }
+}
+
+function configFrom(image: ImageRecord | undefined): Record<string, string> {
+  if (image === undefined) return {}
+  return { ...imageConfig(image.properties), ...(image.name === '' ? {} : { 'volatile.base_image': image.name }) }
+}
+
+/** A copy takes over what the request leaves out; what is the source's alone (addresses, identity) it does not. */
+export function copyDraft(
+  basis: Basis,
+  body: InstancesPost,
+  from: Pick<
+    InstanceRecord | SnapshotRecord,
+    'config' | 'devices' | 'profiles' | 'description' | 'image' | 'engineImage' | 'boot' | 'architecture'
+  >,
+): InstanceRecord {
+  const { image, engineImage, boot, architecture } = from
+  const draft = draftOf(basis, { ...body, profiles: body.profiles ?? from.profiles }, undefined)
+  const inherited = Object.entries(from.config).filter(
+    ([key]) => !key.startsWith('volatile.') || key === 'volatile.base_image',
+  )
+  return {
+    ...draft,
+    image,
+    engineImage,
+    boot,
+    architecture,
+    description: body.description || from.description,
+    config: { ...Object.fromEntries(inherited), ...draft.config },
+    devices: body.devices ?? from.devices,
+  }
+}
+
+/** LXD keeps a nic's MAC in the instance's config, where clients look for it. */
+export function withAddresses(draft: InstanceRecord, leases: LeaseRecord[]): InstanceRecord {
+  const macs = leases.map((lease) => [`volatile.${lease.device}.hwaddr`, macOf(lease.name)])
+  return { ...draft, config: { ...Object.fromEntries(macs), ...draft.config } }
+}
+
+const FIRST = [
+  'bold',
+  'calm',
+  'deft',
+  'eager',
+  'fair',
+  'glad',
+  'keen',
+  'neat',
+  'proud',
+  'quick',
+  'sound',
+  'tidy',
+  'warm',
+  'wise',
+]
+const SECOND = [
+  'anchor',
+  'beacon',
+  'bollard',
+  'capstan',
+  'davit',
+  'fender',
+  'galley',
+  'halyard',
+  'keel',
+  'mast',
+  'rudder',
+  'sheave',
+]
+
+/** A name for who gives none, drawn from a random uuid. */
+export function pickName(uuid: string): string {
+  const number = Number.parseInt(uuid.slice(0, 8), 16)
+  return `${FIRST[number % FIRST.length]}-${SECOND[Math.floor(number / 64) % SECOND.length]}-${uuid.slice(0, 4)}`
+}
