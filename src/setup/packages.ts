@@ -3,18 +3,20 @@ import { type Environment, findProgram, SetupError, type Terminal } from './host
 import { findRootPrefix, type RootPrefix } from './permissions.ts'
 
 /** A part of the machine that Debian's packages can bring. */
-export type Part = 'engine' | 'redis' | 'namespaces'
+export type Part = 'engine' | 'redis' | 'namespaces' | 'roots'
 
 // iptables and iproute2 are only recommended by newer docker.io packages, and dockerd does not start without.
 const packagesOf: Readonly<Record<Part, readonly string[]>> = {
   engine: ['docker.io', 'iptables', 'iproute2', 'ca-certificates'],
   redis: ['redis-server'],
   namespaces: ['iproute2', 'util-linux'],
+  roots: ['debootstrap'],
 }
 
 const nameOf: Readonly<Record<Part, string>> = {
   engine: 'a Docker Engine (docker.io)',
   redis: 'Redis 6.2 or newer (redis-server)',
+  roots: 'debootstrap',
   namespaces: 'nsenter, unshare and ip (util-linux, iproute2)',
 }
 

@@ -37,7 +37,7 @@ export interface TestEngineOptions {
 /**
  * Starts this machine's dockerd with its own data, socket, mount and network namespace; disposing kills its
  * containers, stops it by pid and removes all of it. WINDLASS_TEST_DOCKER_HOST is taken instead where set, DOCKER_HOST
- * where namespaces are not permitted.
+ * where namespaces are not permitted. WINDLASS_TEST_ENGINE_PID names the process whose network a given one has.
  */
 export async function startEngine(options: TestEngineOptions = {}): Promise<TestEngine> {
   const given = env['WINDLASS_TEST_DOCKER_HOST']
@@ -97,7 +97,8 @@ async function useEngine(dockerHost: string): Promise<TestEngine> {
     throw new Error(`The tests reach an engine by unix socket only, not ${dockerHost}`)
   const socket = dockerHost.slice('unix://'.length)
   await waitForPing(socket, 10_000, async () => `no Docker Engine answers on ${dockerHost}`)
-  return attachEngine(socket, undefined)
+  const pid = env['WINDLASS_TEST_ENGINE_PID']
+  return attachEngine(socket, pid === undefined ? undefined : Number(pid))
 }
 
 async function startOwnEngine(options: TestEngineOptions): Promise<TestEngine> {
@@ -121,8 +122,7 @@ async function startOwnEngine(options: TestEngineOptions): Promise<TestEngine> {
       () => lastLines(directory),
       () => child.exitCode !== null,
     )
-    const network = await readlink(`/proc/${pid}/ns/net`)
-    await writeFile(join(directory, 'engine.json'), JSON.stringify({ pid, start: await startOf(pid), network }))
+    await noteEngine(directory, pid)
   } catch (error) {
     sendSignal(pid, 'SIGKILL')
     await rm(directory, { recursive: true, force: true })
@@ -195,8 +195,14 @@ interface EngineNote {
   readonly network: string
 }
 
+/** Notes down which process an engine is, for its end and for a later sweep. */
+export async function noteEngine(directory: string, pid: number): Promise<void> {
+  const network = await readlink(`/proc/${pid}/ns/net`)
+  await writeFile(join(directory, 'engine.json'), JSON.stringify({ pid, start: await startOf(pid), network }))
+}
+
 /** Ends an engine with all its processes and removes its directory. */
-async function removeEngine(directory: string): Promise<void> {
+export async function removeEngine(directory: string): Promise<void> {
   const text = await readFile(join(directory, 'engine.json'), 'utf8').catch(() => undefined)
   // Written by startOwnEngine.
   const note: EngineNote | undefined = text === undefined ? await noteFromPidFile(directory) : JSON.parse(text)

@@ -16,6 +16,7 @@ const redisImage = 'windlass-test/redis:7'
 
 /** Compose 1.29 or 2, whichever this machine has. */
 async function findCompose(): Promise<[string, ...string[]] | undefined> {
+  if (env['WINDLASS_TEST_COMPOSE']) return [env['WINDLASS_TEST_COMPOSE']]
   const docker = await findProgram('docker', env)
   if (docker !== undefined && (await outputOf(docker, 'compose', 'version')) !== undefined) return [docker, 'compose']
   const old = await findProgram('docker-compose', env)
