@@ -56,11 +56,13 @@ export function createEvents(deps: { bus: EventBus }) {
   function resume(from: Resumption): () => void {
     const stopping = new AbortController()
     let waiting: LogEvent[] | undefined = []
-    const stop = bus.subscribe((event) => (waiting === undefined ? from.tell(event) : void waiting.push(event)))
+    let reached = from.after
+    // What comes live was partly in the pages as well.
+    const tellNew = (event: LogEvent) => void (isAfter(event.id, reached) && from.tell(event))
+    const stop = bus.subscribe((event) => (waiting === undefined ? tellNew(event) : void waiting.push(event)))
     const catchUp = async () => {
-      const last = await replay(from, stopping.signal)
-      // What came live meanwhile was partly in the pages as well.
-      for (const event of waiting ?? []) if (isAfter(event.id, last)) from.tell(event)
+      reached = await replay(from, stopping.signal)
+      waiting?.forEach(tellNew)
       waiting = undefined
     }
     catchUp().catch((failure: unknown) => from.follower.failed(failure))

@@ -1,0 +1,88 @@
+/** The application: every scope in the order in which it is registered. A table of contents, no logic. */
+import helmet from '@fastify/helmet'
+import websocket from '@fastify/websocket'
+import fastify, { type FastifyBaseLogger, type FastifyServerOptions } from 'fastify'
+import type { RecordStore } from './core/ports.ts'
+import type { App } from './http/app-types.ts'
+import { acceptBodies, JSON_LIMIT } from './http/bodies.ts'
+import { identify } from './http/caller.ts'
+import { answerClientError, answerFailure } from './http/errors.ts'
+import { guard, type Freshness } from './http/gate.ts'
+import { honourIdempotencyKeys } from './http/idempotency.ts'
+import { describeApi, serveDocuments } from './http/openapi.ts'
+import { answerUnknown } from './http/unknown.ts'
+import { eventRoutes } from './http/v1/events.ts'
+import { healthRoutes } from './http/v1/health.ts'
+import { operationRoutes } from './http/v1/operations.ts'
+import { emptyRoutes, serverRoutes } from './http/v1/server.ts'
+import { tokenRoutes } from './http/v1/tokens.ts'
+import { warningRoutes } from './http/v1/warnings.ts'
+import type { Events } from './services/events.ts'
+import type { Operations } from './services/operations.ts'
+import type { Server } from './services/server.ts'
+import type { Tokens } from './services/tokens.ts'
+import type { Warnings } from './services/warnings.ts'
+
+/** Everything the API can do. */
+export interface Services {
+  operations: Operations
+  events: Events
+  server: Server
+  tokens: Tokens
+  warnings: Warnings
+  /** For idempotency keys. */
+  records: Pick<RecordStore, 'idempotent'>
+}
+
+export interface AppOptions {
+  logger?: FastifyBaseLogger
+  version: string
+  freshness?: () => Freshness
+}
+
+/** Builds the application; nothing listens yet. */
+export function buildApp({ services, options }: { services: Services; options: AppOptions }): App {
+  const app: App = fastify({ ...FRAMEWORK, ...(options.logger && { loggerInstance: options.logger }) })
+  app.setSerializerCompiler(() => JSON.stringify)
+  app.setErrorHandler(answerFailure)
+  answerUnknown(app)
+  app.register(helmet, HEADERS)
+  app.register(websocket, { options: { maxPayload: JSON_LIMIT } })
+  describeApi(app, options.version)
+  app.register(async (native: App) => {
+    acceptBodies(native)
+    guard(native, { ...services, freshness: options.freshness ?? (() => 'fresh') })
+    honourIdempotencyKeys(native, services)
+    serverRoutes(native, services)
+    operationRoutes(native, services)
+    eventRoutes(native, {
+      events: services.events,
+      isWelcome: async (request) => (await identify(request, services.tokens)) !== undefined,
+    })
+    tokenRoutes(native, services)
+    warningRoutes(native, services)
+    emptyRoutes(native)
+    healthRoutes(native, services)
+    app.register(async (documents: App) => serveDocuments(documents))
+  })
+  return app
+}
+
+const FRAMEWORK: FastifyServerOptions = {
+  bodyLimit: JSON_LIMIT,
+  routerOptions: { maxParamLength: 4096, ignoreTrailingSlash: false, caseSensitive: true },
+  exposeHeadRoutes: false,
+  // Bodies mean what they say: nothing is removed, nothing is turned into something else.
+  ajv: { customOptions: { removeAdditional: false, coerceTypes: false, useDefaults: false } },
+  frameworkErrors: (error, request, reply) => void answerFailure(error, request, reply),
+  clientErrorHandler: answerClientError,
+}
+
+const HEADERS = {
+  contentSecurityPolicy: {
+    useDefaults: false,
+    directives: { 'default-src': ["'none'"], 'frame-ancestors': ["'none'"] },
+  },
+  // Plain HTTP on loopback: whoever puts TLS before it says this there.
+  strictTransportSecurity: false,
+}

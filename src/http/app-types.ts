@@ -1,0 +1,30 @@
+import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
+import type { FastifyBaseLogger, FastifyInstance, RawServerDefault } from 'fastify'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Caller } from '../services/caller.ts'
+
+/** The application, with handlers typed by the schemas of their routes. */
+export type App = FastifyInstance<
+  RawServerDefault,
+  IncomingMessage,
+  ServerResponse,
+  FastifyBaseLogger,
+  TypeBoxTypeProvider
+>
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** Answered without a token as well. */
+    open?: boolean
+    /** The body is handed to the handler as a stream, unless it is JSON. */
+    streamed?: boolean
+  }
+  interface FastifyRequest {
+    /** Who asks; undefined for a visitor without a valid token on an open route. */
+    visitor: Caller | undefined
+    /** The newest event before this request did anything. */
+    eventCursor: string
+    /** SHA-256 of the body as it came, where the request has an Idempotency-Key. */
+    bodyHash: string | undefined
+  }
+}

@@ -1,0 +1,59 @@
+/** Who asks: the unix socket is the administrator's, everyone else shows a token. */
+import type { FastifyRequest } from 'fastify'
+import type { Socket } from 'node:net'
+import { badRequest, forbidden } from '../core/failure.ts'
+import { requireProject, type Caller } from '../services/caller.ts'
+import type { Tokens } from '../services/tokens.ts'
+
+const trusted = new WeakSet<Socket>()
+
+/** Marks a connection that came over the unix socket: whoever may open that file is the administrator. */
+export function trustSocket(socket: Socket): void {
+  trusted.add(socket)
+}
+
+/** The caller by the connection or the bearer token; undefined for a stranger. */
+export async function identify(
+  request: FastifyRequest,
+  tokens: Pick<Tokens, 'authenticate'>,
+): Promise<Caller | undefined> {
+  if (trusted.has(request.raw.socket))
+    return { requestor: { username: 'root', protocol: 'unix', address: '@' }, role: 'admin', projects: null }
+  const secret = /^Bearer +(\S+) *$/i.exec(request.headers.authorization ?? '')?.[1]
+  const record = secret === undefined ? undefined : await tokens.authenticate(secret)
+  if (record === undefined) return undefined
+  return {
+    requestor: { username: record.name, protocol: 'token', address: request.ip },
+    role: record.role,
+    projects: record.projects,
+  }
+}
+
+/** The caller of a route that is not open. */
+export function callerOf({ visitor }: { visitor: Caller | undefined }): Caller {
+  if (visitor === undefined) throw forbidden('not authorized')
+  return visitor
+}
+
+interface ProjectQuery {
+  project?: string | undefined
+  'all-projects'?: string | undefined
+}
+
+/** The project of a request about one object. One that the caller may not enter does not exist. */
+export function projectOf(request: { query: ProjectQuery; visitor: Caller | undefined }): string {
+  const project = request.query.project || 'default'
+  requireProject(callerOf(request), project)
+  return project
+}
+
+/** The project of a list; undefined: every one the caller may enter. */
+export function listedProject({ query }: { query: ProjectQuery }): string | undefined {
+  if (!isTrue(query['all-projects'])) return query.project || 'default'
+  if (query.project) throw badRequest('Cannot specify a project when requesting all projects')
+  return undefined
+}
+
+function isTrue(text: string | undefined): boolean {
+  return text !== undefined && ['true', '1', 'yes', 'on'].includes(text.toLowerCase())
+}

@@ -1,0 +1,31 @@
+/** What every request of the native API passes first: who asks, and whether we are able to answer. */
+import type { FastifyRequest } from 'fastify'
+import { forbidden, unavailable } from '../core/failure.ts'
+import type { Events } from '../services/events.ts'
+import type { Tokens } from '../services/tokens.ts'
+import type { App } from './app-types.ts'
+import { identify } from './caller.ts'
+
+/** How good what this process knows is: `stale` while Redis is away, `lost` when that has lasted too long. */
+export type Freshness = 'fresh' | 'stale' | 'lost'
+
+interface GateDeps {
+  tokens: Pick<Tokens, 'authenticate'>
+  events: Pick<Events, 'cursor'>
+  freshness(): Freshness
+}
+
+export function guard(app: App, { tokens, events, freshness }: GateDeps): void {
+  app.decorateRequest('visitor', undefined)
+  app.decorateRequest('eventCursor', '')
+  app.decorateRequest('bodyHash', undefined)
+  app.addHook('onRequest', async (request: FastifyRequest, reply) => {
+    const { open } = request.routeOptions.config
+    const state = freshness()
+    if (state === 'lost' && open !== true) throw unavailable('Redis does not answer', { retryAfter: 1 })
+    if (state === 'stale') reply.header('warning', '110 windlass "Response is Stale"')
+    request.visitor = await identify(request, tokens)
+    if (request.visitor === undefined && open !== true) throw forbidden('not authorized')
+    request.eventCursor = events.cursor()
+  })
+}

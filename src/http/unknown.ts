@@ -1,0 +1,31 @@
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import { notFound, notImplemented } from '../core/failure.ts'
+import type { App } from './app-types.ts'
+import { answerFailure } from './errors.ts'
+
+/** What LXD says where there is no route: 404, or 501 where only the method is unknown. OPTIONS is always fine. */
+export function answerUnknown(app: App): void {
+  const paths = new Set<string>()
+  app.addHook('onRoute', ({ url }) => void paths.add(url))
+  const patterns = once(() => [...paths].map(toPattern))
+  app.setNotFoundHandler((request: FastifyRequest, reply: FastifyReply) => {
+    const [path = ''] = request.url.split('?')
+    if (!patterns().some((pattern) => pattern.test(path))) return answerFailure(notFound('not found'), request, reply)
+    if (request.method === 'OPTIONS') return reply.code(200).send()
+    return answerFailure(notImplemented('not implemented'), request, reply)
+  })
+}
+
+/** `/1.0/instances/:name/state` → an expression for the paths it takes. */
+function toPattern(url: string): RegExp {
+  const parts = url.split('/').map((part) => {
+    if (part.startsWith(':')) return '[^/]+'
+    return part === '*' ? '.*' : part.replace(/[.*+?^${}()|[\]\\]/g, String.raw`\$&`)
+  })
+  return new RegExp(`^${parts.join('/')}$`)
+}
+
+function once<T>(make: () => T): () => T {
+  let made: { value: T } | undefined
+  return () => (made ??= { value: make() }).value
+}
