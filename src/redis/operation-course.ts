@@ -47,7 +47,7 @@ export function createCourse(database: Database): Course {
 }
 
 /** Id, fence and token: the first arguments of every script that a worker calls. */
-function fenceOf(hold: Hold): string[] {
+export function fenceOf(hold: Hold): string[] {
   return [hold.id, String(hold.epoch * EPOCH + hold.attempt), hold.token]
 }
 

@@ -15,6 +15,7 @@ const NAMES = [
   'find-record',
   'list-records',
   'log',
+  'hand-back',
 ] as const
 type ScriptName = (typeof NAMES)[number]
 

@@ -1,0 +1,97 @@
+import { Queue } from 'bullmq'
+import { internal } from '../core/failure.ts'
+import type { JobQueue, Ticket } from '../core/ports.ts'
+import type { Connection } from './connection.ts'
+import type { Keys } from './keys.ts'
+import { countWorkers } from './registry.ts'
+
+export interface JobQueueDeps {
+  connection: Connection
+  keys: Keys
+  onError(error: unknown): void
+}
+
+/** Ended jobs leave nothing behind: the operation's record is the truth, and a kept job would block its id. */
+const JOB_OPTIONS = { attempts: 1, removeOnComplete: true, removeOnFail: true }
+/** BullMQ's own events are read by nobody. */
+const EVENTS_KEPT = 100
+
+/** The queue of a member, and the job of an operation in it. BullMQ allows no `:` in either. */
+export function queueName(member: string): string {
+  return `ops-${member}`
+}
+
+export function jobId(operation: string): string {
+  if (!/^[0-9a-f-]{36}$/.test(operation)) throw internal(`Not an operation id: "${operation}"`)
+  return `op-${operation}`
+}
+
+/** A queue opened over a connection of ours, in the deployment's key space. */
+export function openQueue(deps: JobQueueDeps, name: string): Queue {
+  const { connection, keys } = deps
+  const queue = new Queue(name, {
+    connection: connection.redis,
+    prefix: keys.bull,
+    skipWaitingForReady: true,
+    skipVersionCheck: true,
+    defaultJobOptions: JOB_OPTIONS,
+    streams: { events: { maxLen: EVENTS_KEPT } },
+  })
+  queue.on('error', (error) => deps.onError(error))
+  return queue
+}
+
+/** One BullMQ queue per member, opened when it is first needed. */
+export function openJobQueue(deps: JobQueueDeps): JobQueue & { close(): Promise<void> } {
+  const { connection, keys } = deps
+  const queues = new Map<string, Queue>()
+
+  function queueOf(member: string): Queue {
+    const queue = queues.get(member) ?? openQueue(deps, queueName(member))
+    queues.set(member, queue)
+    return queue
+  }
+
+  async function add(member: string, ticket: Ticket): Promise<void> {
+    const queue = queueOf(member)
+    const id = jobId(ticket.id)
+    await connection.run(async () => {
+      // BullMQ keeps the data of a job that is there: one of an earlier epoch would be fenced.
+      if (ticket.epoch > 1) await queue.remove(id)
+      await queue.add(ticket.kind, { id: ticket.id, kind: ticket.kind, epoch: ticket.epoch }, { jobId: id })
+    })
+  }
+
+  async function has(member: string, id: string): Promise<boolean> {
+    const queue = queueOf(member)
+    return connection.run(async () => {
+      const state = await queue.getJobState(jobId(id))
+      if (state === 'unknown') return false
+      if (state !== 'completed' && state !== 'failed') return true
+      await queue.remove(jobId(id))
+      return false
+    })
+  }
+
+  async function counts(member: string) {
+    const queue = queueOf(member)
+    const [jobs, workers] = await connection.run(() =>
+      Promise.all([
+        queue.getJobCounts('waiting', 'active', 'prioritized', 'delayed'),
+        countWorkers(connection, keys, member),
+      ]),
+    )
+    const { waiting = 0, active = 0, prioritized = 0, delayed = 0 } = jobs
+    return { waiting: waiting + prioritized + delayed, active, workers }
+  }
+
+  return {
+    add,
+    has,
+    drop: (member, id) => connection.run(async () => void (await queueOf(member).remove(jobId(id)))),
+    counts,
+    close: async () => {
+      await Promise.all([...queues.values()].map((queue) => queue.close()))
+    },
+  }
+}
