@@ -97,7 +97,10 @@ export interface ContainerSummary {
   created: number
   labels: Record<string, string>
   own: OwnLabels | undefined
-  networks: Record<string, { address: string; mac: string; prefix: number; gateway: string; ipv6: string; prefix6: number }>
+  networks: Record<
+    string,
+    { address: string; mac: string; prefix: number; gateway: string; ipv6: string; prefix6: number }
+  >
 }
 
 export interface ContainerDetail extends ContainerSummary {
@@ -129,7 +132,16 @@ export interface ContainerStats {
   processes: number
   networks: Record<
     string,
-    { rxBytes: number; rxPackets: number; rxErrors: number; rxDropped: number; txBytes: number; txPackets: number; txErrors: number; txDropped: number }
+    {
+      rxBytes: number
+      rxPackets: number
+      rxErrors: number
+      rxDropped: number
+      txBytes: number
+      txPackets: number
+      txErrors: number
+      txDropped: number
+    }
   >
 }
 
@@ -213,7 +225,11 @@ export interface Images {
   /** Finds the commit this operation and step already made, else commits; flattens at 100 layers. The id. */
   commit(container: string, options: { labels: OwnLabels; tag: string }, signal?: AbortSignal): Promise<string>
   /** A root file system as plain tar → an image. The id. A failed one leaves nothing. */
-  importTar(tar: Readable, options: { labels: OwnLabels; tag: string; command: string[]; environment: Record<string, string> }, signal?: AbortSignal): Promise<string>
+  importTar(
+    tar: Readable,
+    options: { labels: OwnLabels; tag: string; command: string[]; environment: Record<string, string> },
+    signal?: AbortSignal,
+  ): Promise<string>
   /** What `docker save` wrote, as plain tar. The loaded image's id; more than one image is refused. */
   load(tar: Readable, signal?: AbortSignal): Promise<string>
   /** A tarball that `putFile` kept (LXD unified, `docker save` or a root file system; gzip, xz, zstd or plain) → an image. */
@@ -225,13 +241,24 @@ export interface Images {
   /** An image as an LXD unified tarball, kept in a volume; compressed outside the event loop. */
   packTarball(
     image: string,
-    options: { volume: string; file: string; labels: OwnLabels; compression: 'gzip' | 'zstd' | 'none'; metadata: { architecture: string; created: number; properties: Record<string, string> } },
+    options: {
+      volume: string
+      file: string
+      labels: OwnLabels
+      compression: 'gzip' | 'zstd' | 'none'
+      /** `boot` and the image's command go along, so that an import elsewhere runs it the same way. */
+      metadata: { architecture: string; created: number; properties: Record<string, string>; boot: Boot }
+    },
     signal?: AbortSignal,
   ): Promise<KeptFile>
   /** `docker save`. */
   save(reference: string, signal?: AbortSignal): Promise<Readable>
   /** Ends when the image is there; fails on any error line. */
-  pull(reference: string, options: { credentials?: { username: string; password: string }; onProgress(progress: PullProgress): void }, signal?: AbortSignal): Promise<{ id: string; digest: string }>
+  pull(
+    reference: string,
+    options: { credentials?: { username: string; password: string }; onProgress(progress: PullProgress): void },
+    signal?: AbortSignal,
+  ): Promise<{ id: string; digest: string }>
   tag(id: string, tag: string, signal?: AbortSignal): Promise<void>
   /** Removes a tag, without force. `in-use`: something still needs it. */
   untag(tag: string, signal?: AbortSignal): Promise<'removed' | 'missing' | 'in-use'>
@@ -270,9 +297,20 @@ export interface Volumes {
    * Keeps a stream of unknown length as one file of a volume, in parts of bounded size (a tar entry needs its length),
    * hashing on the way. More than `maxBytes` is too-large and leaves nothing.
    */
-  putFile(name: string, file: string, content: Readable, options: { labels: OwnLabels; maxBytes: number }, signal?: AbortSignal): Promise<KeptFile>
+  putFile(
+    name: string,
+    file: string,
+    content: Readable,
+    options: { labels: OwnLabels; maxBytes: number },
+    signal?: AbortSignal,
+  ): Promise<KeptFile>
   /** What `putFile` kept; undefined when there is no such file. Must be read or destroyed. */
-  getFile(name: string, file: string, labels: OwnLabels, signal?: AbortSignal): Promise<{ size: number; content: Readable } | undefined>
+  getFile(
+    name: string,
+    file: string,
+    labels: OwnLabels,
+    signal?: AbortSignal,
+  ): Promise<{ size: number; content: Readable } | undefined>
 }
 
 export interface KeptFile {
@@ -398,6 +436,9 @@ export interface Engine {
   readonly networks: Networks
   readonly execs: Execs
   /** Calls back per event, `onConnect` at each (re)connection (list again then); runs until the signal. */
-  watch(handlers: { onEvent(event: EngineEvent): void; onConnect(): void; onLost(failure: Error): void }, signal: AbortSignal): Promise<void>
+  watch(
+    handlers: { onEvent(event: EngineEvent): void; onConnect(): void; onLost(failure: Error): void },
+    signal: AbortSignal,
+  ): Promise<void>
   close(): Promise<void>
 }

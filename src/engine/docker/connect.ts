@@ -1,11 +1,22 @@
 /** One Docker Engine as the engine port. The only room that knows dockerode. */
 import type { Engine } from '../../core/engine.ts'
 import { createContainers } from './containers.ts'
+import { watch } from './events.ts'
+import type { Tools } from './exec-kill.ts'
+import { createExecs } from './exec.ts'
+import { createFiles } from './files.ts'
 import { createImages } from './images.ts'
 import { ping, readInfo, rememberInfo } from './info.ts'
+import { readLogs } from './logs.ts'
 import { createNetworks } from './networks.ts'
+import { readStats } from './stats.ts'
 import { createVolumes } from './volumes.ts'
 import { createWire, type WireOptions } from './wire.ts'
+
+export interface DockerEngineOptions extends WireOptions {
+  /** What execs in containers without a shell are ended with; without it that is unsupported. */
+  tools?: Tools | undefined
+}
 
 /** Milliseconds for which the engine's own properties are taken as known. */
 const INFO_FOR = 60_000
@@ -14,17 +25,24 @@ const INFO_FOR = 60_000
  * Joins the engine at `dockerHost`; nothing is sent before the first call, which negotiates the API version
  * (unsupported below 1.41).
  */
-export function createDockerEngine(options: WireOptions): Engine {
+export function createDockerEngine(options: DockerEngineOptions): Engine {
   const wire = createWire(options)
   const images = createImages(wire)
   return {
     member: wire.member,
     info: (signal) => readInfo(wire, signal),
     ping: (signal) => ping(wire, signal),
-    containers: createContainers(wire, rememberInfo(wire, INFO_FOR)),
+    containers: {
+      ...createContainers(wire, rememberInfo(wire, INFO_FOR)),
+      ...createFiles(wire),
+      stats: (id, signal) => readStats(wire, id, signal),
+      logs: (id, tail, signal) => readLogs(wire, id, tail, signal),
+    },
     images,
     volumes: createVolumes(wire, images.empty),
     networks: createNetworks(wire),
+    execs: createExecs(wire, options.tools),
+    watch: (handlers, signal) => watch(wire, handlers, signal),
     close: async () => wire.close(),
   }
 }
