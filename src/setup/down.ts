@@ -2,6 +2,7 @@ import { stopOwnEngine } from './engine.ts'
 import { SetupError } from './host.ts'
 import { findLockHolder } from './lock.ts'
 import { isGoneWithin, sendSignal } from './processes.ts'
+import { endOrphanedRedis } from './redis.ts'
 
 const DRAIN_MS = 15_000
 
@@ -9,7 +10,8 @@ const DRAIN_MS = 15_000
 export async function down(dataDir: string, say: (text: string) => void): Promise<void> {
   const holder = await findLockHolder(dataDir)
   if (holder === undefined) {
-    say(`No Windlass runs on ${dataDir}.`)
+    const hadRedis = await endOrphanedRedis(dataDir)
+    say(`No Windlass runs on ${dataDir}${hadRedis ? '; its Redis, left by a killed one, has stopped' : ''}.`)
   } else {
     sendSignal(holder.pid, 'SIGTERM')
     if (!(await isGoneWithin(holder.pid, DRAIN_MS)))

@@ -1,5 +1,7 @@
+import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { type Environment, findProgram, outputOf } from './host.ts'
+import { type Environment, findProgram, outputOf, SetupError } from './host.ts'
+import { commandLineOf, isGoneWithin, sendSignal } from './processes.ts'
 
 const OLDEST: readonly [number, number] = [6, 2]
 
@@ -56,4 +58,17 @@ export function redisArguments(dataDir: string): string[] {
     save: '',
   }
   return Object.entries(settings).flatMap(([name, value]) => [`--${name}`, value])
+}
+
+/** Ends the Redis of a killed supervisor in order: it still holds our data. True if there was one. */
+export async function endOrphanedRedis(dataDir: string): Promise<boolean> {
+  const pid = Number(await readFile(redisPidFile(dataDir), 'utf8').catch(() => '0'))
+  if (!(pid > 0)) return false
+  const title = await commandLineOf(pid)
+  // Redis names its socket in its title; the number may be another program's by now.
+  if (!title.includes(redisSocket(dataDir))) return false
+  sendSignal(pid, 'SIGTERM')
+  if (!(await isGoneWithin(pid, 10_000)))
+    throw new SetupError(`A Redis of an earlier start (process ${pid}) does not end.`)
+  return true
 }

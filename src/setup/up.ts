@@ -23,9 +23,8 @@ import { takeLock } from './lock.ts'
 import { type LineSink, logLine } from './log-lines.ts'
 import { installParts, type SetupContext } from './packages.ts'
 import { type ListenAddress, refuseBusyPort } from './ports.ts'
-import { commandLineOf, isGoneWithin, sendSignal } from './processes.ts'
 import { publishStarterImage } from './publish-starter.ts'
-import { findRedisServer, redisArguments, redisPidFile, redisSocket } from './redis.ts'
+import { endOrphanedRedis, findRedisServer, redisArguments, redisSocket } from './redis.ts'
 import { type ChildPlan, supervise, type Supervised } from './supervise.ts'
 
 /** What `up` is told; everything comes from the settings, nothing is read from the process. */
@@ -163,18 +162,6 @@ async function startRedis(program: string, options: UpOptions, output: UpOutput,
   const redis = supervise(plan, output.sink)
   running.redis.push(redis)
   await redis.ready
-}
-
-/** A Redis whose supervisor was killed still holds our data: it ends in order before a new one opens them. */
-async function endOrphanedRedis(dataDir: string): Promise<void> {
-  const pid = Number(await readFile(redisPidFile(dataDir), 'utf8').catch(() => '0'))
-  if (!(pid > 0)) return
-  const title = await commandLineOf(pid)
-  // Redis names its socket in its title; the number may be another program's by now.
-  if (!title.includes(redisSocket(dataDir))) return
-  sendSignal(pid, 'SIGTERM')
-  if (!(await isGoneWithin(pid, 10_000)))
-    throw new SetupError(`A Redis of an earlier start (process ${pid}) does not end.`)
 }
 
 function childEnvironment(options: UpOptions, dockerHost: string): Environment {
