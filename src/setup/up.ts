@@ -62,6 +62,8 @@ const STOP_API_MS = 3_500
 const STOP_WORKERS_MS = 3_500
 const STOP_REDIS_MS = 2_000
 const LONGEST_SOCKET_PATH = 107
+const redisCourtesy =
+  /oO0Oo|Redis version=|Configuration loaded|Server initialized|User requested shutdown|ready to exit/
 
 /**
  * Sets the machine up, starts all processes, says where the server is, and keeps them running until `stop` is aborted;
@@ -156,8 +158,8 @@ async function startRedis(program: string, options: UpOptions, output: UpOutput,
     command: [program, ...redisArguments(options.dataDir)],
     env: options.env,
     ready: /ready to accept connections/i,
-    // Redis marks warnings with a # behind the date.
-    isShown: (line) => / # /.test(line),
+    // Redis marks warnings, and its own coming and going, with a # behind the date.
+    isShown: (line) => / # /.test(line) && !redisCourtesy.test(line),
   }
   const redis = supervise(plan, output.sink)
   running.redis.push(redis)
