@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process'
-import { rm } from 'node:fs/promises'
+import { mkdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { ensureBusybox } from './busybox.ts'
 import { check, describeResult } from './check.ts'
@@ -63,7 +63,10 @@ async function test(asked: DeveloperCommand): Promise<number> {
   const counts = await readCounts(report)
   // A check that failed is a failure of the run, so the last line counts it.
   const all = { ...counts, failed: counts.failed + failed }
-  process.stdout.write(`${describeCounts(all)}\n`)
+  const line = `${describeCounts(all)}\n`
+  await mkdir(join(root, 'test-results'), { recursive: true })
+  await writeFile(join(root, 'test-results/counts.txt'), line)
+  process.stdout.write(line)
   return code === 0 && all.failed === 0 && all.passed > 0 ? 0 : 1
 }
 
