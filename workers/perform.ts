@@ -59,6 +59,7 @@ class Run {
   readonly #warnings: string[]
   #forward: boolean
   #cancelled: boolean
+  #metadata: OperationRecord['metadata']
   #step = ''
   #shown = 0
 
@@ -69,6 +70,7 @@ class Run {
     this.#operation = operation
     this.#notes = new Map(operation.notes.map((note) => [note.name, note]))
     this.#warnings = [...operation.warnings]
+    this.#metadata = operation.metadata
     this.#forward = operation.forward
     this.#cancelled = operation.cancel !== null
   }
@@ -190,7 +192,7 @@ class Run {
       err: failure.message,
       code: failure.code,
       undone,
-      metadata: this.#operation.metadata,
+      metadata: this.#metadata,
       changes: [],
       lifecycle: [],
       observed: [],
@@ -265,6 +267,9 @@ class Run {
       }),
       progress: (text, percent) => this.#show(text, percent),
       warn: (sentence) => void this.#warnings.push(sentence),
+      tell: (metadata) => {
+        this.#metadata = { ...this.#metadata, ...metadata }
+      },
       forward: async (changes, observed = []) => {
         if (this.#forward) return
         await this.#write({ changes, observed, at: clock.now() })

@@ -14,8 +14,8 @@ export interface Pulled {
   reference: string
 }
 
-/** Pulls a registry reference. Pulling again finds the layers already there. */
-export async function pulledImage(context: Context<Kind>, reference: string): Promise<Pulled> {
+/** Pulls a registry reference for the image record `uuid`. Pulling again finds the layers already there. */
+export async function pulledImage(context: Context<Kind>, reference: string, uuid: string): Promise<Pulled> {
   const { images } = context.engine
   const credentials = context.secret as { username: string; password: string } | undefined // written by our own service
   const onProgress = (progress: { text: string; percent: number }) => context.progress(progress.text, progress.percent)
@@ -25,8 +25,9 @@ export async function pulledImage(context: Context<Kind>, reference: string): Pr
     context.signal,
   )
   const detail = await imageOf(context, pulled.id)
-  const fingerprint = pulled.digest.replace(/^sha256:/, '')
-  await images.tag(pulled.id, imageTag(fingerprint.slice(0, 32)), context.signal)
+  // A registry that names no digest leaves the engine's own.
+  const fingerprint = (pulled.digest || pulled.id).replace(/^sha256:/, '')
+  await images.tag(pulled.id, imageTag(uuid), context.signal)
   return {
     engineImage: pulled.id,
     fingerprint,

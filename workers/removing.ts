@@ -11,6 +11,8 @@ export async function removeInstance(context: Context<Kind>, uuid: string): Prom
   const instance = await loadInstance(context, uuid)
   await context.engine.containers.remove(instance.container, { force: true }, context.signal)
   await removeVolumes(context, instance.volumes)
+  for (const { name } of await context.engine.volumes.find({ role: 'output', uuid }, context.signal))
+    await context.engine.volumes.remove(name, context.signal)
   for (const snapshot of await context.records.list('snapshot', uuid)) await removeSnapshot(context, snapshot)
 }
 

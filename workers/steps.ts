@@ -26,6 +26,8 @@ export interface Context<K extends Kind> {
   progress(text: string, percent: number): void
   /** Told in the result of a successful operation. */
   warn(sentence: string): void
+  /** Metadata of an operation that fails; one that succeeds has those of its outcome. */
+  tell(metadata: Record<string, unknown>): void
   /**
    * The point of no return: writes these records under the fence. From here on the operation only goes forward.
    * Repeating it with the same records is no error.

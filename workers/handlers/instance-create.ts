@@ -3,6 +3,8 @@ import type { ImageDetail } from '../../src/core/engine.ts'
 import type { RecordChange } from '../../src/core/ports.ts'
 import { finalName, imageOf, makeContainer, startContainer, unmakeContainer } from '../containers.ts'
 import { notFound } from '../../src/core/failure.ts'
+import { imageTag } from '../engine-images.ts'
+import { dropTag } from '../images.ts'
 import { pulledImage, recordOfPulled, type Pulled } from '../pulling.ts'
 import { observe, type Context, type Handler } from '../steps.ts'
 import { makeVolumes, unmakeVolumes } from '../volumes.ts'
@@ -17,7 +19,12 @@ export const instanceCreate: Handler<'instance.create'> = {
       when: ({ input }) => input.source.type === 'registry',
       run: async (context) => {
         const { source } = context.input
-        return source.type === 'registry' ? pulledImage(context, source.reference) : undefined
+        return source.type === 'registry' ? pulledImage(context, source.reference, source.image.uuid) : undefined
+      },
+      undo: async (context) => {
+        const { source } = context.input
+        if (source.type === 'registry') await dropTag(context, imageTag(source.image.uuid))
+        return undefined
       },
     },
     {
@@ -100,6 +107,9 @@ async function pulledRecord(context: Creating): Promise<RecordChange[]> {
   const pulled = context.note('pull') as Pulled | undefined // the step's own note
   if (source.type !== 'registry' || pulled === undefined) return []
   const known = await context.records.find('image', draft.project, pulled.fingerprint)
-  if (known !== undefined) return []
+  if (known !== undefined) {
+    if (known.uuid !== source.image.uuid) await dropTag(context, imageTag(source.image.uuid))
+    return []
+  }
   return [{ change: 'put', noun: 'image', record: { ...source.image, ...recordOfPulled(pulled), cached: true } }]
 }

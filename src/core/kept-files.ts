@@ -1,0 +1,27 @@
+/** Where on a member's engine the files lie that Windlass keeps for its users: each one in a volume of its own. */
+
+/** What the file is called within its volume. */
+export const KEPT_FILE = 'content'
+
+/** The tarball of an image. */
+export function imageVolume(uuid: string): string {
+  return `windlass-image-${uuid}`
+}
+
+export type OutputStream = 'stdout' | 'stderr'
+
+/** What a recorded exec has said. */
+export function outputVolume(operation: string, stream: OutputStream): string {
+  return `windlass-output-${operation}-${stream}`
+}
+
+/** LXD's name of the log in which that can be read. */
+export function outputLog(operation: string, stream: OutputStream): string {
+  return `exec_${operation}.${stream}`
+}
+
+/** The way back; undefined for every other log. */
+export function parseOutputLog(log: string): string | undefined {
+  const match = /^exec_([0-9a-f-]{36})\.(stdout|stderr)$/.exec(log)
+  return match === null ? undefined : `windlass-output-${match[1]}-${match[2]}`
+}

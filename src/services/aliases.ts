@@ -1,0 +1,107 @@
+/** Aliases: names that lead to images. */
+import type { AliasesPost, AliasPut } from '../contract/image.ts'
+import type { AliasRecord } from '../contract/records.ts'
+import { checkIfMatch, etagOf } from '../core/etag.ts'
+import { badRequest, notFound } from '../core/failure.ts'
+import { parseAliasName } from '../core/names.ts'
+import type { Clock, RecordReader } from '../core/ports.ts'
+import { mayEnter, requireProject, requireRole, type Caller } from './caller.ts'
+import type { ImageLookup } from './image-lookup.ts'
+import type { Write } from './writes.ts'
+
+export interface AliasesDeps {
+  records: RecordReader
+  lookup: Pick<ImageLookup, 'get'>
+  write: Write
+  clock: Clock
+}
+
+export type Aliases = ReturnType<typeof createAliases>
+
+const taken = (name: string): string => `Alias "${name}" already exists`
+
+export function createAliases({ records, lookup, write, clock }: AliasesDeps) {
+  async function list(caller: Caller, project: string): Promise<AliasRecord[]> {
+    return mayEnter(caller, project) ? records.list('alias', project) : []
+  }
+
+  async function get(caller: Caller, project: string, name: string): Promise<AliasRecord> {
+    requireProject(caller, project)
+    const alias = await records.find('alias', project, name)
+    if (alias === undefined) throw notFound('Image alias not found')
+    return alias
+  }
+
+  async function create(caller: Caller, project: string, body: AliasesPost): Promise<AliasRecord> {
+    requireRole(caller, 'operator')
+    requireProject(caller, project)
+    if (!body.name || !body.target) throw badRequest('name and target are required')
+    const name = parseAliasName(body.name)
+    const image = await lookup.get(caller, project, body.target)
+    const description = body.description ?? ''
+    const record: AliasRecord = { v: 1, rev: 0, uuid: clock.uuid(), project, name, target: image.record.name, description }
+    await put(caller, record, { action: 'image-alias-created', taken: taken(name) })
+    return record
+  }
+
+  /** `PUT`: target and description. */
+  async function update(caller: Caller, project: string, name: string, body: AliasPut, ifMatch?: string): Promise<void> {
+    if (!body.target) throw badRequest('The target field is required')
+    await change(caller, project, name, { target: body.target, description: body.description ?? '' }, ifMatch)
+  }
+
+  /** `PATCH`: what is given. */
+  async function patch(caller: Caller, project: string, name: string, body: AliasPut, ifMatch?: string): Promise<void> {
+    await change(caller, project, name, body, ifMatch)
+  }
+
+  async function change(caller: Caller, project: string, name: string, body: AliasPut, ifMatch: string | undefined) {
+    const alias = await writable(caller, project, name, ifMatch)
+    const target = body.target ? (await lookup.get(caller, project, body.target)).record.name : alias.target
+    const record = { ...alias, target, description: body.description ?? alias.description }
+    await put(caller, record, { action: 'image-alias-updated' })
+  }
+
+  async function rename(caller: Caller, project: string, name: string, newName: string): Promise<AliasRecord> {
+    const alias = await writable(caller, project, name, undefined)
+    const record = { ...alias, name: parseAliasName(newName) }
+    await put(caller, record, { action: 'image-alias-renamed', taken: taken(newName), context: { old_name: name } })
+    return record
+  }
+
+  async function remove(caller: Caller, project: string, name: string): Promise<void> {
+    const alias = await writable(caller, project, name, undefined)
+    await write(caller, {
+      changes: [{ change: 'remove', noun: 'alias', uuid: alias.uuid, rev: alias.rev }],
+      event: { action: 'image-alias-deleted', source: aliasUrl(alias), project },
+    })
+  }
+
+  async function writable(caller: Caller, project: string, name: string, ifMatch: string | undefined): Promise<AliasRecord> {
+    requireRole(caller, 'operator')
+    const alias = await get(caller, project, name)
+    checkIfMatch(ifMatch, etagOf(alias.uuid, alias.rev))
+    return alias
+  }
+
+  async function put(
+    caller: Caller,
+    record: AliasRecord,
+    { action, ...rest }: { action: string; taken?: string; context?: Record<string, unknown> },
+  ): Promise<void> {
+    const { taken: sentence, context = {} } = rest
+    await write(caller, {
+      changes: [{ change: 'put', noun: 'alias', record }],
+      event: { action, source: aliasUrl(record), project: record.project, context },
+      ...(sentence === undefined ? {} : { taken: sentence }),
+    })
+  }
+
+  return { list, get, create, update, patch, rename, remove }
+}
+
+/** Where an alias is read; another project than default is in the query. */
+export function aliasUrl({ project, name }: { project: string; name: string }): string {
+  const query = project === 'default' ? '' : `?project=${encodeURIComponent(project)}`
+  return `/1.0/images/aliases/${encodeURIComponent(name)}${query}`
+}

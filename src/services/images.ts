@@ -1,0 +1,136 @@
+/** Images of a project: found, changed, deleted and exported here, made in image-creation.ts. */
+import { once } from 'node:events'
+import type { Readable } from 'node:stream'
+import type { ImagePatch, ImagePut } from '../contract/image.ts'
+import type { OperationRecord } from '../contract/operation-record.ts'
+import type { ImageRecord } from '../contract/records.ts'
+import { compressionOf, tarballExtension } from '../core/compression.ts'
+import { checkIfMatch, etagOf } from '../core/etag.ts'
+import { withoutEmpty } from '../core/expand.ts'
+import { notFound, notImplemented, unavailable } from '../core/failure.ts'
+import { KEPT_FILE } from '../core/kept-files.ts'
+import { requireRole, type Caller } from './caller.ts'
+import { createImageCreation, parseExpiry, type ImageCreationDeps } from './image-creation.ts'
+import type { ImageView } from './image-lookup.ts'
+import { imageUrl } from './noun-urls.ts'
+import type { Write } from './writes.ts'
+
+export interface ImagesDeps extends ImageCreationDeps {
+  write: Write
+}
+
+/** A tarball to send. */
+export interface ImageExport {
+  /** The fingerprint with the extension clients look at. */
+  filename: string
+  /** Bytes. */
+  size: number
+  content: Readable
+}
+
+export type Images = ReturnType<typeof createImages>
+
+export function createImages(deps: ImagesDeps) {
+  const { operations, lookup, write } = deps
+
+  /** `PUT`: everything a client writes; what is left out is as it was when the image was new. */
+  async function update(caller: Caller, project: string, fingerprint: string, body: ImagePut, ifMatch?: string): Promise<void> {
+    const { record } = await writable(caller, project, fingerprint, ifMatch)
+    await change(caller, {
+      ...record,
+      properties: withoutEmpty(body.properties ?? {}),
+      public: body.public ?? false,
+      auto_update: body.auto_update ?? false,
+      expires_at: parseExpiry(body.expires_at),
+      profiles: body.profiles ?? record.profiles,
+    })
+  }
+
+  /** `PATCH`: merged into what is there. */
+  async function patch(caller: Caller, project: string, fingerprint: string, body: ImagePatch, ifMatch?: string): Promise<void> {
+    const { record } = await writable(caller, project, fingerprint, ifMatch)
+    await change(caller, {
+      ...record,
+      properties: withoutEmpty({ ...record.properties, ...body.properties }),
+      public: body.public ?? record.public,
+      auto_update: body.auto_update ?? record.auto_update,
+      expires_at: body.expires_at == null ? record.expires_at : parseExpiry(body.expires_at),
+      profiles: body.profiles ?? record.profiles,
+    })
+  }
+
+  async function change(caller: Caller, record: ImageRecord): Promise<void> {
+    await write(caller, {
+      changes: [{ change: 'put', noun: 'image', record }],
+      event: { action: 'image-updated', source: imageUrl(record), project: record.project },
+    })
+  }
+
+  /** With its aliases. What was made from it keeps its files. */
+  async function remove(caller: Caller, project: string, fingerprint: string): Promise<OperationRecord> {
+    requireRole(caller, 'operator')
+    const { record } = await lookup.get(caller, project, fingerprint)
+    const { uuid, name, member } = record
+    return operations.submit(caller, {
+      kind: 'image.delete',
+      input: { image: uuid },
+      project: record.project,
+      member,
+      entity: { id: uuid, name, url: imageUrl(record) },
+      resources: { images: [imageUrl(record)] },
+      busy: [{ key: `image:${uuid}`, mode: 'own', action: 'delete' }],
+    })
+  }
+
+  /** The tarball of an image that was imported or published. Must be read or destroyed. */
+  async function exportTarball(
+    caller: Caller,
+    project: string,
+    fingerprint: string,
+    signal?: AbortSignal,
+  ): Promise<ImageExport> {
+    const { record } = await lookup.get(caller, project, fingerprint)
+    if (record.tarball === '')
+      throw notImplemented(`The image was pulled as ${record.source} and has no tarball; publish an instance of it and export that`)
+    const { uuid, member } = record
+    const labels = {
+      deployment: deps.deployment,
+      role: 'helper' as const,
+      uuid,
+      project: record.project,
+      operation: '',
+      step: 'export',
+      origin: '',
+    }
+    const engine = deps.engines.get(member)
+    if (engine === undefined) throw unavailable(`The engine "${member}" is not known to this process`)
+    const file = await engine.volumes.getFile(record.tarball, KEPT_FILE, labels, signal)
+    if (file === undefined) throw notFound(`The tarball of image ${record.name} is gone from the engine`)
+    const extension = tarballExtension(compressionOf(await peek(file.content)))
+    return { filename: `${record.name}${extension}`, ...file }
+  }
+
+  async function writable(
+    caller: Caller,
+    project: string,
+    fingerprint: string,
+    ifMatch: string | undefined,
+  ): Promise<ImageView> {
+    requireRole(caller, 'operator')
+    const view = await lookup.get(caller, project, fingerprint)
+    checkIfMatch(ifMatch, etagOf(view.record.uuid, view.record.rev))
+    return view
+  }
+
+  const { list, get, resolve } = lookup
+  return { list, get, resolve, ...createImageCreation(deps), update, patch, remove, export: exportTarball }
+}
+
+/** The first bytes, left in the stream. */
+async function peek(content: Readable): Promise<Uint8Array> {
+  await once(content, 'readable')
+  const head: Buffer | null = content.read() // without an encoding a chunk is a Buffer
+  if (head === null) return Buffer.alloc(0)
+  content.unshift(head)
+  return head
+}

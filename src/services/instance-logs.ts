@@ -1,0 +1,77 @@
+/** What an instance has said: its console, as the engine keeps it, and what recorded execs have put out. */
+import type { Readable } from 'node:stream'
+import type { Engine } from '../core/engine.ts'
+import { badRequest, notFound, unavailable } from '../core/failure.ts'
+import { KEPT_FILE, outputLog, parseOutputLog } from '../core/kept-files.ts'
+import { requireRole, type Caller } from './caller.ts'
+import type { InstanceViews, Where } from './instance-views.ts'
+
+export interface InstanceLogsDeps {
+  views: Pick<InstanceViews, 'get'>
+  engines: ReadonlyMap<string, Engine>
+  deployment: string
+}
+
+export type InstanceLogs = ReturnType<typeof createInstanceLogs>
+
+/** A log to send; its size in bytes where that is known before. */
+export interface InstanceLog {
+  size: number | undefined
+  /** Must be read or destroyed. */
+  content: Readable
+}
+
+/** The console's log under its own name, and under the one that `lxc info --show-log` asks for. */
+const CONSOLE = ['console.log', 'lxc.log']
+/** Lines of the console that are shown. */
+const TAIL = 10_000
+
+export function createInstanceLogs({ views, engines, deployment }: InstanceLogsDeps) {
+  /** Names of the logs. */
+  async function list(caller: Caller, where: Where): Promise<string[]> {
+    const { record, engine } = await find(caller, where)
+    const volumes = await engine.volumes.find({ role: 'output', uuid: record.uuid })
+    const outputs = volumes.flatMap(({ name }) => {
+      const match = /^windlass-output-([0-9a-f-]{36})-(stdout|stderr)$/.exec(name)
+      return match === null ? [] : [outputLog(match[1] ?? '', match[2] === 'stdout' ? 'stdout' : 'stderr')]
+    })
+    return [...CONSOLE, ...outputs.toSorted()]
+  }
+
+  async function read(caller: Caller, where: Where, name: string, signal?: AbortSignal): Promise<InstanceLog> {
+    const { record, engine } = await find(caller, where)
+    if (CONSOLE.includes(name))
+      return { size: undefined, content: await engine.containers.logs(record.container, { tail: TAIL }, signal) }
+    const volume = await outputOf(engine, record.uuid, name)
+    const { uuid, project } = record
+    const labels = { deployment, role: 'helper' as const, uuid, project, operation: '', step: 'log', origin: '' }
+    const file = await engine.volumes.getFile(volume, KEPT_FILE, labels, signal)
+    if (file === undefined) throw notFound('Log file not found')
+    return file
+  }
+
+  /** Only what execs have put out can be deleted. */
+  async function remove(caller: Caller, where: Where, name: string): Promise<void> {
+    requireRole(caller, 'operator')
+    const { record, engine } = await find(caller, where)
+    if (CONSOLE.includes(name)) throw badRequest('Only log files excluding lxc.log may be deleted')
+    await engine.volumes.remove(await outputOf(engine, record.uuid, name))
+  }
+
+  /** The volume of an instance's own output: the name of another one's leads nowhere. */
+  async function outputOf(engine: Engine, uuid: string, name: string): Promise<string> {
+    const volume = parseOutputLog(name)
+    const detail = volume === undefined ? undefined : await engine.volumes.inspect(volume)
+    if (detail?.own?.role !== 'output' || detail.own.uuid !== uuid) throw notFound('Log file not found')
+    return detail.name
+  }
+
+  async function find(caller: Caller, where: Where) {
+    const { record } = await views.get(caller, where)
+    const engine = engines.get(record.member)
+    if (engine === undefined) throw unavailable(`The engine "${record.member}" is not known to this process`)
+    return { record, engine }
+  }
+
+  return { list, read, remove }
+}

@@ -1,0 +1,171 @@
+import { Readable } from 'node:stream'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { InstanceRecord } from '../../src/contract/records.ts'
+import type { ContainerDetail, ExecSpec, RunningExec } from '../../src/core/engine.ts'
+import { execDirectory, execEnvironment } from '../../src/core/exec-environment.ts'
+import { expandConfig } from '../../src/core/expand.ts'
+import { badRequest, internal, isFailure } from '../../src/core/failure.ts'
+import { KEPT_FILE, outputLog, outputVolume, type OutputStream } from '../../src/core/kept-files.ts'
+import { containerOf, loadInstance, loadProfiles } from '../containers.ts'
+import { dropVolume } from '../images.ts'
+import type { Context, Handler } from '../steps.ts'
+
+type Executing = Context<'instance.exec'>
+
+/** Bytes kept of each of the two streams. */
+const MAX_OUTPUT = 16 * 1024 * 1024
+/** Milliseconds between two looks at a process that another worker started. */
+const FIRST_LOOK = 250
+const LAST_LOOK = 5_000
+/** Milliseconds between asking a process to end and ending it. */
+const GRACE = 5_000
+const STREAMS: readonly OutputStream[] = ['stdout', 'stderr']
+
+/**
+ * A command in an instance. It is never run twice: the mark is written before anything starts, and whoever finds the
+ * mark of an earlier attempt only follows its process to the end.
+ */
+export const instanceExec: Handler<'instance.exec'> = {
+  steps: [
+    { name: 'mark', run: async (context) => ({ attempt: context.attempt }) },
+    { name: 'run', run, undo: endProcess },
+  ],
+  finish: async (context) => {
+    const code = context.note('run') as number // the step's own note
+    const { command } = context.input
+    return { changes: [], metadata: { return: code, ...(await output(context)) }, context: { command } }
+  },
+}
+
+/** The process's exit code. */
+async function run(context: Executing): Promise<number> {
+  const instance = await loadInstance(context, context.input.instance)
+  const container = await containerOf(context, instance)
+  const mark = context.note('mark') as { attempt: number } // the step's own note
+  if (mark.attempt < context.attempt) throw await lost(context, container.id)
+  if (container.status === 'paused') throw badRequest('Instance is frozen')
+  if (container.status !== 'running') throw badRequest('Instance is not running')
+  const spec = await specOf(context, instance, container)
+  let exit: Awaited<RunningExec['exit']>
+  try {
+    exit = await runOnce(context, spec, instance)
+  } catch (failure) {
+    // From here on it may have been started: trying again could run it twice.
+    if (isFailure(failure, 'unavailable', 'timeout')) throw await lost(context, container.id)
+    throw failure
+  }
+  if (exit.failure === undefined) return exit.code
+  context.tell({ return: exit.code })
+  if (exit.code === 127) throw badRequest('Command not found')
+  if (exit.code === 126) throw badRequest('Command not executable')
+  throw internal(exit.failure)
+}
+
+async function runOnce(context: Executing, spec: ExecSpec, instance: InstanceRecord): Promise<Awaited<RunningExec['exit']>> {
+  const running = await context.engine.execs.run(spec, context.signal)
+  running.stdin.end()
+  const [exit] = await Promise.all([
+    running.exit,
+    keep(context, instance, running.stdout, 'stdout'),
+    keep(context, instance, running.stderr, 'stderr'),
+  ])
+  return exit
+}
+
+async function specOf(context: Executing, instance: InstanceRecord, container: ContainerDetail): Promise<ExecSpec> {
+  const { input, engine, operation, signal } = context
+  const config = expandConfig(await loadProfiles(context, instance), instance.config)
+  const request = input.environment
+  const environment = execEnvironment({ config, request, user: input.user, container: container.environment })
+  const wanted = execDirectory(input.cwd, environment)
+  // A home that is not there is no reason not to run; a directory that was asked for is.
+  const isThere = input.cwd !== '' || wanted === '/' || (await engine.containers.stat(container.id, wanted, signal))
+  return {
+    container: container.id,
+    command: input.command,
+    environment,
+    user: `${input.user}:${input.group}`,
+    cwd: isThere ? wanted : '/',
+    tty: false,
+    width: 0,
+    height: 0,
+    marker: operation.id,
+  }
+}
+
+/** Reads a stream to its end; recorded output goes into a volume, what is over its bound nowhere. */
+async function keep(context: Executing, instance: InstanceRecord, stream: Readable, name: OutputStream): Promise<void> {
+  if (!context.input.record) {
+    for await (const _ of stream) continue
+    return
+  }
+  const { uuid, project } = instance
+  const labels = context.labels({ role: 'output', uuid, project })
+  const onCut = (): void => context.warn(`Only the first ${MAX_OUTPUT} bytes of ${name} were kept`)
+  const content = Readable.from(firstBytes(stream, onCut), { objectMode: false })
+  const volume = outputVolume(context.operation.id, name)
+  const bound = { labels, maxBytes: MAX_OUTPUT }
+  try {
+    await context.engine.volumes.putFile(volume, KEPT_FILE, content, bound, context.signal)
+  } finally {
+    content.destroy()
+  }
+}
+
+async function* firstBytes(stream: Readable, onCut: () => void): AsyncGenerator<Buffer> {
+  let left = MAX_OUTPUT
+  // Without an encoding the chunks of a byte stream are Buffers.
+  for await (const chunk of stream as AsyncIterable<Buffer>) {
+    if (left > 0) yield chunk.subarray(0, left)
+    if (left >= 0 && chunk.length > left) onCut()
+    left -= chunk.length
+  }
+}
+
+async function output({ input, operation, records }: Executing): Promise<{ output?: Record<string, string> }> {
+  const instance = await records.get('instance', input.instance)
+  if (!input.record || instance === undefined) return {}
+  const logs = `/1.0/instances/${instance.name}/logs`
+  return {
+    output: Object.fromEntries(STREAMS.map((name, at) => [String(at + 1), `${logs}/${outputLog(operation.id, name)}`])),
+  }
+}
+
+/** Waits until a process that this attempt cannot hear has ended, and says what is left to say. */
+async function lost(context: Executing, container: string): Promise<Error> {
+  // An engine that is away is only asked again: leaving this step for it would start the command once more.
+  const mayLive = () => isAlive(context, container).catch((failure: unknown) => isFailure(failure, 'unavailable', 'timeout') || Promise.reject(failure))
+  for (let wait = FIRST_LOOK; await mayLive(); wait = Math.min(2 * wait, LAST_LOOK))
+    await sleep(wait, undefined, { signal: context.signal })
+  return internal(
+    'The worker that ran the command ended before it; the command has ended since, its output and exit code are lost',
+  )
+}
+
+async function isAlive(context: Executing, container: string): Promise<boolean> {
+  const { engine, operation, input, signal } = context
+  const detail = await engine.containers.inspect(container, signal)
+  if (detail === undefined || (detail.status !== 'running' && detail.status !== 'paused')) return false
+  // Nothing can be asked of a paused one; it has not ended.
+  if (detail.status === 'paused') return true
+  return engine.execs.alive(container, operation.id, `${input.user}:${input.group}`, signal)
+}
+
+/** Ends the process, if it lives, and drops what it said. */
+async function endProcess(context: Executing): Promise<string | undefined> {
+  const { container } = await loadInstance(context, context.input.instance)
+  const lives = await isAlive(context, container)
+  if (lives) await killProcess(context, container)
+  for (const name of STREAMS) if (context.input.record) await dropVolume(context, outputVolume(context.operation.id, name))
+  return lives ? 'Ended the command' : undefined
+}
+
+async function killProcess(context: Executing, container: string): Promise<void> {
+  const { engine, operation, input, signal } = context
+  const user = `${input.user}:${input.group}`
+  await engine.execs.killMarked(container, operation.id, user, 'SIGTERM', signal)
+  const until = context.clock.now() + GRACE
+  while (context.clock.now() < until && (await isAlive(context, container)))
+    await sleep(FIRST_LOOK, undefined, { signal })
+  await engine.execs.killMarked(container, operation.id, user, 'SIGKILL', signal)
+}
