@@ -9,7 +9,9 @@ import { createImages } from './images.ts'
 import { ping, readInfo, rememberInfo } from './info.ts'
 import { readLogs } from './logs.ts'
 import { createNetworks } from './networks.ts'
+import { createSpool } from './spool.ts'
 import { readStats } from './stats.ts'
+import { createTarballs } from './tarballs.ts'
 import { createVolumes } from './volumes.ts'
 import { createWire, type WireOptions } from './wire.ts'
 
@@ -28,6 +30,8 @@ const INFO_FOR = 60_000
 export function createDockerEngine(options: DockerEngineOptions): Engine {
   const wire = createWire(options)
   const images = createImages(wire)
+  const volumes = createVolumes(wire, images.empty)
+  const spool = createSpool(volumes)
   return {
     member: wire.member,
     info: (signal) => readInfo(wire, signal),
@@ -38,8 +42,8 @@ export function createDockerEngine(options: DockerEngineOptions): Engine {
       stats: (id, signal) => readStats(wire, id, signal),
       logs: (id, tail, signal) => readLogs(wire, id, tail, signal),
     },
-    images,
-    volumes: createVolumes(wire, images.empty),
+    images: { ...images, ...createTarballs(wire, images, spool) },
+    volumes: { ...volumes, ...spool },
     networks: createNetworks(wire),
     execs: createExecs(wire, options.tools),
     watch: (handlers, signal) => watch(wire, handlers, signal),
