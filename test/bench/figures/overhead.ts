@@ -1,0 +1,154 @@
+/** What an operation costs on top of its engine calls, kind by kind. */
+import { difference, ms, type Row } from '../report.ts'
+import { median, medianDifference, quantile, timed } from '../statistics.ts'
+import { type Measured, newInstance, type Timing } from '../subject.ts'
+import { readTemplate } from '../template.ts'
+import { fewestCalls, sameCalls, type Subject, type Yardsticks } from '../yardsticks.ts'
+
+const KINDS = ['create', 'start', 'stop', 'snapshot', 'restore', 'copy'] as const
+type Kind = (typeof KINDS)[number]
+
+const LABELS: Record<Kind, { figure: string; lxd: string }> = {
+  create: { figure: 'create, stopped', lxd: '55 ms' },
+  start: { figure: 'start', lxd: '205 ms' },
+  stop: { figure: 'stop --force', lxd: '729 ms' },
+  snapshot: { figure: 'snapshot, stopped', lxd: '131 ms' },
+  restore: { figure: 'restore, stopped', lxd: '72 ms' },
+  copy: { figure: 'copy, stopped', lxd: '112 ms' },
+}
+
+interface Samples {
+  windlass: Timing[]
+  same: number[]
+  fewest: number[]
+}
+
+/** All operations that were measured, for the figure of the POST alone. */
+export interface OverheadResult {
+  rows: Row[]
+  accepted: number[]
+  /** A finished operation's URL. */
+  url: string
+}
+
+/** So many rounds; in each one every kind once by Windlass, by the same calls and by the fewest calls, in turns. */
+export async function measureOverhead(measured: Measured, runs: number): Promise<OverheadResult> {
+  const { operate, engine } = measured
+  await operate('POST', '/1.0/instances', newInstance('template'))
+  const template = await readTemplate(engine)
+  const scripts = {
+    same: sameCalls(engine, template.image, template.body(1)),
+    fewest: fewestCalls(engine, template.image, template.body(2)),
+  }
+  await operate('DELETE', '/1.0/instances/template')
+  const all = new Map<Kind, Samples>(KINDS.map((kind) => [kind, { windlass: [], same: [], fewest: [] }]))
+  // The first round warms everything up and is not counted.
+  for (let run = -1; run < runs; run++) {
+    const round = new Round(measured, scripts, run)
+    for (const kind of KINDS) {
+      const taken = await round.measure(kind)
+      if (run < 0) continue
+      const samples = all.get(kind)
+      samples?.windlass.push(taken.windlass)
+      samples?.same.push(taken.same)
+      samples?.fewest.push(taken.fewest)
+    }
+    await round.tidy()
+  }
+  const timings = [...all.values()].flatMap(({ windlass }) => windlass)
+  return {
+    rows: [...all].map(([kind, samples]) => toRow(kind, samples)),
+    accepted: timings.map(({ accepted }) => accepted),
+    url: timings.at(-1)?.url ?? '',
+  }
+}
+
+function toRow(kind: Kind, { windlass, same, fewest }: Samples): Row {
+  const done = windlass.map((timing) => timing.done)
+  const { figure, lxd } = LABELS[kind]
+  return {
+    figure: `${figure}: POST to done, p50 (n = ${done.length})`,
+    windlass: `${ms(median(done))}, p99 ${ms(quantile(done, 0.99))}`,
+    yardstick: `${ms(median(same))} the same engine calls; ${ms(median(fewest))} the fewest`,
+    result: difference(medianDifference(done, same)),
+    target: '≤ +6 ms',
+    lxd,
+  }
+}
+
+/** One life of three instances: one of the server's, one of each script's. */
+class Round {
+  readonly #measured: Measured
+  readonly #scripts: { same: Yardsticks; fewest: Yardsticks }
+  readonly #run: number
+  readonly #name: string
+  readonly #subjects = { same: empty(), fewest: empty() }
+  readonly #copies: Subject[] = []
+
+  constructor(measured: Measured, scripts: { same: Yardsticks; fewest: Yardsticks }, run: number) {
+    this.#measured = measured
+    this.#scripts = scripts
+    this.#run = run + 1
+    this.#name = `bench-${this.#run}`
+  }
+
+  /** All three, each of them first in every third round. */
+  async measure(kind: Kind): Promise<{ windlass: Timing; same: number; fewest: number }> {
+    let windlass: Timing = { accepted: 0, done: 0, url: '' }
+    const took = { same: 0, fewest: 0 }
+    const contestants = [
+      async () => void (windlass = await this.#windlass(kind)),
+      async () => void (took.same = await timed(() => this.#script(kind, 'same'))),
+      async () => void (took.fewest = await timed(() => this.#script(kind, 'fewest'))),
+    ]
+    for (let at = 0; at < 3; at++) await contestants[(at + this.#run) % 3]?.()
+    return { windlass, ...took }
+  }
+
+  #windlass(kind: Kind): Promise<Timing> {
+    const { operate } = this.#measured
+    const path = `/1.0/instances/${this.#name}`
+    switch (kind) {
+      case 'create':
+        return operate('POST', '/1.0/instances', newInstance(this.#name))
+      case 'start':
+        return operate('PUT', `${path}/state`, { action: 'start', timeout: 30 })
+      case 'stop':
+        return operate('PUT', `${path}/state`, { action: 'stop', force: true, timeout: 30 })
+      case 'snapshot':
+        return operate('POST', `${path}/snapshots`, { name: 's0' })
+      case 'restore':
+        return operate('PUT', path, { restore: 's0' })
+      case 'copy': {
+        const source = { type: 'copy', source: this.#name, instance_only: true }
+        return operate('POST', '/1.0/instances', { name: `${this.#name}-copy`, source })
+      }
+    }
+  }
+
+  async #script(kind: Kind, which: 'same' | 'fewest'): Promise<void> {
+    const script = this.#scripts[which]
+    const subject = this.#subjects[which]
+    const name = `${which}-${this.#run}`
+    if (kind === 'create') Object.assign(subject, await script.create(name))
+    else if (kind === 'copy') this.#copies.push(await script.copy(subject, `${name}-copy`))
+    else if (kind === 'snapshot') await script.snapshot(subject, name)
+    else if (kind === 'restore') await script.restore(subject, name)
+    else await script[kind](subject)
+  }
+
+  /** Removes all of it, so that each round finds an engine with as much in it as the one before. */
+  async tidy(): Promise<void> {
+    const { operate, engine } = this.#measured
+    await operate('DELETE', `/1.0/instances/${this.#name}-copy`)
+    await operate('DELETE', `/1.0/instances/${this.#name}`)
+    const subjects = [this.#subjects.same, this.#subjects.fewest]
+    for (const { id } of [...this.#copies, ...subjects]) await engine('DELETE', `/containers/${id}`)
+    for (const { image } of this.#copies) await engine('DELETE', `/images/${image}`)
+    for (const { snapshot } of subjects) await engine('DELETE', `/images/${snapshot}`)
+  }
+}
+
+function empty(): Subject {
+  return { id: '', image: '', snapshot: '' }
+}

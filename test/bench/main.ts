@@ -1,0 +1,71 @@
+/**
+ * `npm run bench [-- --only 1,4] [--runs 30]`: figures of this machine, each beside its yardstick of the same run, as a
+ * Markdown table that is also written to test-results/bench.md. Figures: 1 operations, 2 requests about them,
+ * 3 acceptance, 4 GET /1.0, 5 creates in bulk, 6 memory, 7 lists; `--only calls` compares engine calls instead.
+ */
+import { mkdir, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { parseArgs } from 'node:util'
+import { startBare } from './bare-process.ts'
+import { measureAcceptance } from './figures/acceptance.ts'
+import { measureBulk } from './figures/bulk.ts'
+import { compareCalls } from './figures/calls.ts'
+import { measureMemory } from './figures/memory.ts'
+import { measureOverhead } from './figures/overhead.ts'
+import { measureLists, measureOperations, measureServer } from './figures/requests.ts'
+import { describeMachine, type Row, toMarkdown } from './report.ts'
+import { startMeasured } from './subject.ts'
+
+const RESULTS = 'test-results'
+
+interface Options {
+  wanted: Set<string>
+  runs: number
+}
+
+async function main(): Promise<void> {
+  const options = { only: { type: 'string' }, runs: { type: 'string' }, yes: { type: 'boolean' } } as const
+  const { values } = parseArgs({ options })
+  const wanted = new Set((values.only ?? '1,2,3,4,5,6,7').split(','))
+  if (wanted.has('calls')) return print(await compareCalls())
+  const began = performance.now()
+  const rows: Row[] = []
+  const docker = await measureServed({ wanted, runs: Number(values.runs ?? 30) }, rows)
+  if (wanted.has('3')) rows.push(...tell('acceptance', await measureAcceptance()))
+  const command = ['npm run bench', ...(process.argv.length > 2 ? ['--', ...process.argv.slice(2)] : [])].join(' ')
+  const machine = await describeMachine({ docker, command, seconds: (performance.now() - began) / 1000 })
+  const text = `${toMarkdown(rows)}\n\n${machine}\n`
+  await mkdir(RESULTS, { recursive: true })
+  await writeFile(join(RESULTS, 'bench.md'), text)
+  print(`\n${text}`)
+}
+
+/** The figures of a server with two workers; its engine's version. */
+async function measureServed({ wanted, runs }: Options, rows: Row[]): Promise<string> {
+  await using measured = await startMeasured(2)
+  const { dataDir, redis } = measured.windlass
+  await using bare = await startBare(join(dataDir, 'bare.sock'), redis.socket)
+  if (wanted.has('6')) rows.push(...tell('memory', await measureMemory(measured, bare, 'fresh')))
+  if (wanted.has('1') || wanted.has('2')) {
+    const overhead = await measureOverhead(measured, wanted.has('1') ? runs : 5)
+    if (wanted.has('1')) rows.push(...tell('operations', overhead.rows))
+    if (wanted.has('2')) rows.push(...tell('requests', await measureOperations(measured, bare, overhead)))
+  }
+  if (wanted.has('4')) rows.push(...tell('GET /1.0', await measureServer(measured, bare)))
+  if (wanted.has('7')) rows.push(...tell('lists', await measureLists(measured, bare)))
+  if (wanted.has('5')) rows.push(...tell('bulk', await measureBulk(measured)))
+  if (wanted.has('6')) rows.push(...tell('memory', await measureMemory(measured, bare, 'after all of the above')))
+  return (await measured.engine<{ Version: string }>('GET', '/version')).Version
+}
+
+function tell(what: string, rows: Row[]): Row[] {
+  for (const { figure, windlass, yardstick } of rows)
+    process.stderr.write(`${what}: ${figure}: ${windlass} | ${yardstick}\n`)
+  return rows
+}
+
+function print(text: string): void {
+  process.stdout.write(`${text}\n`)
+}
+
+await main()
