@@ -13,13 +13,17 @@ import { describeApi, serveDocuments } from './http/openapi.ts'
 import { answerUnknown } from './http/unknown.ts'
 import { eventRoutes } from './http/v1/events.ts'
 import { healthRoutes } from './http/v1/health.ts'
+import { instanceRoutes, type InstanceRoutesDeps } from './http/v1/instances.ts'
+import { metricRoutes } from './http/v1/metrics.ts'
 import { operationRoutes } from './http/v1/operations.ts'
 import { emptyRoutes, serverRoutes } from './http/v1/server.ts'
+import { snapshotRoutes } from './http/v1/snapshots.ts'
 import { tokenRoutes } from './http/v1/tokens.ts'
 import { warningRoutes } from './http/v1/warnings.ts'
 import type { Events } from './services/events.ts'
 import type { Operations } from './services/operations.ts'
 import type { Server } from './services/server.ts'
+import type { Snapshots } from './services/snapshots.ts'
 import type { Tokens } from './services/tokens.ts'
 import type { Warnings } from './services/warnings.ts'
 
@@ -30,6 +34,8 @@ export interface Services {
   server: Server
   tokens: Tokens
   warnings: Warnings
+  instances: InstanceRoutesDeps['instances']
+  snapshots: Snapshots
   /** For idempotency keys. */
   records: Pick<RecordStore, 'idempotent'>
 }
@@ -59,12 +65,17 @@ export function buildApp({ services, options }: { services: Services; options: A
       events: services.events,
       isWelcome: async (request) => (await identify(request, services.tokens)) !== undefined,
     })
+    for (const root of ['instances', 'containers'] as const) {
+      instanceRoutes(native, services, root)
+      snapshotRoutes(native, services, root)
+    }
     tokenRoutes(native, services)
     warningRoutes(native, services)
     emptyRoutes(native)
+    metricRoutes(native, services)
     healthRoutes(native, services)
-    app.register(async (documents: App) => serveDocuments(documents))
   })
+  app.register(async (documents: App) => serveDocuments(documents))
   return app
 }
 

@@ -24,11 +24,6 @@ export const Async = <S extends TSchema>(operation: S) =>
     error_code: Type.Literal(0),
     error: Type.Literal(''),
     metadata: operation,
-    event_cursor: Type.Optional(
-      Type.String({
-        description: 'Stream the events after this one (`Last-Event-ID`) and none of this operation is missed.',
-      }),
-    ),
   })
 
 export const ErrorAnswer = named(

@@ -27,19 +27,13 @@ export function exampleOf(schema: object): unknown {
 }
 
 function ofType(shape: Shape): unknown {
-  switch (shape.type) {
-    case 'object':
-      return Object.fromEntries(Object.entries(shape.properties ?? {}).map(([name, part]) => [name, exampleOf(part)]))
-    case 'array':
-      return shape.items === undefined ? [] : [exampleOf(shape.items)]
-    case 'integer':
-    case 'number':
-      return shape.minimum ?? 0
-    case 'boolean':
-      return false
-    case 'string':
-      return ''
-    default:
-      return null
-  }
+  if (shape.type === 'object') return mapValues(shape.properties ?? {}, exampleOf)
+  if (shape.type === 'array') return shape.items === undefined ? [] : [exampleOf(shape.items)]
+  if (shape.type === 'integer' || shape.type === 'number') return shape.minimum ?? 0
+  if (shape.type === 'boolean') return false
+  return shape.type === 'string' ? '' : null
+}
+
+function mapValues(properties: Record<string, Shape>, make: (part: Shape) => unknown): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(properties).map(([name, part]) => [name, make(part)]))
 }

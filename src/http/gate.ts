@@ -1,6 +1,6 @@
 /** What every request of the native API passes first: who asks, and whether we are able to answer. */
 import type { FastifyRequest } from 'fastify'
-import { forbidden, unavailable } from '../core/failure.ts'
+import { forbidden, notFound, unavailable } from '../core/failure.ts'
 import type { Events } from '../services/events.ts'
 import type { Tokens } from '../services/tokens.ts'
 import type { App } from './app-types.ts'
@@ -12,7 +12,7 @@ export type Freshness = 'fresh' | 'stale' | 'lost'
 interface GateDeps {
   tokens: Pick<Tokens, 'authenticate'>
   events: Pick<Events, 'cursor'>
-  freshness(): Freshness
+  freshness: () => Freshness
 }
 
 export function guard(app: App, { tokens, events, freshness }: GateDeps): void {
@@ -20,6 +20,8 @@ export function guard(app: App, { tokens, events, freshness }: GateDeps): void {
   app.decorateRequest('eventCursor', '')
   app.decorateRequest('bodyHash', undefined)
   app.addHook('onRequest', async (request: FastifyRequest, reply) => {
+    // The router takes a trailing slash for a parameter without a value.
+    if (Object.values(Object(request.params)).includes('')) throw notFound('not found')
     const { open } = request.routeOptions.config
     const state = freshness()
     if (state === 'lost' && open !== true) throw unavailable('Redis does not answer', { retryAfter: 1 })

@@ -81,7 +81,11 @@ function toCode(code: string): FailureCode {
 function toKey(request: FastifyRequest, key: string): IdempotencyKey {
   const { requestor } = callerOf(request)
   const { project }: { project?: unknown } = Object(request.query)
-  const scope = [requestor.protocol, requestor.username, String(project || 'default')]
+  const scope = [
+    requestor.protocol,
+    requestor.username,
+    typeof project === 'string' && project !== '' ? project : 'default',
+  ]
   const said = [request.method, request.url, request.bodyHash ?? contentHeaders(request)]
   return { key: digest([...scope, key]), fingerprint: digest(said), ttl: KEPT }
 }

@@ -44,6 +44,7 @@ export function describeApi(app: App, version: string): void {
   for (const schema of namedSchemas().values()) app.addSchema(schema)
   app.addHook('onRoute', complete)
   app.register(swagger, {
+    convertConstToEnum: false,
     openapi: {
       openapi: '3.1.0',
       info: { title: 'Windlass', version, description: DESCRIPTION, license: { name: 'Apache-2.0' } },
@@ -51,7 +52,10 @@ export function describeApi(app: App, version: string): void {
       components: { securitySchemes: { token: { type: 'http', scheme: 'bearer' } } },
       security: SECURITY,
     },
-    refResolver: { buildLocalReference: (json, _base, _fragment, at) => String(json['$id'] ?? `def-${at}`) },
+    refResolver: {
+      buildLocalReference: (json, _base, _fragment, at) =>
+        typeof json['$id'] === 'string' ? json['$id'] : `def-${at}`,
+    },
   })
 }
 
@@ -73,13 +77,14 @@ function complete(route: RouteOptions): void {
   const { schema } = route
   if (schema === undefined || schema.hide === true) return
   const response: Record<string, object> = Object(schema.response)
-  const failure = (description: string) => ({ ...ref(ErrorAnswer), description })
   for (const [status, answer] of Object.entries(response)) response[status] = withWords(status, answer)
   response['4xx'] ??= failure('Refused; `error` says why.')
   response['5xx'] ??= failure('Not possible at the moment, or our own fault.')
   route.schema = { ...schema, response, ...(route.config?.open === true && { security: [{}, ...SECURITY] }) }
   if ('202' in response) Object.assign(route, { links: LINKS })
 }
+
+const failure = (description: string) => ({ ...ref(ErrorAnswer), description })
 
 const WORDS: Record<string, string> = { 200: 'Done.', 201: 'Created.', 202: 'Accepted: the work goes on.' }
 
@@ -97,5 +102,8 @@ const HEADERS: Record<string, Record<string, object>> = {
 function withWords(status: string, answer: object): object {
   const words = { description: WORDS[status] ?? 'Answer.', ...(status in HEADERS && { headers: HEADERS[status] }) }
   if ('content' in answer || ('type' in answer && answer.type === 'null')) return { ...words, ...answer }
-  return { ...words, ...answer, examples: [exampleOf(answer)] }
+  const example = exampleOf(answer)
+  // Beside a reference nothing else is taken into the document.
+  if ('$ref' in answer) return { ...words, content: { 'application/json': { schema: answer, example } } }
+  return { ...words, ...answer, examples: [example] }
 }

@@ -32,7 +32,7 @@ const KEEPALIVE = 10_000
 interface EventsDeps {
   events: Events
   /** Whether the caller of a request may go on listening: asked at each keepalive. */
-  isWelcome(request: FastifyRequest): Promise<boolean>
+  isWelcome: (request: FastifyRequest) => Promise<boolean>
 }
 
 export function eventRoutes(app: App, deps: EventsDeps): void {
@@ -98,8 +98,8 @@ function serveStream(deps: EventsDeps, request: FastifyRequest, reply: FastifyRe
 
 interface Form {
   outlet: Outlet
-  frame(id: string, event: Event): string
-  ping(): void
+  frame: (id: string, event: Event) => string
+  ping: () => void
 }
 
 /** Joins the log and one connection; returns the way to stop. */

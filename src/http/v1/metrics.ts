@@ -2,12 +2,12 @@
 import { collectDefaultMetrics, Gauge, Registry } from 'prom-client'
 import type { InstanceState } from '../../contract/instance.ts'
 import type { Caller } from '../../services/caller.ts'
+import type { Instances } from '../../services/instances.ts'
 import type { Server, ServerFigures } from '../../services/server.ts'
 import type { App } from '../app-types.ts'
 import { callerOf } from '../caller.ts'
 
-/** An instance's figures, as the instances service measures them. */
-export interface Measured {
+interface Measured {
   name: string
   project: string
   state: InstanceState
@@ -15,10 +15,10 @@ export interface Measured {
 
 interface MetricsDeps {
   server: Server
-  measure(caller: Caller): Promise<Measured[]>
+  instances: Pick<Instances, 'list' | 'states'>
 }
 
-export function metricRoutes(app: App, { server, measure }: MetricsDeps): void {
+export function metricRoutes(app: App, { server, instances }: MetricsDeps): void {
   const ours = new Registry()
   collectDefaultMetrics({ register: ours, prefix: 'windlass_' })
   app.addHook('onClose', async () => ours.clear())
@@ -34,13 +34,23 @@ export function metricRoutes(app: App, { server, measure }: MetricsDeps): void {
   }
   app.get('/1.0/metrics', { schema }, async (request, reply) => {
     const caller = callerOf(request)
-    const [figures, measured] = await Promise.all([server.figures(), measure(caller)])
+    const [figures, measured] = await Promise.all([server.figures(), measure(instances, caller)])
     const registry = new Registry()
     addInstances(registry, measured)
     // The server's own figures are for those who are bound to no project.
     if (caller.projects === null) addServer(registry, figures)
     const text = (await registry.metrics()) + (caller.projects === null ? await ours.metrics() : '')
     return reply.type('text/plain; version=0.0.4; charset=utf-8').serializer(String).send(text)
+  })
+}
+
+/** Of all instances the caller may see; figures are at most ten seconds old. */
+async function measure(instances: MetricsDeps['instances'], caller: Caller): Promise<Measured[]> {
+  const views = await instances.list(caller, undefined)
+  const states = await instances.states(views)
+  return views.flatMap(({ record: { uuid, name, project } }) => {
+    const state = states.get(uuid)
+    return state === undefined ? [] : [{ name, project, state }]
   })
 }
 

@@ -61,8 +61,9 @@ export function serverRoutes(app: App, { server }: { server: Server }): void {
 
 /** Lists of what there is none of on Docker: LXD's clients ask for them. */
 export function emptyRoutes(app: App): void {
-  const empty = (operationId: string, summary: string) => ({
-    schema: { operationId, summary, tags, response: { 200: Sync(Urls) } },
-  })
-  app.get('/1.0/virtual-machines', empty('listVirtualMachines', 'List virtual machines: none'), async () => sync([]))
+  app.get('/1.0/virtual-machines', none('listVirtualMachines', 'List virtual machines: none'), async () => sync([]))
 }
+
+const none = (operationId: string, summary: string) => ({
+  schema: { operationId, summary, tags, response: { 200: Sync(Urls) } },
+})

@@ -1,0 +1,59 @@
+/** Instances and snapshots as LXD shows them. */
+import { NEVER } from '../../contract/common.ts'
+import type { Instance, InstanceFull, InstanceState } from '../../contract/instance.ts'
+import type { SnapshotRecord } from '../../contract/records.ts'
+import type { Snapshot } from '../../contract/snapshot.ts'
+import type { InstanceView } from '../../services/instance-views.ts'
+
+/** LXD's instance. */
+export function toInstance({ record, status, config, devices }: InstanceView): Instance {
+  return {
+    name: record.name,
+    description: record.description,
+    status: status.status,
+    status_code: status.code,
+    created_at: record.created_at,
+    last_used_at: record.last_used_at,
+    architecture: record.architecture,
+    config: record.config,
+    devices: record.devices,
+    expanded_config: config,
+    expanded_devices: devices,
+    ephemeral: record.ephemeral,
+    profiles: record.profiles,
+    stateful: false,
+    location: 'none',
+    type: 'container',
+    project: record.project,
+  }
+}
+
+/** LXD's instance with everything that belongs to it. */
+export function toInstanceFull(view: InstanceView, state: InstanceState | undefined): InstanceFull {
+  return {
+    ...toInstance(view),
+    state: state ?? null,
+    // LXD says null where there are none.
+    snapshots: view.snapshots.length === 0 ? null : view.snapshots.map(toSnapshot),
+    backups: null,
+  }
+}
+
+/** LXD's snapshot; what it was expanded with is not kept, so the expanded side is its own. */
+export function toSnapshot(record: SnapshotRecord): Snapshot {
+  return {
+    name: record.name,
+    created_at: record.created_at,
+    expires_at: record.expires_at,
+    last_used_at: NEVER,
+    stateful: false,
+    architecture: record.architecture,
+    config: record.config,
+    devices: record.devices,
+    ephemeral: record.ephemeral,
+    expanded_config: record.config,
+    expanded_devices: record.devices,
+    profiles: record.profiles,
+    size: record.size,
+  }
+}
