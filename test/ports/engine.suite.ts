@@ -2,9 +2,10 @@
 import { randomUUID } from 'node:crypto'
 import { buffer } from 'node:stream/consumers'
 import { Readable } from 'node:stream'
+import { setTimeout as delay } from 'node:timers/promises'
 import { pack } from 'tar-stream'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import type { ContainerSpec, Engine, OwnLabels } from '../../src/core/engine.ts'
+import type { ContainerSpec, Engine, EngineEvent, ExecSpec, OwnLabels, RunningExec } from '../../src/core/engine.ts'
 import { isFailure } from '../../src/core/failure.ts'
 
 /** An engine under test. `image` holds a static busybox with `sh`, and its own PATH. */
@@ -158,10 +159,10 @@ export function engineSuite(name: string, open: () => Promise<EngineUnderTest>):
       })
 
       test('stop sends the signal, also one with a plus, and waits for it', async () => {
-        const script = 'trap "exit 7" RTMIN+3; while :; do sleep 0.05; done'
-        const id = await started({ command: ['sh', '-c', script], entrypoint: [] })
+        const id = await started()
         await engine.containers.stop(id, { stopSignal: 'SIGRTMIN+3', timeoutSeconds: 20, thenKill: false })
-        expect((await engine.containers.inspect(id))?.exitCode).toBe(7)
+        // 128 and the signal's number, which is 37.
+        expect((await engine.containers.inspect(id))?.exitCode).toBe(165)
       })
 
       test('stop wakes a paused one, and says so where it still runs', async () => {
@@ -390,8 +391,8 @@ export function engineSuite(name: string, open: () => Promise<EngineUnderTest>):
           { device: 'eth1', network: second.name, address: '10.235.0.9', mac: '02:42:0a:eb:00:09', aliases: [] },
         ]
         const id = await started({ nics })
-        const { networks } = (await engine.containers.inspect(id)) ?? { networks: {} }
-        for (const nic of nics) expect(networks[nic.network]).toMatchObject({ address: nic.address, mac: nic.mac })
+        const { networks } = (await engine.containers.inspect(id)) ?? {}
+        for (const nic of nics) expect(networks?.[nic.network]).toMatchObject({ address: nic.address, mac: nic.mac })
         const twin = await engine.containers.create(spec({ nics: [{ ...nics[0]!, mac: '' }] }))
         expect(await failureOf(engine.containers.start(twin))).toMatchObject({ code: 'conflict' })
         await engine.containers.remove(twin, { force: true })
@@ -407,7 +408,7 @@ export function engineSuite(name: string, open: () => Promise<EngineUnderTest>):
         { name: './a.txt', body: 'hello', mode: 0o4755, uid: 2_000_000, gid: 7 },
         { name: './empty', body: '' },
         { name: './link', type: 'symlink' as const, linkname: '../../outside' },
-        { name: './hard', type: 'link' as const, linkname: './a.txt' },
+        { name: './hard', type: 'link' as const, linkname: './a.txt', mode: 0o4755, uid: 2_000_000, gid: 7 },
         { name: `./${'long-'.repeat(50)}`, body: 'x' },
         { name: './ünïcode – dir/', type: 'directory' as const },
       ]
@@ -469,7 +470,235 @@ export function engineSuite(name: string, open: () => Promise<EngineUnderTest>):
         await expect.poll(() => engine.volumes.remove(name)).toBe('removed')
       })
     })
+
+    describe('files', () => {
+      test('are seen, read and written while it is stopped', async () => {
+        const id = await engine.containers.create(spec())
+        const { containers } = engine
+        expect(await containers.stat(id, '/etc')).toMatchObject({ name: 'etc', type: 'directory', mode: 0o755 })
+        expect(await containers.stat(id, '/bin/sh')).toMatchObject({ type: 'symlink' })
+        expect(await containers.stat(id, '/tmp')).toMatchObject({ mode: 0o1777 })
+        expect(await containers.stat(id, '/no/such')).toBeUndefined()
+        expect(await containers.stat(id, '/etc/passwd/below')).toBeUndefined()
+        expect(await failureOf(containers.stat('no-such', '/'))).toMatchObject({ code: 'not-found' })
+        const body = Buffer.alloc(300_000, 'wind')
+        const tar = await tarOf({ name: 'BZh-like', body, mode: 0o4711, uid: 5, gid: 6 }, { name: 'none', body: '' })
+        await containers.writeTar(id, '/root', Readable.from([tar]))
+        const stat = { name: 'BZh-like', size: body.length, mode: 0o4711, type: 'file' }
+        expect(await containers.stat(id, '/root/BZh-like')).toMatchObject(stat)
+        const read = await readTar(await buffer(await containers.readTar(id, '/root')))
+        expect(read.get('root/BZh-like')).toMatchObject({ uid: 5, gid: 6, body: body.toString() })
+        expect(read.get('root/none')?.body).toBe('')
+        expect(await failureOf(containers.readTar(id, '/no/such'))).toMatchObject({ code: 'not-found' })
+        const whole = await readTar(await buffer(await containers.exportTar(id)))
+        expect(whole.get('root/BZh-like')?.mode).toBe(0o4711)
+      })
+
+      test('only plain tar gets in', async () => {
+        const id = await engine.containers.create(spec())
+        const magics = ['1f8b0800', 'fd377a585a00', '28b52ffd', '425a6839']
+        for (const magic of magics) {
+          const body = Buffer.concat([Buffer.from(magic, 'hex'), Buffer.alloc(2000)])
+          const write = engine.containers.writeTar(id, '/', Readable.from([body], { objectMode: false }))
+          expect(await failureOf(write)).toMatchObject({ code: 'bad-request' })
+        }
+        const nowhere = engine.containers.writeTar(id, '/no/such', Readable.from([await tarOf()]))
+        expect(await failureOf(nowhere)).toMatchObject({ code: 'not-found' })
+        const dropped = new Readable({ read: () => undefined })
+        const writing = failureOf(engine.containers.writeTar(id, '/', dropped))
+        dropped.push((await tarOf({ name: 'a', body: 'x'.repeat(9999) })).subarray(0, 2048))
+        setTimeout(() => dropped.destroy(), 20)
+        await writing
+        expect((await engine.containers.inspect(id))?.id).toBe(id)
+      })
+    })
+
+    describe('execs', () => {
+      const exec = (container: string, command: string[], more: Partial<ExecSpec> = {}): ExecSpec => ({
+        container,
+        command,
+        environment: {},
+        user: '',
+        cwd: '',
+        tty: false,
+        width: 0,
+        height: 0,
+        marker: randomUUID(),
+        ...more,
+      })
+      const outcome = async (run: RunningExec) => {
+        const [stdout, stderr, exit] = await Promise.all([textOf(run.stdout), textOf(run.stderr), run.exit])
+        return { stdout, stderr, ...exit }
+      }
+      const sh = (container: string, script: string, more: Partial<ExecSpec> = {}) =>
+        engine.execs.run(exec(container, ['sh', '-c', script], more))
+      let id: string
+      beforeAll(async () => {
+        id = await started()
+      })
+
+      test('keep output, errors and code apart', async () => {
+        const run = await sh(id, 'echo out; echo err >&2; echo $A; pwd; exit 3', {
+          environment: { A: 'x y' },
+          cwd: '/tmp',
+        })
+        expect(await outcome(run)).toEqual({ stdout: 'out\nx y\n/tmp\n', stderr: 'err\n', code: 3, failure: undefined })
+      })
+
+      test('get their input to its end', async () => {
+        const run = await engine.execs.run(exec(id, ['wc', '-c']))
+        const result = outcome(run)
+        Readable.from([Buffer.alloc(3_000_000)], { objectMode: false }).pipe(run.stdin)
+        expect(await result).toMatchObject({ stdout: '3000000\n', code: 0 })
+      })
+
+      test('pass on all output to a reader that is slow or late', async () => {
+        const much = await sh(id, 'head -c 5000000 /dev/zero')
+        let size = 0
+        for await (const chunk of much.stdout as AsyncIterable<Buffer>) {
+          size += chunk.length
+          await delay(2)
+        }
+        expect(size).toBe(5_000_000)
+        const late = await sh(id, 'head -c 200000 /dev/zero; exit 2')
+        expect((await late.exit).code).toBe(2)
+        await delay(600)
+        expect(await textOf(late.stdout)).toHaveLength(200_000)
+      })
+
+      test('what cannot start says so in shell codes, and not in the output', async () => {
+        const cases: [string[], Partial<ExecSpec>, number | undefined][] = [
+          [['no-such-program'], {}, 127],
+          [['/no/such'], { tty: true }, 127],
+          [['/etc/passwd'], {}, 126],
+          [['true'], { cwd: '/no/such' }, undefined],
+          [['true'], { user: 'nobody-here' }, undefined],
+        ]
+        for (const [command, more, code] of cases) {
+          const result = await outcome(await engine.execs.run(exec(id, command, more)))
+          expect(result).toMatchObject({ stdout: '', stderr: '' })
+          expect(result.failure).toBeTruthy()
+          expect(result.code).toBeGreaterThanOrEqual(126)
+          if (code !== undefined) expect(result.code).toBe(code)
+        }
+        expect(await outcome(await sh(id, 'exit 127'))).toMatchObject({ code: 127, failure: undefined })
+        expect(await outcome(await sh(id, 'kill -9 $$'))).toMatchObject({ code: 137, failure: undefined })
+      })
+
+      test('have a terminal with a size and an end of input', async () => {
+        const run = await sh(
+          id,
+          'until stty size 2>&1 | grep ^[1-9]; do sleep 0.05; done; cat >/dev/null; stty size; exit 4',
+          { tty: true, width: 101, height: 33 },
+        )
+        const seen = collect(run.stdout)
+        await expect.poll(seen).toContain('33 101')
+        await run.resize(99, 22)
+        run.stdin.end()
+        expect(await run.exit).toEqual({ code: 4, failure: undefined })
+        await expect.poll(seen).toContain('22 99')
+        expect(await textOf(run.stderr)).toBe('')
+      })
+
+      test('a terminal passes the keys that detach by default', async () => {
+        const run = await sh(id, 'stty raw -echo; echo ready; head -c 4 | od -An -tx1', { tty: true })
+        const seen = collect(run.stdout)
+        await expect.poll(seen).toContain('ready')
+        run.stdin.write(Buffer.from([0x10, 0x11, 0x41, 0x42]))
+        expect((await run.exit).code).toBe(0)
+        await expect.poll(seen).toContain('10 11 41 42')
+      })
+
+      test('end when the process ends, whoever holds the output', async () => {
+        const run = await sh(id, 'sleep 600 & echo done; exit 6')
+        expect(await outcome(run)).toMatchObject({ stdout: 'done\n', code: 6 })
+        await run.signal('KILL')
+      })
+
+      test('do not end when only the output is closed', async () => {
+        const run = await sh(id, 'exec >&- 2>&-; sleep 0.7; exit 9')
+        expect((await outcome(run)).code).toBe(9)
+      })
+
+      test('are found and killed by their marker, also what they left behind', async () => {
+        const spec = exec(id, ['sh', '-c', 'setsid sleep 600 & sleep 600'])
+        const run = await engine.execs.run(spec)
+        expect(await engine.execs.alive(id, spec.marker, '')).toBe(true)
+        await run.signal('SIGKILL')
+        expect((await run.exit).code).toBe(137)
+        expect(await engine.execs.alive(id, spec.marker, '')).toBe(false)
+        expect(await engine.execs.alive(id, randomUUID(), '')).toBe(false)
+        await engine.execs.killMarked(id, spec.marker, '', 'TERM')
+      })
+
+      test('end with their signal', async () => {
+        const control = new AbortController()
+        const spec = exec(id, ['sleep', '600'])
+        const run = await engine.execs.run(spec, control.signal)
+        control.abort()
+        expect(await failureOf(run.exit)).toMatchObject({ code: 'cancelled' })
+        await expect.poll(() => engine.execs.alive(id, spec.marker, '')).toBe(false)
+      })
+
+      test('end with 137 when the container stops', async () => {
+        const own = await started()
+        const run = await sh(own, 'echo here; sleep 600')
+        await engine.containers.stop(own, { stopSignal: 'SIGKILL', timeoutSeconds: 0, thenKill: true })
+        expect(await outcome(run)).toMatchObject({ stdout: 'here\n', code: 137 })
+        expect(await engine.execs.alive(own, randomUUID(), '')).toBe(false)
+        expect(await failureOf(sh(own, 'true'))).toMatchObject({ code: 'conflict' })
+      })
+    })
+
+    describe('logs, stats and events', () => {
+      test('the console is kept, and its last lines can be asked for', async () => {
+        const id = await started({ command: ['sh', '-c', 'echo one; echo two >&2; echo three'] })
+        await engine.containers.stop(id, { stopSignal: 'SIGCONT', timeoutSeconds: 20, thenKill: true })
+        expect(await textOf(await engine.containers.logs(id, { tail: -1 }))).toBe('one\r\ntwo\r\nthree\r\n')
+        expect(await textOf(await engine.containers.logs(id, { tail: 1 }))).toBe('three\r\n')
+        expect(await failureOf(engine.containers.logs('no-such', { tail: 1 }))).toMatchObject({ code: 'not-found' })
+      })
+
+      test('what runs uses something, what is stopped nothing', async () => {
+        const id = await started()
+        const stats = await engine.containers.stats(id)
+        expect(stats?.cpuNanoseconds).toBeGreaterThan(0)
+        expect(stats?.memoryBytes).toBeGreaterThan(0)
+        expect(stats?.processes).toBeGreaterThan(0)
+        await engine.containers.remove(id, { force: true })
+        expect(await engine.containers.stats(id)).toBeUndefined()
+        expect(await engine.containers.stats(await engine.containers.create(spec()))).toBeUndefined()
+      })
+
+      test('events come as they happen, until the signal', async () => {
+        const control = new AbortController()
+        const events: EngineEvent[] = []
+        const connected = Promise.withResolvers<void>()
+        const watching = engine.watch(
+          { onEvent: (event) => events.push(event), onConnect: connected.resolve, onLost: connected.reject },
+          control.signal,
+        )
+        await connected.promise
+        const id = await started({ command: ['sh', '-c', 'exit 5'] })
+        const died = () => events.find((event) => event.id === id && event.action === 'die')
+        await expect.poll(died).toMatchObject({ type: 'container', exitCode: 5 })
+        expect(Math.abs((died()?.at ?? 0) - Date.now())).toBeLessThan(60_000)
+        control.abort()
+        await watching
+      })
+    })
   })
+}
+
+async function textOf(stream: Readable): Promise<string> {
+  return (await buffer(stream)).toString()
+}
+
+/** What a stream has said so far. */
+function collect(stream: Readable): () => string {
+  let seen = ''
+  stream.on('data', (chunk: Buffer) => (seen += chunk.toString()))
+  return () => seen
 }
 
 interface Entry {
@@ -506,8 +735,16 @@ async function readTar(tar: Buffer): Promise<Map<string, Entry & { body: string 
   for await (const entry of reading) {
     const { name, type, mode, uid, gid, linkname } = entry.header
     const body = (await buffer(entry)).toString()
-    const kind = type === 'directory' || type === 'symlink' || type === 'link' ? type : 'file'
-    const read = { name, type: kind, mode: mode ?? 0, uid: uid ?? 0, gid: gid ?? 0, body, linkname: linkname ?? '' }
+    const kind = type === 'directory' || type === 'symlink' || type === 'link' ? type : ('file' as const)
+    const read = {
+      name,
+      type: kind,
+      mode: (mode ?? 0) & 0o7777,
+      uid: uid ?? 0,
+      gid: gid ?? 0,
+      body,
+      linkname: linkname ?? '',
+    }
     entries.set(name.replace(/^\.\//, '').replace(/\/$/, ''), read)
   }
   return entries

@@ -32,7 +32,8 @@ export async function* decompressed(content: Readable, onRead: (bytes: number) =
     const head = await readHead(source)
     for await (const chunk of unpack(head, source)) {
       written += chunk.length
-      if (written > FREE && written > MAX_RATIO * read) throw tooLarge(`The tarball unpacks to more than ${MAX_RATIO} times its size`)
+      if (written > FREE && written > MAX_RATIO * read)
+        throw tooLarge(`The tarball unpacks to more than ${MAX_RATIO} times its size`)
       yield chunk
     }
   } catch (error) {

@@ -46,7 +46,7 @@ function unixEndpoint(socketPath: string): Endpoint {
 function tcpEndpoint(url: URL, tls: DockerTls | undefined): Endpoint {
   const protocol = tls === undefined ? 'http' : 'https'
   const port = url.port === '' ? (tls === undefined ? PLAIN_PORT : TLS_PORT) : Number(url.port)
-  const agent = tls === undefined ? new Agent({ keepAlive: false }) : new TlsAgent({ keepAlive: true, ...tls })
+  const agent = tls === undefined ? new Agent({ keepAlive: true }) : new TlsAgent({ keepAlive: true, ...tls })
   const address = `${protocol}://${url.hostname}`
   return {
     address: `${address}:${port}`,

@@ -64,7 +64,7 @@ export async function importTar(
     ...parseReference(make.tag),
     changes: labels.map(([key, value]) => `LABEL ${quoted(key)}=${quoted(value)}`),
   }
-  const file = plainTar(tar, make.mayBeEmpty === true)
+  const file = plainTar(tar, { mayBeEmpty: make.mayBeEmpty === true, isPrefixed: false })
   const doing = 'importing a file system'
   const answer = await wire.ask({ doing, method: 'POST', path: '/images/create', query, file, signal })
   const statuses = linesOf(answer.text, doing).map((line) => text(line.status))

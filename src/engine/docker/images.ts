@@ -140,7 +140,7 @@ async function commit(
 
 async function load(wire: Wire, tar: Readable, signal?: AbortSignal): Promise<string> {
   const doing = 'loading an image archive'
-  const file = withoutNames(plainTar(tar, false))
+  const file = withoutNames(plainTar(tar, { mayBeEmpty: false, isPrefixed: false }))
   const answer = await wire.ask({ doing, method: 'POST', path: '/images/load', query: { quiet: true }, file, signal })
   const said = linesOf(answer.text, doing)
     .map((line) => text(line.stream))

@@ -9,6 +9,7 @@ import { route, type Wire } from './wire.ts'
 
 /** The engine's own bridge, which older engines do not name in its options. */
 const DEFAULT_BRIDGE = 'docker0'
+const MASQUERADE = 'com.docker.network.bridge.enable_ip_masquerade'
 
 /** The networks of one engine. */
 export function createNetworks(wire: Wire): Networks {
@@ -30,7 +31,7 @@ export function createNetworks(wire: Wire): Networks {
         CheckDuplicate: true,
         Driver: 'bridge',
         IPAM: { Config: [{ Subnet: spec.subnet, Gateway: spec.gateway, IPRange: spec.foreignRange }] },
-        Options: { [BRIDGE_NAME]: spec.bridge },
+        Options: { [BRIDGE_NAME]: spec.bridge, [MASQUERADE]: String(spec.nat ?? true) },
         Labels: toDockerLabels(spec.labels),
       }
       const timeout = wire.timeouts.change

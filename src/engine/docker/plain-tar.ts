@@ -13,24 +13,29 @@ const COMPRESSED: readonly (readonly [name: string, magic: Buffer])[] = [
   ['zstd', Buffer.from('28b52ffd', 'hex')],
 ]
 
-/**
- * Passes on what begins with a valid tar header, and fails before the first byte of anything else. An empty archive is
- * refused as well where `mayBeEmpty` is not set: an import of it would make an empty image.
- */
-export function plainTar(source: Readable, mayBeEmpty: boolean): Readable {
+/** What else is fine. */
+export interface PlainTarOptions {
+  /** An archive without entries; an import of one would make an empty image. */
+  mayBeEmpty: boolean
+  /** A first name that looks like compression, because the engine will see something else first. */
+  isPrefixed: boolean
+}
+
+/** Passes on what begins with a valid tar header, and fails before the first byte of anything else. */
+export function plainTar(source: Readable, options: PlainTarOptions): Readable {
   let head: Buffer | undefined = Buffer.alloc(0)
   const checked = new Transform({
     transform(chunk: Buffer, _encoding, done) {
       if (head === undefined) return done(null, chunk)
       head = Buffer.concat([head, chunk])
       if (head.length < BLOCK) return done()
-      const fault = faultOf(head, mayBeEmpty)
+      const fault = faultOf(head, options)
       const first = head
       head = undefined
       return fault === undefined ? done(null, first) : done(badRequest(fault))
     },
     flush(done) {
-      done(head === undefined ? null : badRequest(faultOf(head, mayBeEmpty) ?? 'The upload is no tar archive'))
+      done(head === undefined ? null : badRequest(faultOf(head, options) ?? 'The upload is no tar archive'))
     },
   })
   // The error reaches whoever reads `checked`; pipeline is here to end both together.
@@ -38,14 +43,16 @@ export function plainTar(source: Readable, mayBeEmpty: boolean): Readable {
   return checked
 }
 
-function faultOf(head: Buffer, mayBeEmpty: boolean): string | undefined {
+function faultOf(head: Buffer, options: PlainTarOptions): string | undefined {
   if (head.length === 0) return 'The upload is empty'
+  const block = head.subarray(0, BLOCK)
+  const isTar = block.length === BLOCK && hasValidSum(block)
+  if (isTar && options.isPrefixed) return undefined
   const compression = COMPRESSED.find(([, magic]) => head.subarray(0, magic.length).equals(magic))
   if (compression !== undefined) return `The archive is compressed (${compression[0]}); a plain tar is wanted here`
-  if (head.length < BLOCK) return 'The upload is no tar archive'
-  const block = head.subarray(0, BLOCK)
-  if (block.every((byte) => byte === 0)) return mayBeEmpty ? undefined : 'The archive is empty'
-  return hasValidSum(block) ? undefined : 'The upload is no tar archive'
+  const isEmpty = block.length === BLOCK && block.every((byte) => byte === 0)
+  if (isEmpty) return options.mayBeEmpty ? undefined : 'The archive is empty'
+  return isTar ? undefined : 'The upload is no tar archive'
 }
 
 /** A tar header carries the sum of its bytes, counted with blanks in the sum's own place. */
@@ -61,7 +68,7 @@ function hasValidSum(block: Buffer): boolean {
  * file's name can look like it.
  */
 export function unmistakableTar(source: Readable): Readable {
-  return Readable.from(prefixed(plainTar(source, true)), { objectMode: false })
+  return Readable.from(prefixed(plainTar(source, { mayBeEmpty: true, isPrefixed: true })), { objectMode: false })
 }
 
 async function* prefixed(source: Readable): AsyncGenerator<Buffer> {

@@ -36,7 +36,13 @@ const PROBED: ReadonlySet<string> = new Set(
 
 /** Reads every entry and checks every name; throws bad-request for what no image can be made of. */
 export async function surveyTarball(source: AsyncIterable<Buffer>): Promise<Survey> {
-  const survey: Survey = { metadata: undefined, manifest: undefined, saved: new Map(), hasRootfs: false, probes: new Map() }
+  const survey: Survey = {
+    metadata: undefined,
+    manifest: undefined,
+    saved: new Map(),
+    hasRootfs: false,
+    probes: new Map(),
+  }
   let entries = 0
   for await (const entry of readTar(source)) {
     entries += 1
@@ -52,7 +58,8 @@ async function look(survey: Survey, entry: TarEntry, name: string): Promise<void
   if (name.startsWith('rootfs/')) survey.hasRootfs = true
   if (PROBED.has(name)) survey.probes.set(name, targetOf(entry))
   if (name === 'metadata.yaml' && entry.type === 'file') survey.metadata = await readText(entry, name)
-  if (name === 'manifest.json' && entry.type === 'file' && entry.size <= MAX_TEXT) survey.manifest = await readText(entry, name)
+  if (name === 'manifest.json' && entry.type === 'file' && entry.size <= MAX_TEXT)
+    survey.manifest = await readText(entry, name)
   if (survey.saved.size < MAX_SAVED && name.length <= MAX_SAVED_NAME && entry.type !== 'directory')
     survey.saved.set(name, entry.type === 'file' ? '' : entry.linkname)
 }
@@ -75,7 +82,8 @@ export async function readText(entry: TarEntry, name: string, most = MAX_TEXT): 
  */
 export function normalName(name: string): string {
   const parts = name.split('/').filter((part) => part !== '' && part !== '.')
-  const isPossible = name.length <= MAX_NAME && !name.includes('\0') && parts.every((part) => part.length <= MAX_COMPONENT)
+  const isPossible =
+    name.length <= MAX_NAME && !name.includes('\0') && parts.every((part) => part.length <= MAX_COMPONENT)
   if (isPossible && !parts.includes('..')) return parts.join('/')
   throw badRequest(`The tarball has an entry with the invalid path ${JSON.stringify(name.slice(0, 200))}`)
 }
@@ -96,7 +104,7 @@ export function hasShell(survey: Survey, root: string): boolean {
 function resolve(probes: Probes, root: string, path: string): string | undefined {
   let at: string[] = []
   let rest = path.split('/')
-  for (let links = 0; rest.length > 0; ) {
+  for (let links = 0; rest.length > 0;) {
     const [part = '', ...others] = rest
     const next = part === '..' ? at.slice(0, -1) : [...at, part]
     const target = probes.get(root + next.join('/')) ?? ''

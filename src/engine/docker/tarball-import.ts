@@ -51,7 +51,10 @@ export function createTarballImport(images: ImportImages, volumes: Pick<Volumes,
 async function importLxd(turn: Turn, survey: Survey, yaml: string): Promise<ImportedTarball> {
   const metadata = parseLxdMetadata(yaml)
   const init = bootOf(survey, 'rootfs/')
-  const usual = { ...asRootfs(survey, 'rootfs/'), ...(init === undefined ? {} : { boot: init, command: ['/sbin/init'] }) }
+  const usual = {
+    ...asRootfs(survey, 'rootfs/'),
+    ...(init === undefined ? {} : { boot: init, command: ['/sbin/init'] }),
+  }
   const image = await importTree(turn, 'rootfs/', metadata.runs ?? usual)
   const { properties } = metadata
   return { ...image, format: 'lxd', properties, architecture: metadata.architecture || image.architecture }
@@ -62,7 +65,10 @@ async function importRootfs(turn: Turn, survey: Survey): Promise<ImportedTarball
 }
 
 /** A bare root file system is a system only if systemd is its init: busybox images have an init that nobody means. */
-function asRootfs(survey: Survey, root: string): { boot: Boot; command: string[]; environment: Record<string, string> } {
+function asRootfs(
+  survey: Survey,
+  root: string,
+): { boot: Boot; command: string[]; environment: Record<string, string> } {
   const environment = { PATH }
   if (bootOf(survey, root) === 'systemd') return { boot: 'systemd', command: ['/sbin/init'], environment }
   return { boot: 'application', command: [hasShell(survey, root) ? '/bin/sh' : '/sbin/init'], environment }

@@ -1,7 +1,8 @@
 /** Named volumes. The engine has no call for what is in them: never-started helper containers do. */
+import { PassThrough, pipeline, type Readable } from 'node:stream'
 import type { OwnLabels, VolumeDetail, Volumes } from '../../core/engine.ts'
 import { conflict } from '../../core/failure.ts'
-import { createHelper, HELPER_VOLUME, removeHelper, withHelper } from './helpers.ts'
+import { createHelper, HELPER_VOLUME, type HelperSpec, removeHelper, withHelper } from './helpers.ts'
 import { labelFilter, toDockerLabels } from './labels.ts'
 import { toVolumeDetail } from './normalize.ts'
 import { plainTar } from './plain-tar.ts'
@@ -56,10 +57,13 @@ export function createVolumes(wire: Wire, empty: (signal?: AbortSignal) => Promi
     write: async (name, tar, labels, signal) => {
       const into = async (id: string): Promise<void> => {
         // Below `/` and with the folder in front: unpacked right in the folder, the engine refuses a link that leaves it.
-        const below = rewriteTar(plainTar(tar, true), ({ name: path, linkname, type }) => ({
-          name: inFolder(path),
-          ...(type === '1' ? { linkname: inFolder(linkname) } : {}),
-        }))
+        const below = rewriteTar(
+          plainTar(tar, { mayBeEmpty: true, isPrefixed: true }),
+          ({ name: path, linkname, type }) => ({
+            name: inFolder(path),
+            ...(type === '1' ? { linkname: inFolder(linkname) } : {}),
+          }),
+        )
         const request = {
           doing: `writing to volume ${name}`,
           method: 'PUT',
@@ -73,23 +77,7 @@ export function createVolumes(wire: Wire, empty: (signal?: AbortSignal) => Promi
         tar.destroy()
       }
     },
-    read: async (name, labels, signal) => {
-      const id = await createHelper(wire, await helper(name, labels, signal), signal)
-      try {
-        const request = {
-          doing: `reading volume ${name}`,
-          method: 'GET',
-          path: route`/containers/${id}/archive`,
-        } as const
-        // With the dot at its end the names begin below the folder.
-        const tar = await wire.stream({ ...request, query: { path: `${HELPER_VOLUME}/.` }, signal })
-        tar.once('close', () => void removeHelper(wire, id))
-        return tar
-      } catch (error) {
-        await removeHelper(wire, id)
-        throw error
-      }
-    },
+    read: async (name, labels, signal) => readVolume(wire, await helper(name, labels, signal), signal),
     remove: async (name, signal) => {
       const request = { doing: `removing volume ${name}`, method: 'DELETE', path: route`/volumes/${name}` } as const
       const answer = await wire.ask({ ...request, signal, timeout: wire.timeouts.change, expect: [404, 409] })
@@ -134,6 +122,25 @@ async function pour(wire: Wire, source: string, target: string, signal?: AbortSi
     file,
     signal,
   })
+}
+
+/** The end comes when the helper is gone too: whoever has read a volume may remove it. */
+async function readVolume(wire: Wire, helper: HelperSpec, signal?: AbortSignal): Promise<Readable> {
+  const id = await createHelper(wire, helper, signal)
+  try {
+    const doing = `reading volume ${helper.volume ?? ''}`
+    // With the dot at its end the names begin below the folder.
+    const query = { path: `${HELPER_VOLUME}/.` }
+    const tar = await wire.stream({ doing, method: 'GET', path: route`/containers/${id}/archive`, query, signal })
+    const ending = new PassThrough({ flush: (done) => void removeHelper(wire, id).then(() => done()) })
+    pipeline(tar, ending, () => void removeHelper(wire, id))
+    // Whoever has let go of the stream hears nothing more.
+    ending.on('error', () => undefined)
+    return ending
+  } catch (error) {
+    await removeHelper(wire, id)
+    throw error
+  }
 }
 
 function inFolder(path: string): string {

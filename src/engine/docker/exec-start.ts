@@ -1,0 +1,133 @@
+/** Starting a process in a container, and learning whether it started. */
+import { PassThrough, type Duplex, Readable } from 'node:stream'
+import { buffer } from 'node:stream/consumers'
+import { setTimeout as delay } from 'node:timers/promises'
+import { isFailure, timedOut } from '../../core/failure.ts'
+import { createDemux } from './demux.ts'
+import { says } from './errors.ts'
+import { count, fields, type Fields, required } from './read.ts'
+import { route, type Wire } from './wire.ts'
+
+/** What an exec came to. `early` is output that was read while it was not clear what it is. */
+export type Start = { id: string; socket: Duplex; early: Buffer } | { id: string; code: number; failure: string }
+
+/** An exec as the engine knows it; undefined when its container has stopped or is gone. */
+export interface ExecState {
+  running: boolean
+  pid: number
+  /** Undefined while it runs, and before. */
+  code: number | undefined
+}
+
+/** Milliseconds a process may take from the start call until it is there. */
+const STARTED_WITHIN = 60_000
+/** The code of a process whose container was stopped under it. */
+export const KILLED = 137
+
+/** Creates an exec with this body and starts it. A refusal to create it is a Failure, one to start it a result. */
+export async function startExec(wire: Wire, container: string, body: Fields, signal?: AbortSignal): Promise<Start> {
+  const creating = { doing: `running a command in container ${container}`, method: 'POST', signal, body } as const
+  const created = await wire.ask({ ...creating, path: route`/containers/${container}/exec` })
+  const id = required(fields(created.body).Id, "the new exec's id")
+  const start = {
+    Detach: false,
+    Tty: body.Tty === true,
+    ...(body.ConsoleSize === undefined ? {} : { ConsoleSize: body.ConsoleSize }),
+  }
+  let socket: Duplex
+  try {
+    socket = await wire.hijack({ ...creating, path: route`/exec/${id}/start`, body: start })
+  } catch (error) {
+    // Newer engines refuse an unknown user here.
+    if (isFailure(error, 'bad-request')) return { id, code: 126, failure: error.message }
+    throw error
+  }
+  try {
+    const state = await untilStarted(wire, id, signal)
+    if (state === undefined) return { id, code: KILLED, failure: 'The container has stopped' }
+    if (state.pid > 0 || state.running) return { id, socket, early: Buffer.alloc(0) }
+    return await judge({ id, socket, code: state.code ?? 126 }, start.Tty)
+  } catch (error) {
+    socket.destroy()
+    throw error
+  }
+}
+
+/** `GET /exec/{id}/json`. */
+export async function inspectExec(wire: Wire, id: string, signal?: AbortSignal): Promise<ExecState | undefined> {
+  const request = { doing: 'reading an exec', method: 'GET', path: route`/exec/${id}/json` } as const
+  const answer = await wire.ask({ ...request, signal, expect: [404, 409] })
+  if (answer.status >= 300) return undefined
+  const it = fields(answer.body)
+  const running = it.Running === true
+  return { running, pid: count(it.Pid), code: running || it.ExitCode == null ? undefined : count(it.ExitCode) }
+}
+
+/** The engine accepts the start before there is a process: wait for a pid, or for an end without one. */
+async function untilStarted(wire: Wire, id: string, signal?: AbortSignal): Promise<ExecState | undefined> {
+  const deadline = performance.now() + STARTED_WITHIN
+  for (let wait = 2; ; wait = Math.min(wait * 2, 50)) {
+    const state = await inspectExec(wire, id, signal)
+    if (state === undefined || state.pid > 0 || state.code !== undefined) return state
+    if (performance.now() > deadline) throw timedOut('The command did not start in time')
+    await delay(wait, undefined, signal === undefined ? {} : { signal })
+  }
+}
+
+/**
+ * An end without a pid: the process never was, and what the stream holds is the engine's explanation; or an engine has
+ * forgotten the pid of a short one, and it is output.
+ */
+async function judge(ended: { id: string; socket: Duplex; code: number }, tty: boolean): Promise<Start> {
+  const early = await buffer(ended.socket)
+  const words = (tty ? early.toString() : await bodiesOf(early)).trim()
+  const isRefusal = [126, 127, 128].includes(ended.code) && says(words, ...REFUSALS)
+  if (!isRefusal) return { id: ended.id, socket: ended.socket, early }
+  return { id: ended.id, code: shellCode(words, ended.code), failure: words }
+}
+
+const REFUSALS = [
+  'runtime exec failed',
+  'exec failed',
+  'unable to start container process',
+  'unable to find user',
+  'unable to find group',
+  'no matching entries',
+]
+
+/** 127 and 126 as a shell says them, whatever the engine's version says. */
+export function shellCode(words: string, code: number): number {
+  if (says(words, 'executable file not found', 'no such file')) return 127
+  return says(words, 'permission denied') ? 126 : code
+}
+
+async function bodiesOf(frames: Buffer): Promise<string> {
+  const merged = new PassThrough()
+  Readable.from([frames], { objectMode: false })
+    .pipe(createDemux({ stdout: merged, stderr: merged }))
+    .on('error', (error) => merged.destroy(error))
+  return (await buffer(merged)).toString()
+}
+
+/** Runs a short command to its end, output and code. */
+export async function runShortly(
+  wire: Wire,
+  container: string,
+  { command, user }: { command: readonly string[]; user: string },
+  signal?: AbortSignal,
+): Promise<{ code: number; output: string }> {
+  const body = { AttachStdout: true, AttachStderr: true, Cmd: command, ...(user === '' ? {} : { User: user }) }
+  const start = await startExec(wire, container, body, signal)
+  if ('failure' in start) return { code: start.code, output: start.failure }
+  const deadline = AbortSignal.timeout(wire.timeouts.answer)
+  const drop = (): void => void start.socket.destroy(timedOut(`A command in container ${container} did not end`))
+  deadline.addEventListener('abort', drop, { once: true })
+  try {
+    const output = start.early.length > 0 ? start.early : await buffer(start.socket)
+    const state = await inspectExec(wire, start.id, signal)
+    return { code: state?.code ?? KILLED, output: await bodiesOf(output) }
+  } finally {
+    deadline.removeEventListener('abort', drop)
+    start.socket.destroy()
+  }
+}
