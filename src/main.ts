@@ -60,6 +60,7 @@ function hostOptions(config: Config) {
 }
 
 function socketOf(config: Config): string {
+  if (config.WINDLASS_SOCKET === 'off') throw new SetupError('This needs the unix socket, but WINDLASS_SOCKET is off')
   return config.WINDLASS_SOCKET ?? join(config.WINDLASS_DATA_DIR, 'unix.socket')
 }
 

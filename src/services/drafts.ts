@@ -29,7 +29,7 @@ const NO_LABELS: OwnLabels = {
   origin: '',
 }
 
-export function createDrafts(deps: { records: RecordReader; engines: ReadonlyMap<string, Engine>; hosts: Hosts }) {
+export function createDrafts(deps: { records: RecordReader; hosts: Hosts }) {
   /** Config and devices with the profiles' under them; every fault in them is a bad-request with LXD's text. */
   async function expand(project: string, wanted: Wanted): Promise<{ config: Config; devices: Devices }> {
     checkInstanceConfig(wanted.config, 'Invalid config: ')

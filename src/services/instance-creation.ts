@@ -6,9 +6,10 @@ import { badRequest, notFound, notImplemented } from '../core/failure.ts'
 import { parseInstanceName } from '../core/names.ts'
 import type { BusyClaim, Clock, NameClaim, RecordChange, RecordReader } from '../core/ports.ts'
 import type { Kind } from '../operations/catalog.ts'
+import type { ProjectRoom } from './project-room.ts'
 import { requireProject, requireRole, type Caller } from './caller.ts'
 import type { Drafts } from './drafts.ts'
-import type { Images } from './images.ts'
+import type { ImageLookup } from './image-lookup.ts'
 import { copyDraft, draftOf, pickName, withAddresses, type Basis } from './instance-draft.ts'
 import { instanceResources, instanceUrl } from './instance-urls.ts'
 import type { Leases } from './leases.ts'
@@ -17,9 +18,10 @@ import { toRefusal, type Operations, type Submission } from './operations.ts'
 export interface InstanceCreationDeps {
   records: RecordReader
   operations: Operations
-  images: Pick<Images, 'resolve'>
+  images: Pick<ImageLookup, 'resolve'>
   leases: Leases
   drafts: Drafts
+  room: ProjectRoom
   clock: Clock
   /** LXD's name of the architecture of an instance without an image. */
   architecture: string
@@ -137,7 +139,8 @@ export function createInstanceCreation(deps: InstanceCreationDeps) {
     busy: BusyClaim[],
     rest: (draft: InstanceRecord) => Rest<K>,
   ): Promise<OperationRecord> {
-    const { devices } = await deps.drafts.expand(draft.project, draft)
+    const { config, devices } = await deps.drafts.expand(draft.project, draft)
+    await deps.room.check(draft.project, [{ uuid: draft.uuid, name: draft.name, config }])
     const names: NameClaim[] = [{ noun: 'instance', scope: draft.project, name: draft.name }]
     const own: BusyClaim = { key: `instance:${draft.uuid}`, mode: 'own', action: 'create' }
     for (let tries = 1; ; tries++) {

@@ -1,12 +1,14 @@
 /** What the engines hold, kept in memory: fed by their events and by what workers saw, corrected by periodic lists. */
 import type { ContainerSummary, Engine } from '../core/engine.ts'
-import type { Clock, EventBus, Observed } from '../core/ports.ts'
+import type { Clock, Observed } from '../core/ports.ts'
 
 export interface Inventory {
   container(member: string, id: string): ContainerSummary | undefined
   containers(member: string): ContainerSummary[]
   /** Whether the engine answers, and since when not. */
   member(member: string): { online: boolean; since: number }
+  /** What a worker saw right after a change. */
+  saw(observed: Observed[]): void
   /** Resolves when each engine has been listed once or has failed to answer. */
   settled: Promise<void>
   close(): void
@@ -14,7 +16,6 @@ export interface Inventory {
 
 export interface InventoryDeps {
   engines: ReadonlyMap<string, Engine>
-  bus: EventBus
   clock: Clock
   /** How often everything is listed again, milliseconds. */
   relist: number
@@ -35,19 +36,16 @@ export function createInventory(deps: InventoryDeps): Inventory {
   const members = new Map(
     [...deps.engines.values()].map((engine) => [engine.member, new Member(engine, deps, ending.signal)]),
   )
-  const unsubscribe = deps.bus.subscribe((event) => {
-    if (event.type === 'record') for (const observed of event.observed) members.get(observed.member)?.saw(observed)
-  })
   const settled = Promise.all([...members.values()].map((member) => member.first)).then(() => undefined)
   return {
     container: (member, id) => members.get(member)?.entries.get(id)?.summary,
     containers: (member) => members.get(member)?.all() ?? [],
     member: (member) => members.get(member)?.reach ?? { online: false, since: 0 },
-    settled,
-    close: () => {
-      unsubscribe()
-      ending.abort()
+    saw: (observed) => {
+      for (const one of observed) members.get(one.member)?.saw(one)
     },
+    settled,
+    close: () => ending.abort(),
   }
 }
 

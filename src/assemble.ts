@@ -1,0 +1,165 @@
+/** The services of an API process over its real adapters: who gets what. */
+import { arch } from 'node:os'
+import packageJson from '../package.json' with { type: 'json' }
+import { lxdArchitecture } from './core/architecture.ts'
+import type { EventBus, RecordStore } from './core/ports.ts'
+import type { Freshness } from './http/gate.ts'
+import { openEventBus } from './redis/event-bus.ts'
+import { createRedisLeader } from './redis/leader.ts'
+import { openMirror, type Mirror } from './redis/mirror.ts'
+import { createAliases } from './services/aliases.ts'
+import { createDrafts, createHosts } from './services/drafts.ts'
+import { createEvents } from './services/events.ts'
+import { createFirstStart } from './services/first-start.ts'
+import { readHostNetworks } from './services/host-networks.ts'
+import { createImageLookup } from './services/image-lookup.ts'
+import { createImages } from './services/images.ts'
+import { createInstanceCreation } from './services/instance-creation.ts'
+import { createInstanceLogs } from './services/instance-logs.ts'
+import { createInstanceViews } from './services/instance-views.ts'
+import { createInstances } from './services/instances.ts'
+import { createInventory, type Inventory } from './services/inventory.ts'
+import { createLeases } from './services/leases.ts'
+import { createNetworks } from './services/networks.ts'
+import { createOperations, type Operations } from './services/operations.ts'
+import { createProfileEffects } from './services/profile-effects.ts'
+import { createProfiles } from './services/profiles.ts'
+import { createProjectRoom } from './services/project-room.ts'
+import { createProjects } from './services/projects.ts'
+import { createSampler } from './services/sampler.ts'
+import { createServer } from './services/server.ts'
+import { createSnapshots } from './services/snapshots.ts'
+import { createStorage } from './services/storage.ts'
+import { createSweeper } from './services/sweeper.ts'
+import { createTokens } from './services/tokens.ts'
+import { createUsedBy } from './services/used-by.ts'
+import { createVolumes } from './services/volumes.ts'
+import { createWaits } from './services/waits.ts'
+import { createWarnings } from './services/warnings.ts'
+import { createWrites } from './services/writes.ts'
+import type { Deps } from './wire.ts'
+
+/** How often the engines are listed in whole, milliseconds. */
+const RELIST = 30_000
+/** Answers come from memory for so long while Redis is away, milliseconds. */
+const STALE = 60_000
+
+/** Opens what only an API process has (event log, mirror, inventory, sweeper) and makes its services. */
+export async function assemble(deps: Deps) {
+  const reading = await openReading(deps)
+  const operations = openOperations(deps, reading.bus)
+  openSweeper(deps)
+  return { ...assembleServices(deps, { ...reading, operations }), freshness: reading.freshness }
+}
+
+interface Reading {
+  bus: EventBus
+  inventory: Inventory
+  /** Reads come from the mirror, writes go to the store. */
+  records: RecordStore
+  freshness(): Freshness
+}
+
+async function openReading(deps: Deps): Promise<Reading> {
+  const { log, clock, engines, database, records: store } = deps
+  let mirror: Mirror | undefined
+  const bus = openEventBus({
+    database,
+    subscriber: deps.connect('subscriber'),
+    onGap: () => mirror?.reload(),
+    onError: (error) => log.warn({ err: error }, 'Event log'),
+  })
+  deps.onClose(() => bus.close())
+  await bus.ready
+  const onLost = (member: string, error: Error) => log.warn({ member, err: error }, 'The engine does not answer')
+  const inventory = createInventory({ engines, clock, relist: RELIST, onLost })
+  deps.onClose(() => inventory.close())
+  mirror = openMirror({ database, store, bus, onObserved: inventory.saw, onError: (error) => log.warn({ err: error }, 'Mirror') })
+  const opened = mirror
+  deps.onClose(() => opened.close())
+  await Promise.all([opened.ready, inventory.settled])
+  return {
+    bus,
+    inventory,
+    records: { get: opened.get, find: opened.find, list: opened.list, write: store.write, idempotent: store.idempotent },
+    freshness: () => freshnessOf(opened.staleSince(), clock.now()),
+  }
+}
+
+function freshnessOf(staleSince: number | undefined, now: number): Freshness {
+  if (staleSince === undefined) return 'fresh'
+  return now - staleSince < STALE ? 'stale' : 'lost'
+}
+
+function openOperations(deps: Deps, bus: EventBus): Operations {
+  const { config, log, clock, store, queue, birth } = deps
+  const waits = createWaits({ bus, store, longest: config.WINDLASS_LONGEST_WAIT })
+  deps.onClose(() => waits.close())
+  return createOperations({
+    store,
+    queue,
+    waits,
+    clock,
+    birth,
+    retention: config.WINDLASS_KEEP_DAYS,
+    onQueueFailure: (failure, { id }) => log.warn({ err: failure, operation: id }, 'Queueing failed; the sweeper queues it'),
+  })
+}
+
+function openSweeper(deps: Deps): void {
+  const { config, log, clock, store, queue, database } = deps
+  const sweeper = createSweeper({
+    leader: createRedisLeader(database, 'sweeper', clock.uuid()),
+    store,
+    queue,
+    clock,
+    keep: { age: config.WINDLASS_KEEP_DAYS, operations: config.WINDLASS_KEEP_OPERATIONS },
+    onError: (failure) => log.warn({ err: failure }, 'Sweeping'),
+  })
+  deps.onClose(() => sweeper.close())
+}
+
+function assembleServices(deps: Deps, { bus, inventory, records, operations }: Reading & { operations: Operations }) {
+  const { config, clock, store, queue, engines, deployment } = deps
+  const [engine] = engines.values()
+  if (engine === undefined) throw new Error('No member is configured')
+  const { member } = engine
+  const { version } = packageJson
+  const { WINDLASS_HTTP: http, WINDLASS_UPLOAD_GIB: uploadLimit, DOCKER_HOST } = config
+  const architecture = lxdArchitecture(arch() === 'x64' ? 'amd64' : arch())
+  const isLocal = DOCKER_HOST === undefined || DOCKER_HOST.startsWith('unix://')
+
+  const common = { records, operations, clock, engines, member, store }
+  const write = createWrites({ records, clock })
+  const usedBy = createUsedBy({ records, store })
+  const room = createProjectRoom({ records, usedBy })
+  const leases = createLeases({ records, clock })
+  const hosts = createHosts(engines)
+  const drafts = createDrafts({ records, hosts })
+  const lookup = createImageLookup({ ...common, architecture })
+  const views = createInstanceViews({ records, inventory, sampler: createSampler({ engines, clock }) })
+  const { create } = createInstanceCreation({ ...common, images: lookup, leases, drafts, architecture, room })
+  const effects = createProfileEffects({ ...common, leases, room, hosts })
+  const networks = createNetworks({ ...common, write, usedBy, hostNetworks: readHostNetworks })
+  const warnings = createWarnings({ records, clock })
+  return {
+    version,
+    records,
+    operations,
+    events: createEvents({ bus }),
+    server: createServer({ ...common, engine, queue, version, addresses: http === undefined ? [] : [`${http.host}:${http.port}`] }),
+    tokens: createTokens({ records, clock }),
+    warnings,
+    instances: { ...createInstances({ views, operations, drafts, leases }), create },
+    logs: createInstanceLogs({ views, engines, deployment }),
+    snapshots: createSnapshots({ ...common, views, drafts }),
+    images: createImages({ ...common, lookup, deployment, uploadLimit, write }),
+    aliases: createAliases({ ...common, lookup, write }),
+    profiles: createProfiles({ ...common, write, usedBy, effects }),
+    networks,
+    projects: createProjects({ ...common, write, usedBy, room }),
+    storage: createStorage({ records, engine, isLocal }),
+    volumes: createVolumes({ ...common, write, usedBy }),
+    prepare: createFirstStart({ ...common, networks, warnings }),
+  }
+}

@@ -1,0 +1,66 @@
+/** One API process: reads from its mirror and the engine, hands all work to the workers, and listens. */
+import { randomBytes } from 'node:crypto'
+import { chmod, readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { buildApp } from './app.ts'
+import { assemble } from './assemble.ts'
+import type { Config } from './config.ts'
+import type { App } from './http/app-types.ts'
+import { listen } from './http/listeners.ts'
+import type { Tokens } from './services/tokens.ts'
+import { openDeps } from './wire.ts'
+
+/** Name of the token that is made at first start. */
+const ADMIN = 'admin'
+/** Milliseconds that requests under way get at SIGTERM. */
+const DRAIN = 3_000
+
+export async function serve(config: Config): Promise<void> {
+  const deps = await openDeps(config, 'api')
+  try {
+    const services = await assemble(deps)
+    const tokenFile = await adoptAdminToken(config, services.tokens)
+    const { version, freshness } = services
+    const app = buildApp({ services, options: { logger: deps.log, version, freshness } })
+    const { WINDLASS_SOCKET: given, WINDLASS_HTTP: http } = config
+    const socket = given === 'off' ? undefined : (given ?? join(config.WINDLASS_DATA_DIR, 'unix.socket'))
+    const { http: url } = await listen(app, { socket, http })
+    await services.prepare()
+    process.send?.({ type: 'ready', url, socket, docs: url === undefined ? undefined : `${url}/docs`, tokenFile })
+    deps.log.info({ url, socket }, 'Windlass listens')
+    await stopAsked()
+    await drain(app)
+  } finally {
+    await deps.close()
+  }
+}
+
+/** The admin token is made once, in a file that only its owner may read; Redis keeps its hash. */
+async function adoptAdminToken(config: Config, tokens: Pick<Tokens, 'adopt'>): Promise<string | undefined> {
+  if (config.WINDLASS_TOKEN !== undefined) {
+    await tokens.adopt(ADMIN, config.WINDLASS_TOKEN, 'admin')
+    return undefined
+  }
+  const file = join(config.WINDLASS_DATA_DIR, 'admin.token')
+  const known = await readFile(file, 'utf8').catch(() => undefined)
+  const token = known?.trim() ?? `wl_${randomBytes(32).toString('base64url')}`
+  if (known === undefined) await writeFile(file, `${token}\n`, { mode: 0o600 })
+  await chmod(file, 0o600)
+  await tokens.adopt(ADMIN, token, 'admin')
+  return file
+}
+
+/** Requests under way are answered; those that take too long (waits, event streams) are cut, and clients come again. */
+async function drain(app: App): Promise<void> {
+  const late = setTimeout(() => app.server.closeAllConnections(), DRAIN)
+  await app.close()
+  clearTimeout(late)
+}
+
+/** SIGTERM, Ctrl-C, or the end of the supervisor. */
+function stopAsked(): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>()
+  for (const name of ['SIGTERM', 'SIGINT'] as const) process.on(name, () => resolve())
+  process.once('disconnect', () => resolve())
+  return promise
+}
