@@ -53,14 +53,15 @@ export async function openJobSource(settings: JobSourceSettings): Promise<RedisJ
 
   async function close(graceMs: number): Promise<void> {
     clearInterval(beating)
-    const closed = Promise.all(workers.map((worker) => worker.close()))
+    const closed = Promise.all(workers.map((worker) => worker.close())).catch(tell)
     turns.stopWaiting()
     if (!(await settles(closed, graceMs))) {
       turns.abortAll('draining')
       await settles(closed, LET_GO)
     }
-    await closeRest(canary, queues)
-    await forgetWorker(connection, keys, workerName, members)
+    // A Redis that is away keeps nobody from leaving.
+    const left = [closeRest(canary, queues), forgetWorker(connection, keys, workerName, members)]
+    await settles(Promise.all(left), LET_GO)
   }
 
   return { close, abort: (operation, reason) => turns.abort(operation, reason), healthy: () => canary.healthy() }
@@ -112,12 +113,17 @@ function tellOnce(onError: (error: unknown) => void): (error: unknown) => void {
   }
 }
 
+/** Whether the work was over in time, in whichever way. */
 async function settles(work: Promise<unknown>, ms: number): Promise<boolean> {
   const { promise, resolve } = Promise.withResolvers<boolean>()
   const timer = setTimeout(() => resolve(false), ms)
-  const done = await Promise.race([work.then(() => true), promise])
+  const done = await Promise.race([work.then(isOver, isOver), promise])
   clearTimeout(timer)
   return done
+}
+
+function isOver(): boolean {
+  return true
 }
 
 async function closeRest(canary: Canary, queues: Queue[]): Promise<void> {

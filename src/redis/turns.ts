@@ -33,6 +33,7 @@ export interface Turns {
 export function createTurns(deps: TurnsDeps): Turns {
   const slots = createSlots(deps.concurrency)
   const controllers = new Map<string, AbortController>()
+  /** Aborted, these leave the line before the slots. */
   const waiting = new Set<AbortController>()
   let stopped = false
   let begun = 0
@@ -45,28 +46,40 @@ export function createTurns(deps: TurnsDeps): Turns {
     controllers.set(operation, controller)
     signal?.addEventListener('abort', () => controller.abort('lost'))
     if (signal?.aborted) controller.abort('lost')
-    if (stopped) controller.abort('draining')
+    let performed = false
     try {
-      await takeTurn(job, token ?? '', controller)
+      performed = await takeTurn(job, token ?? '', controller.signal)
     } finally {
       if (controllers.get(operation) === controller) controllers.delete(operation)
     }
-    if (controller.signal.reason === 'draining') await handBack(deps, job, token ?? '')
+    if (controller.signal.reason === 'draining' || (stopped && !performed)) await handBack(deps, job, token ?? '')
   }
 
-  async function takeTurn(job: Job, token: string, controller: AbortController): Promise<void> {
-    const { signal } = controller
-    waiting.add(controller)
-    const got = await slots.acquire(signal)
-    waiting.delete(controller)
-    if (!got) return
+  async function takeTurn(job: Job, token: string, signal: AbortSignal): Promise<boolean> {
+    if (!(await waitForSlot(signal))) return false
     begun += 1
     try {
-      // A cancelled one is performed all the same: its end has to be written.
       await deps.perform(job.data, { attempt: job.attemptsStarted, token, signal })
+      return true
     } finally {
       slots.release()
     }
+  }
+
+  async function waitForSlot(signal: AbortSignal): Promise<boolean> {
+    const leaving = new AbortController()
+    if (stopped) leaving.abort()
+    // A cancelled one keeps its place: its end still has to be written.
+    const leave = () => {
+      if (signal.reason !== 'cancelled') leaving.abort()
+    }
+    signal.addEventListener('abort', leave)
+    if (signal.aborted) leave()
+    waiting.add(leaving)
+    const got = await slots.acquire(leaving.signal)
+    waiting.delete(leaving)
+    signal.removeEventListener('abort', leave)
+    return got
   }
 
   return {
@@ -74,7 +87,7 @@ export function createTurns(deps: TurnsDeps): Turns {
     abort: (operation, reason) => controllers.get(operation)?.abort(reason),
     stopWaiting: () => {
       stopped = true
-      for (const controller of waiting) controller.abort('draining')
+      for (const leaving of waiting) leaving.abort()
     },
     abortAll: (reason) => {
       for (const controller of controllers.values()) controller.abort(reason)

@@ -2,6 +2,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest'
 import { openRedis } from '../../src/redis/connection.ts'
 import { checkRedis, deploymentId } from '../../src/redis/deployment.ts'
 import { openJobQueue } from '../../src/redis/job-queue.ts'
+import { openJobSource } from '../../src/redis/job-source.ts'
 import { makeKeys } from '../../src/redis/keys.ts'
 import type { Database } from '../../src/redis/scripts.ts'
 import { beatApi, beatWorker, countWorkers, forgetWorker, isApiAlive } from '../../src/redis/registry.ts'
@@ -117,6 +118,17 @@ test.each(['dead', 'hanging'] as const)(
     await queue.close()
   },
 )
+
+test('a source is closed also while Redis is away', async () => {
+  const { connection, keys } = open('worker')
+  await connection.ready(5_000)
+  const settings = { members: ['m1'], concurrency: 1, workerName: 'w1', onError: () => undefined }
+  const source = await openJobSource({ connection, keys, ...settings, perform: () => Promise.resolve() })
+  await redis.kill()
+  const before = performance.now()
+  await source.close(0)
+  expect(performance.now() - before).toBeLessThan(11_000)
+})
 
 test('a deployment has one id, made once; another data directory is told apart', async () => {
   const { connection } = open('worker')

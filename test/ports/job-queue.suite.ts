@@ -120,6 +120,36 @@ export function jobQueueSuite(open: () => Promise<QueueUnderTest>): void {
       expect(await queue.has('m1', two.id)).toBe(true)
     })
 
+    test('one that is cancelled while it waits for its turn still gets it', async () => {
+      const begun = Promise.withResolvers<void>()
+      const done = Promise.withResolvers<void>()
+      const reasons: unknown[] = []
+      const source = await take(
+        async (_, { signal }) => {
+          begun.resolve()
+          await done.promise
+          reasons.push(signal.reason)
+        },
+        ['m1', 'm2'],
+        1,
+      )
+      const [one, two] = [ticket(), ticket()]
+      await queue.add('m1', one)
+      await begun.promise
+      await queue.add('m2', two)
+      await until(
+        5_000,
+        async () => (await queue.counts('m2')).active === 1 || undefined,
+        () => new Error('Not active'),
+      )
+      // Active in the queue is a little before known to the source.
+      await new Promise((resolve) => setTimeout(resolve, 50))
+      source.abort(two.id, 'cancelled')
+      done.resolve()
+      await isGone(two.id, 'm2')
+      expect(reasons).toEqual([undefined, 'cancelled'])
+    })
+
     test('a turn that throws leaves no job behind', async () => {
       await take(() => Promise.reject(new Error('lost')))
       const one = ticket()
