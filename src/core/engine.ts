@@ -339,6 +339,8 @@ export interface NetworkSpec {
   gateway: string
   /** The part of the subnet from which the engine may give addresses to containers that are not ours. */
   foreignRange: string
+  /** false: what leaves the bridge keeps its own address. */
+  nat?: boolean | undefined
   labels: OwnLabels
 }
 

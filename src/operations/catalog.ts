@@ -192,6 +192,41 @@ export const CATALOG = {
     input: inputs.NetworkCreate,
     lifecycle: 'network-created',
   },
+  'network.delete': {
+    ...task,
+    entity: 'network',
+    cancellable: false,
+    description: 'Deleting network',
+    action: 'delete',
+    input: inputs.NetworkTarget,
+    lifecycle: 'network-deleted',
+  },
+  'volume.create': {
+    ...task,
+    entity: 'volume',
+    description: 'Creating storage volume',
+    action: 'create',
+    input: inputs.VolumeCreate,
+    lifecycle: 'storage-volume-created',
+  },
+  'volume.delete': {
+    ...task,
+    entity: 'volume',
+    cancellable: false,
+    description: 'Deleting storage volume',
+    action: 'delete',
+    input: inputs.VolumeTarget,
+    lifecycle: 'storage-volume-deleted',
+  },
+  'project.rename': {
+    ...task,
+    entity: 'project',
+    cancellable: false,
+    description: 'Renaming project',
+    action: 'rename',
+    input: inputs.ProjectRename,
+    lifecycle: 'project-renamed',
+  },
 } as const satisfies Record<string, OperationSpec>
 
 export type Kind = keyof typeof CATALOG

@@ -1,7 +1,14 @@
 /** The input of each operation kind: resolved ids and values, decided when the request was accepted, checked again by the worker. */
 import Type, { type Static } from 'typebox'
-import { Config } from '../contract/common.ts'
-import { AliasRecord, ImageRecord, InstanceRecord, NetworkRecord, SnapshotRecord } from '../contract/records.ts'
+import { Config, Devices } from '../contract/common.ts'
+import {
+  AliasRecord,
+  ImageRecord,
+  InstanceRecord,
+  NetworkRecord,
+  SnapshotRecord,
+  VolumeRecord,
+} from '../contract/records.ts'
 
 const Uuid = Type.String({ minLength: 1, maxLength: 64 })
 
@@ -31,7 +38,12 @@ export const InstanceCopy = Type.Object({
 
 export const InstanceTarget = Type.Object({ instance: Uuid })
 
-export const InstanceUpdate = Type.Object({ instance: Uuid, next: InstanceRecord })
+export const InstanceUpdate = Type.Object({
+  instance: Uuid,
+  next: InstanceRecord,
+  /** Expanded, as the container was made by: given where a profile has changed already. */
+  before: Type.Optional(Type.Object({ config: Config, devices: Devices })),
+})
 export const InstanceRename = Type.Object({ instance: Uuid, name: Type.String() })
 
 /** `timeout` in seconds: -1 without bound, 0 the default of the kind. */
@@ -74,6 +86,16 @@ export const ImagePublish = Type.Object({
 })
 
 export const ImageTarget = Type.Object({ image: Uuid })
-export const NetworkCreate = Type.Object({ network: NetworkRecord })
+export const NetworkCreate = Type.Object({
+  /** Without subnet and gateway a free one is found. */
+  network: NetworkRecord,
+  /** Whether it may have another name on the engine when its own is taken there. */
+  elsewhere: Type.Optional(Type.Boolean()),
+  /** What the engine's host is known to use besides the engine's networks. */
+  avoid: Type.Optional(Type.Object({ subnets: Type.Array(Type.String()), interfaces: Type.Array(Type.String()) })),
+})
 export const NetworkTarget = Type.Object({ network: Uuid })
+export const VolumeCreate = Type.Object({ volume: VolumeRecord })
+export const VolumeTarget = Type.Object({ volume: Uuid })
+export const ProjectRename = Type.Object({ project: Uuid, name: Type.String() })
 export const Reconcile = Type.Object({ dryRun: Type.Boolean() })

@@ -17,11 +17,15 @@ import { instanceStop } from './instance-stop.ts'
 import { instanceUnfreeze } from './instance-unfreeze.ts'
 import { instanceUpdate } from './instance-update.ts'
 import { networkCreate } from './network-create.ts'
+import { networkDelete } from './network-delete.ts'
+import { projectRename } from './project-rename.ts'
 import { snapshotCreate } from './snapshot-create.ts'
 import { snapshotDelete } from './snapshot-delete.ts'
 import { snapshotRename } from './snapshot-rename.ts'
 import { snapshotRestore } from './snapshot-restore.ts'
 import { snapshotUpdate } from './snapshot-update.ts'
+import { volumeCreate } from './volume-create.ts'
+import { volumeDelete } from './volume-delete.ts'
 
 export const handlers: { [K in Kind]: Handler<K> } = {
   'instance.create': instanceCreate,
@@ -45,4 +49,8 @@ export const handlers: { [K in Kind]: Handler<K> } = {
   'image.publish': imagePublish,
   'image.delete': imageDelete,
   'network.create': networkCreate,
+  'network.delete': networkDelete,
+  'volume.create': volumeCreate,
+  'volume.delete': volumeDelete,
+  'project.rename': projectRename,
 }

@@ -1,8 +1,10 @@
-import type { InstanceRecord } from '../../src/contract/records.ts'
+import type { Config } from '../../src/contract/common.ts'
+import type { InstanceRecord, LeaseRecord } from '../../src/contract/records.ts'
 import { changeEffect } from '../../src/core/config-keys.ts'
 import { devicesEffect } from '../../src/core/devices.ts'
-import { expandConfig, expandDevices } from '../../src/core/expand.ts'
+import { effectiveDevices, expandConfig, expandDevices } from '../../src/core/expand.ts'
 import { limitsOf } from '../../src/core/limits.ts'
+import type { RecordChange } from '../../src/core/ports.ts'
 import { containerOf, loadInstance, loadProfiles } from '../containers.ts'
 import { commitInstance, temporaryTag } from '../engine-images.ts'
 import { found, lookStep } from '../freezing.ts'
@@ -42,10 +44,12 @@ export const instanceUpdate: Handler<'instance.update'> = {
       when: (context) => plan(context).effect === 'live',
       run: async (context) => {
         const now = await loadInstance(context, context.input.instance)
-        await applyLimits(context, merged(now, context.input.next))
+        const next = merged(now, context.input.next)
+        await applyLimits(context, now.container, expandConfig(await loadProfiles(context, next), next.config))
       },
       undo: async (context) => {
-        await applyLimits(context, await loadInstance(context, context.input.instance))
+        const now = await loadInstance(context, context.input.instance)
+        await applyLimits(context, now.container, (await expandedBefore(context, now)).config)
         return 'Set the old limits again'
       },
     },
@@ -85,10 +89,11 @@ export const instanceUpdate: Handler<'instance.update'> = {
       const record = merged(now, context.input.next)
       return { changes: [{ change: 'put', noun: 'instance', record }], observed }
     }
+    const freed = await unusedLeases(context, now)
     const how = found(context).running ? 'restarted' : 'recreated'
     context.warn(`The change needed a new container: the instance was ${how} with its files and addresses kept`)
     return {
-      changes: [],
+      changes: freed.length === 0 ? [] : withoutLeases(now, freed),
       observed: [...observed, { member: context.engine.member, container: oldContainer(context), summary: undefined }],
     }
   },
@@ -105,14 +110,44 @@ function merged(now: InstanceRecord, next: InstanceRecord): InstanceRecord {
 }
 
 async function effectOf(context: Updating, now: InstanceRecord, next: InstanceRecord): Promise<Plan['effect']> {
-  const [before, after] = await Promise.all([loadProfiles(context, now), loadProfiles(context, next)])
-  if (devicesEffect(expandDevices(before, now.devices), expandDevices(after, next.devices)) === 'recreate')
-    return 'recreate'
-  return changeEffect(expandConfig(before, now.config), expandConfig(after, next.config))
+  const [before, after] = await Promise.all([expandedBefore(context, now), loadProfiles(context, next)])
+  if (devicesEffect(before.devices, expandDevices(after, next.devices)) === 'recreate') return 'recreate'
+  return changeEffect(before.config, expandConfig(after, next.config))
 }
 
-async function applyLimits(context: Updating, instance: InstanceRecord): Promise<void> {
+/** What the container was made by; a profile that has changed already says something else. */
+async function expandedBefore(context: Updating, now: InstanceRecord) {
+  if (context.input.before !== undefined) return context.input.before
+  const profiles = await loadProfiles(context, now)
+  return { config: expandConfig(profiles, now.config), devices: expandDevices(profiles, now.devices) }
+}
+
+async function applyLimits(context: Updating, container: string, config: Config): Promise<void> {
   const host = await context.engine.info(context.signal)
-  const config = expandConfig(await loadProfiles(context, instance), instance.config)
-  await context.engine.containers.updateLimits(instance.container, limitsOf(config, host), context.signal)
+  await context.engine.containers.updateLimits(container, limitsOf(config, host), context.signal)
+}
+
+/** Addresses of NICs that are gone, or that are on another network now. */
+async function unusedLeases(context: Updating, instance: InstanceRecord): Promise<LeaseRecord[]> {
+  const [profiles, networks] = await Promise.all([loadProfiles(context, instance), context.records.list('network')])
+  const devices = effectiveDevices(expandDevices(profiles, instance.devices))
+  const held = await Promise.all(
+    networks.map(async ({ uuid, name }) => {
+      const isUsed = ({ device }: LeaseRecord) =>
+        devices[device]?.['type'] === 'nic' && (devices[device]['network'] || devices[device]['parent']) === name
+      const leases = await context.records.list('lease', uuid)
+      return leases.filter((lease) => lease.instance === instance.uuid && !isUsed(lease))
+    }),
+  )
+  return held.flat()
+}
+
+/** A NIC's MAC goes with its address: whoever gets the address next has the same one. */
+function withoutLeases(now: InstanceRecord, leases: LeaseRecord[]): RecordChange[] {
+  const gone = new Set(leases.map(({ device }) => `volatile.${device}.hwaddr`))
+  const config = Object.fromEntries(Object.entries(now.config).filter(([key]) => !gone.has(key)))
+  return [
+    { change: 'put', noun: 'instance', record: { ...now, config } },
+    ...leases.map(({ uuid, rev }): RecordChange => ({ change: 'remove', noun: 'lease', uuid, rev })),
+  ]
 }

@@ -1,25 +1,32 @@
-import { foreignRange } from '../../src/core/addresses.ts'
-import type { Handler } from '../steps.ts'
+import type { NetworkRecord } from '../../src/contract/records.ts'
+import { foreignRange, freeSubnet, gatewayOf, overlaps } from '../../src/core/addresses.ts'
+import { isTrue } from '../../src/core/config-values.ts'
+import type { NetworkDetail } from '../../src/core/engine.ts'
+import { conflict, isFailure } from '../../src/core/failure.ts'
+import type { Context, Handler } from '../steps.ts'
+
+type Creating = Context<'network.create'>
+
+/** What the engine has of the network. */
+interface Made {
+  id: string
+  subnet: string
+  gateway: string
+}
+
+/** How often another free subnet is tried when the engine knows something that its list does not show. */
+const TRIES = 8
 
 /** A bridge network of the engine with a subnet of ours; most of its addresses are leased by us. */
 export const networkCreate: Handler<'network.create'> = {
   steps: [
     {
       name: 'network',
-      run: async (context) => {
-        const { network } = context.input
-        const { networks } = context.engine
-        const labels = context.labels({
-          role: 'network',
-          uuid: network.uuid,
-          project: network.project,
-          origin: network,
-        })
-        const made = (await networks.list(context.signal)).find(({ own }) => own?.uuid === network.uuid)
-        if (made !== undefined) return { id: made.id }
-        const { name, subnet, gateway } = network
-        const spec = { name, bridge: name, subnet, gateway, foreignRange: foreignRange(subnet), labels }
-        return { id: await networks.create(spec, context.signal) }
+      run: async (context): Promise<Made> => {
+        const known = await context.engine.networks.list(context.signal)
+        const made = known.find(({ own }) => own?.uuid === context.input.network.uuid)
+        if (made !== undefined) return { id: made.id, subnet: made.subnet, gateway: made.gateway }
+        return make(context, known)
       },
       undo: async (context) => {
         const made = (await context.engine.networks.list(context.signal)).find(
@@ -32,7 +39,59 @@ export const networkCreate: Handler<'network.create'> = {
     },
   ],
   finish: async (context) => {
-    const { id } = context.note('network') as { id: string } // the step's own note
-    return { changes: [{ change: 'put', noun: 'network', record: { ...context.input.network, network: id } }] }
+    const made = context.note('network') as Made // the step's own note
+    const record = withSubnet({ ...context.input.network, network: made.id }, made)
+    return { changes: [{ change: 'put', noun: 'network', record }] }
   },
+}
+
+async function make(context: Creating, known: NetworkDetail[]): Promise<Made> {
+  const { network, avoid } = context.input
+  const place = placeOf(context, known)
+  const taken = [...known.map(({ subnet }) => subnet), ...(avoid?.subnets ?? [])]
+  for (let tries = 1; ; tries++) {
+    const subnet = network.subnet === '' ? freeSubnet(taken) : refuseOverlap(network.subnet, known)
+    const gateway = network.subnet === '' ? gatewayOf(subnet) : network.gateway
+    const origin = withSubnet(network, { subnet, gateway })
+    const labels = context.labels({ role: 'network', uuid: network.uuid, project: network.project, origin })
+    const nat = isTrue(network.config['ipv4.nat'])
+    try {
+      const spec = { ...place, subnet, gateway, foreignRange: foreignRange(subnet), nat, labels }
+      return { id: await context.engine.networks.create(spec, context.signal), subnet, gateway }
+    } catch (thrown) {
+      // Routes of the engine's host are seen by the engine alone.
+      if (network.subnet !== '' || !isFailure(thrown, 'conflict') || tries >= TRIES) throw thrown
+      taken.push(subnet)
+    }
+  }
+}
+
+/** The name on the engine and that of the bridge. Another one's bridge must never be taken: it would lose its address. */
+function placeOf(context: Creating, known: NetworkDetail[]): { name: string; bridge: string } {
+  const { network, elsewhere, avoid } = context.input
+  const { name, uuid } = network
+  const names = new Set(known.flatMap((one) => [one.name, one.bridge]))
+  const isName = names.has(name)
+  if (!isName && avoid?.interfaces.includes(name) !== true) return { name, bridge: name }
+  if (elsewhere !== true)
+    throw conflict(
+      `The engine or its host already has a network or bridge named "${name}", which is not ours; choose another name`,
+    )
+  const place = { name: isName ? `${name}-${uuid.slice(-6)}` : name, bridge: `wl${uuid.slice(-10)}` }
+  context.warn(
+    `The engine or its host already has a network or bridge named "${name}": there, ours is the network ` +
+      `"${place.name}" on the bridge "${place.bridge}"`,
+  )
+  return place
+}
+
+function refuseOverlap(subnet: string, known: NetworkDetail[]): string {
+  const other = known.find((one) => one.subnet !== '' && overlaps(subnet, one.subnet))
+  if (other === undefined) return subnet
+  throw conflict(`The subnet ${subnet} overlaps with ${other.subnet} of the engine's network "${other.name}"`)
+}
+
+function withSubnet(network: NetworkRecord, { subnet, gateway }: Pick<Made, 'subnet' | 'gateway'>): NetworkRecord {
+  const config = { ...network.config, 'ipv4.address': `${gateway}/${subnet.split('/')[1] ?? ''}` }
+  return { ...network, subnet, gateway, config }
 }

@@ -1,0 +1,178 @@
+/** What a changed profile does to the instances that have it: checked for all before it is saved, done for each after. */
+import type { Config, Devices } from '../contract/common.ts'
+import type { OperationRecord } from '../contract/operation-record.ts'
+import type { InstanceRecord, LeaseRecord, Noun, ProfileRecord, RecordOf } from '../contract/records.ts'
+import { changeEffect } from '../core/config-keys.ts'
+import { devicesEffect } from '../core/devices.ts'
+import { expandConfig, expandDevices, pickProfiles } from '../core/expand.ts'
+import { conflict, Failure, timedOut, toFailure } from '../core/failure.ts'
+import { isFinal } from '../core/operation-states.ts'
+import type { OperationStore, RecordChange, RecordReader } from '../core/ports.ts'
+import { CATALOG, isKind } from '../operations/catalog.ts'
+import type { Caller } from './caller.ts'
+import { createDrafts, type Hosts } from './drafts.ts'
+import { on } from './instances.ts'
+import type { Leases } from './leases.ts'
+import { toRefusal, type Operations } from './operations.ts'
+import type { ProjectRoom } from './project-room.ts'
+
+export interface ProfileEffectsDeps {
+  records: RecordReader
+  store: Pick<OperationStore, 'recent'>
+  operations: Operations
+  leases: Leases
+  room: ProjectRoom
+  hosts: Hosts
+}
+
+export type ProfileEffects = ReturnType<typeof createProfileEffects>
+
+interface Expanded {
+  config: Config
+  devices: Devices
+}
+
+/** One instance that must follow. */
+export interface Effect {
+  instance: InstanceRecord
+  before: Expanded
+  after: Expanded
+  leases: LeaseRecord[]
+}
+
+/** Seconds the request waits for the instances; they go on after it. */
+const PATIENCE = 60
+/** What stands between two requests for the same address: tried again with another one. */
+const LEASE_TRIES = 20
+
+export function createProfileEffects(deps: ProfileEffectsDeps) {
+  const { records, operations, leases } = deps
+
+  /** The instances whose container does not fit the profile's next state. A fault in any of them refuses the change. */
+  async function plan(caller: Caller, now: ProfileRecord, next: ProfileRecord): Promise<Effect[]> {
+    const [instances, known] = await Promise.all([
+      records.list('instance', now.project),
+      records.list('profile', now.project),
+    ])
+    const later = known.map((profile) => (profile.uuid === next.uuid ? next : profile))
+    const changed = instances
+      .filter(({ profiles }) => profiles.includes(now.name))
+      .map((instance) => ({ instance, before: expand(instance, known), after: expand(instance, later) }))
+      .filter(({ before, after }) => isFollowed(before, after))
+    await refuseBusy(
+      now.project,
+      changed.map(({ instance }) => instance.uuid),
+    )
+    const drafts = createDrafts({ hosts: deps.hosts, records: withProfile(records, next) })
+    const effects: Effect[] = []
+    for (const one of changed) {
+      try {
+        const taken = await leases.take(one.instance, one.after.devices)
+        await drafts.check(caller.role, one.instance, taken)
+        effects.push({ ...one, leases: taken })
+      } catch (thrown) {
+        throw ofInstance(one.instance, toFailure(thrown))
+      }
+    }
+    await deps.room.check(
+      now.project,
+      changed.map(({ instance, after }) => ({ ...instance, config: after.config })),
+    )
+    return effects
+  }
+
+  /** Whatever runs on one of them would be cut in half by the change. */
+  async function refuseBusy(project: string, uuids: string[]): Promise<void> {
+    if (uuids.length === 0) return
+    // No finished operation ends in the future, so these are the unfinished ones alone.
+    const unfinished = await deps.store.recent(project, Number.MAX_SAFE_INTEGER)
+    const busy = unfinished.find(({ state, entity }) => !isFinal(state) && uuids.includes(entity.id))
+    if (busy === undefined) return
+    const action = isKind(busy.kind) ? CATALOG[busy.kind].action : busy.kind
+    throw conflict(`Instance is busy running a "${action}" operation`, { operation: urlOf(busy) })
+  }
+
+  /** One operation per instance; waits for them. What fails is told, as in LXD, while the profile stays changed. */
+  async function apply(caller: Caller, profile: ProfileRecord, effects: Effect[]): Promise<void> {
+    const faults: string[] = []
+    const accepted: { instance: InstanceRecord; operation: OperationRecord }[] = []
+    for (const effect of effects) {
+      try {
+        accepted.push({ instance: effect.instance, operation: await submit(caller, profile, effect) })
+      } catch (thrown) {
+        faults.push(faultOf(effect.instance, toFailure(thrown).message))
+      }
+    }
+    const ended = await Promise.all(
+      accepted.map(async ({ instance, operation }) => ({
+        instance,
+        operation: await operations.wait(caller, operation.id, PATIENCE),
+      })),
+    )
+    for (const { instance, operation } of ended)
+      if (isFinal(operation.state) && operation.state !== 'success') faults.push(faultOf(instance, operation.err))
+    if (faults.length > 0)
+      throw conflict(['The following instances failed to update (profile change still saved):', ...faults].join('\n'))
+    const unfinished = ended.find(({ operation }) => !isFinal(operation.state))
+    if (unfinished !== undefined)
+      throw timedOut('The profile is changed; its instances still follow', { operation: urlOf(unfinished.operation) })
+  }
+
+  async function submit(caller: Caller, profile: ProfileRecord, effect: Effect): Promise<OperationRecord> {
+    const { instance, before } = effect
+    // The request's own key belongs to the change of the profile.
+    const asker = { ...caller, idempotency: undefined, answer: undefined }
+    let taken = effect.leases
+    for (let tries = 1; ; tries++) {
+      const submitted = await operations.trySubmit(asker, {
+        ...on(instance, 'instance.update', { instance: instance.uuid, next: instance, before }),
+        changes: taken.map((record): RecordChange => ({ change: 'put', noun: 'lease', record })),
+        provisional: taken.map(({ uuid }) => ({ noun: 'lease' as const, uuid })),
+        once: `profile:${profile.uuid}:${profile.rev + 1}:${instance.uuid}`,
+      })
+      if (submitted.outcome === 'accepted') return submitted.operation
+      const isLost = submitted.outcome === 'name-taken' && submitted.claim.noun === 'lease'
+      if (!isLost || tries >= LEASE_TRIES) throw toRefusal(submitted, undefined)
+      taken = await leases.take(instance, effect.after.devices)
+    }
+  }
+
+  return { plan, apply }
+}
+
+function expand(instance: InstanceRecord, known: ProfileRecord[]): Expanded {
+  const { profiles } = pickProfiles(instance.profiles, known)
+  return { config: expandConfig(profiles, instance.config), devices: expandDevices(profiles, instance.devices) }
+}
+
+/** Whether the container must change; what only the records tell is read from the profile anyway. */
+function isFollowed(before: Expanded, after: Expanded): boolean {
+  return (
+    devicesEffect(before.devices, after.devices) !== 'none' || changeEffect(before.config, after.config) !== 'record'
+  )
+}
+
+/** The records as they will be. */
+function withProfile(records: RecordReader, next: ProfileRecord): RecordReader {
+  async function list<N extends Noun>(noun: N, scope?: string): Promise<RecordOf<N>[]> {
+    const listed = await records.list(noun, scope)
+    return listed.map((record) => (record.uuid === next.uuid ? (next as RecordOf<N>) : record)) // the same uuid: a profile
+  }
+  return {
+    get: (noun, uuid) => records.get(noun, uuid),
+    find: (noun, scope, name) => records.find(noun, scope, name),
+    list,
+  }
+}
+
+function ofInstance({ name }: InstanceRecord, failure: Failure): Failure {
+  return new Failure(failure.code, `Instance "${name}": ${failure.message}`, { cause: failure })
+}
+
+function faultOf({ project, name }: InstanceRecord, fault: string): string {
+  return ` - Project: ${project}, Instance: ${name}: ${fault}`
+}
+
+function urlOf({ id }: OperationRecord): string {
+  return `/1.0/operations/${id}`
+}

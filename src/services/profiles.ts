@@ -1,0 +1,229 @@
+/** Profiles: shared configuration and devices. Changing one that is in use changes the instances with it. */
+import type { Config, Devices } from '../contract/common.ts'
+import type { ProfilePatch, ProfilePut, ProfilesPost } from '../contract/profile.ts'
+import type { ProfileRecord } from '../contract/records.ts'
+import { checkProfileConfig } from '../core/config-keys.ts'
+import { isTrue } from '../core/config-values.ts'
+import { parseDevice } from '../core/devices.ts'
+import type { Mount } from '../core/engine.ts'
+import { checkIfMatch, etagOf } from '../core/etag.ts'
+import { effectiveDevices, withoutEmpty } from '../core/expand.ts'
+import { badRequest, forbidden, notFound } from '../core/failure.ts'
+import { parseProfileName } from '../core/names.ts'
+import { checkPolicy } from '../core/policy.ts'
+import type { Clock, RecordChange, RecordReader } from '../core/ports.ts'
+import { mayEnter, requireProject, requireRole, type Caller } from './caller.ts'
+import { instanceUrl } from './instance-urls.ts'
+import type { Where } from './instance-views.ts'
+import { profileUrl } from './noun-urls.ts'
+import type { ProfileEffects } from './profile-effects.ts'
+import { networkOf, type UsedBy } from './used-by.ts'
+import type { Write } from './writes.ts'
+
+export interface ProfilesDeps {
+  records: RecordReader
+  write: Write
+  usedBy: UsedBy
+  effects: ProfileEffects
+  clock: Clock
+}
+
+/** A profile with the URLs of the instances that have it. */
+export interface ProfileView {
+  record: ProfileRecord
+  usedBy: string[]
+}
+
+export type Profiles = ReturnType<typeof createProfiles>
+
+const DEFAULT = 'default'
+
+export function createProfiles({ records, write, usedBy, effects, clock }: ProfilesDeps) {
+  /** Profiles of one project, or of every project the caller may enter. */
+  async function list(caller: Caller, project: string | undefined): Promise<ProfileView[]> {
+    if (project !== undefined && !mayEnter(caller, project)) return []
+    const [profiles, instances] = await Promise.all([
+      records.list('profile', project),
+      records.list('instance', project),
+    ])
+    return profiles
+      .filter((record) => mayEnter(caller, record.project))
+      .map((record) => ({
+        record,
+        usedBy: instances
+          .filter((instance) => instance.project === record.project && instance.profiles.includes(record.name))
+          .map((instance) => instanceUrl(instance)),
+      }))
+  }
+
+  async function get(caller: Caller, where: Where): Promise<ProfileView> {
+    const record = await load(caller, where)
+    const users = await usersOf(record)
+    return { record, usedBy: users.map((instance) => instanceUrl(instance)) }
+  }
+
+  async function create(caller: Caller, project: string, body: ProfilesPost): Promise<ProfileRecord> {
+    requireRole(caller, 'operator')
+    requireProject(caller, project)
+    if ((await records.find('project', '', project)) === undefined) throw notFound('Project not found')
+    const name = parseProfileName(body.name ?? '')
+    const content = await checked(caller, body.config ?? {}, body.devices ?? {})
+    const description = body.description ?? ''
+    const record: ProfileRecord = { v: 1, rev: 0, uuid: clock.uuid(), project, name, description, ...content }
+    await write(caller, {
+      changes: [{ change: 'put', noun: 'profile', record }],
+      taken: `Error inserting "${name}" into database: The profile already exists`,
+      event: event('profile-created', record),
+    })
+    return record
+  }
+
+  /** `PUT`: everything a client writes; waits until the instances with it have followed. */
+  async function update(caller: Caller, where: Where, body: ProfilePut, ifMatch?: string): Promise<void> {
+    const record = await writable(caller, where, ifMatch)
+    await change(caller, record, {
+      description: body.description ?? '',
+      config: body.config ?? {},
+      devices: body.devices ?? {},
+    })
+  }
+
+  /** `PATCH`: merged into what is there; a device that is given replaces the one of its name. */
+  async function patch(caller: Caller, where: Where, body: ProfilePatch, ifMatch?: string): Promise<void> {
+    const record = await writable(caller, where, ifMatch)
+    await change(caller, record, {
+      description: body.description ?? record.description,
+      config: { ...record.config, ...body.config },
+      devices: { ...record.devices, ...body.devices },
+    })
+  }
+
+  async function change(
+    caller: Caller,
+    now: ProfileRecord,
+    wanted: Pick<ProfileRecord, 'description' | 'config' | 'devices'>,
+  ) {
+    const next = { ...now, description: wanted.description, ...(await checked(caller, wanted.config, wanted.devices)) }
+    const plan = await effects.plan(caller, now, next)
+    await write(caller, {
+      changes: [{ change: 'put', noun: 'profile', record: next }],
+      event: event('profile-updated', next),
+      unlessBusy: [...plan.map(({ instance }) => `instance:${instance.uuid}`), ...(await networksOf(next))],
+    })
+    await effects.apply(caller, next, plan)
+  }
+
+  /** The instances, snapshots and images that name it are changed with it, in the same script. */
+  async function rename(caller: Caller, where: Where, newName: string): Promise<ProfileRecord> {
+    requireRole(caller, 'operator')
+    const record = await load(caller, where)
+    const name = parseProfileName(newName)
+    if (record.name === DEFAULT) throw forbidden('The "default" profile cannot be renamed')
+    if (await isComing(record)) throw badRequest('Profile is currently in use')
+    const users = await usersOf(record)
+    const next = { ...record, name }
+    await write(caller, {
+      changes: [{ change: 'put', noun: 'profile', record: next }, ...(await renamed(record, name))],
+      taken: `Name "${name}" already in use`,
+      event: { ...event('profile-renamed', next), context: { old_name: record.name } },
+      unlessBusy: users.map(({ uuid }) => `instance:${uuid}`),
+    })
+    return next
+  }
+
+  async function renamed({ project, name: old }: ProfileRecord, name: string): Promise<RecordChange[]> {
+    const [instances, snapshots, images] = await Promise.all([
+      records.list('instance', project),
+      records.list('snapshot'),
+      records.list('image', project),
+    ])
+    const names = (profiles: string[]) => profiles.map((profile) => (profile === old ? name : profile))
+    const has = (record: { project: string; profiles: string[] }) =>
+      record.project === project && record.profiles.includes(old)
+    return [
+      ...instances.filter(has).map((record): RecordChange => {
+        return { change: 'put', noun: 'instance', record: { ...record, profiles: names(record.profiles) } }
+      }),
+      ...snapshots.filter(has).map((record): RecordChange => {
+        return { change: 'put', noun: 'snapshot', record: { ...record, profiles: names(record.profiles) } }
+      }),
+      ...images.filter(has).map((record): RecordChange => {
+        return { change: 'put', noun: 'image', record: { ...record, profiles: names(record.profiles) } }
+      }),
+    ]
+  }
+
+  async function remove(caller: Caller, where: Where): Promise<void> {
+    requireRole(caller, 'operator')
+    const record = await load(caller, where)
+    if (record.name === DEFAULT) throw forbidden('The "default" profile cannot be deleted')
+    if ((await usersOf(record)).length > 0 || (await isComing(record))) throw badRequest('Profile is currently in use')
+    await write(caller, {
+      changes: [{ change: 'remove', noun: 'profile', uuid: record.uuid, rev: record.rev }],
+      event: event('profile-deleted', record),
+    })
+  }
+
+  async function load(caller: Caller, where: Where): Promise<ProfileRecord> {
+    requireProject(caller, where.project)
+    const record = await records.find('profile', where.project, where.name)
+    if (record === undefined) throw notFound('Profile not found')
+    return record
+  }
+
+  async function writable(caller: Caller, where: Where, ifMatch: string | undefined): Promise<ProfileRecord> {
+    requireRole(caller, 'operator')
+    const record = await load(caller, where)
+    checkIfMatch(ifMatch, etagOf(record.uuid, record.rev))
+    return record
+  }
+
+  async function usersOf({ project, name }: ProfileRecord) {
+    return (await records.list('instance', project)).filter(({ profiles }) => profiles.includes(name))
+  }
+
+  async function isComing({ project, name }: ProfileRecord): Promise<boolean> {
+    return (await usedBy.drafts(project)).some(({ profiles }) => profiles.includes(name))
+  }
+
+  /** What the caller may put into a profile; without the keys that are set to nothing. */
+  async function checked(
+    caller: Caller,
+    given: Config,
+    devices: Devices,
+  ): Promise<{ config: Config; devices: Devices }> {
+    const config = withoutEmpty(given)
+    checkProfileConfig(config)
+    const parsed = Object.entries(devices).map(([name, device]) => ({ name, device: parseDevice(name, device) }))
+    const known = new Set((await records.list('network')).map(({ name }) => name))
+    for (const { name, device } of parsed)
+      if (device.type === 'nic' && !known.has(device.network))
+        throw badRequest(`Device validation failed for "${name}": Network "${device.network}" not found`)
+    const mounts = parsed.flatMap(({ device }): Mount[] =>
+      device.type === 'host' ? [{ ...device, type: 'bind' }] : [],
+    )
+    const spec = {
+      mounts,
+      privileged: isTrue(config['security.privileged']),
+      nesting: isTrue(config['security.nesting']),
+    }
+    checkPolicy(caller.role, spec, config)
+    return { config, devices }
+  }
+
+  /** The keys of the networks it names: one that is being deleted must not gain a user. */
+  async function networksOf({ devices }: ProfileRecord): Promise<string[]> {
+    const names = Object.values(effectiveDevices(devices))
+      .filter((device) => device['type'] === 'nic')
+      .map(networkOf)
+    return (await records.list('network'))
+      .filter(({ name }) => names.includes(name))
+      .map(({ uuid }) => `network:${uuid}`)
+  }
+
+  return { list, get, create, update, patch, rename, remove }
+}
+
+function event(action: string, record: ProfileRecord) {
+  return { action, source: profileUrl(record), project: record.project }
+}

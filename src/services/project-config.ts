@@ -1,0 +1,74 @@
+/** Config keys of projects. What would be promised in vain is refused with the reason. */
+import type { Config } from '../contract/common.ts'
+import { badRequest } from '../core/failure.ts'
+import { anything, boolean, isTrue, memory, oneOf, type ValueCheck } from '../core/config-values.ts'
+
+const count: ValueCheck = (value) =>
+  /^[0-9]{1,9}$/.test(value) ? undefined : `Invalid value "${value}", not a positive integer`
+
+const only =
+  (wanted: boolean, reason: string): ValueCheck =>
+  (value) =>
+    boolean(value) ?? (isTrue(value) === wanted ? undefined : reason)
+
+const refused =
+  (reason: string): ValueCheck =>
+  () =>
+    reason
+
+const compression = oneOf('bzip2', 'gzip', 'lz4', 'lzma', 'xz', 'zstd', 'none')
+
+/** What every project has by itself. */
+const OWN = 'Every project has its own'
+
+const KEYS: Record<string, ValueCheck> = {
+  'backups.compression_algorithm': compression,
+  'features.images': only(true, `${OWN} images`),
+  'features.networks': only(false, 'Networks of Docker Engine are shared by all projects'),
+  'features.networks.zones': only(false, 'Network zones are not possible on Docker Engine'),
+  'features.profiles': only(true, `${OWN} profiles`),
+  'features.storage.buckets': only(false, 'Storage buckets are not possible on Docker Engine'),
+  'features.storage.volumes': only(true, `${OWN} storage volumes`),
+  'images.auto_update_cached': boolean,
+  'images.auto_update_interval': count,
+  'images.compression_algorithm': compression,
+  'images.default_architecture': anything,
+  'images.remote_cache_expiry': count,
+  'limits.containers': count,
+  'limits.cpu': count,
+  'limits.disk': refused('Docker Engine cannot limit the space of containers'),
+  'limits.instances': count,
+  'limits.memory': (value) => (value.endsWith('%') ? "Value can't be a percentage" : memory(value)),
+  'limits.networks': refused('Networks of Docker Engine are shared by all projects'),
+  'limits.processes': count,
+  'limits.virtual-machines': count,
+  restricted: only(false, 'Projects are restricted by the roles of tokens'),
+}
+
+/** What a project has of itself, shown in its config. */
+const GIVEN: Config = { 'features.images': 'true', 'features.profiles': 'true', 'features.storage.volumes': 'true' }
+
+/** The default project's networks are everyone's. */
+const GIVEN_DEFAULT: Config = { ...GIVEN, 'features.networks': 'true' }
+
+/** Checks a client's config and adds what is always there. Throws bad-request with LXD's text. */
+export function projectConfig(project: string, config: Config): Config {
+  const given = project === 'default' ? GIVEN_DEFAULT : GIVEN
+  const written = Object.entries(config).filter(([key, value]) => value !== '' && value !== given[key])
+  for (const [key, value] of written) {
+    if (key.startsWith('user.')) continue
+    const fault =
+      project === 'default' && key.startsWith('features.')
+        ? 'Features of the default project cannot be changed'
+        : checkOf(key)(value)
+    if (fault !== undefined) throw badRequest(`Invalid project configuration key "${key}" value: ${fault}`)
+  }
+  return { ...given, ...Object.fromEntries(written) }
+}
+
+function checkOf(key: string): ValueCheck {
+  const check = Object.hasOwn(KEYS, key) ? KEYS[key] : undefined
+  if (check !== undefined) return check
+  if (key.startsWith('restricted.')) return refused('Projects are restricted by the roles of tokens')
+  throw badRequest(`Invalid project configuration key "${key}"`)
+}

@@ -1,0 +1,223 @@
+/** Projects: rooms of their own for instances, images, profiles and volumes. */
+import type { Config } from '../contract/common.ts'
+import type { OperationRecord } from '../contract/operation-record.ts'
+import type { ProjectPatch, ProjectPut, ProjectsPost, ProjectState } from '../contract/project.ts'
+import type { ProfileRecord, ProjectRecord } from '../contract/records.ts'
+import { checkIfMatch, etagOf } from '../core/etag.ts'
+import { badRequest, forbidden, notFound } from '../core/failure.ts'
+import { parseProjectName } from '../core/names.ts'
+import type { Clock, RecordChange, RecordReader } from '../core/ports.ts'
+import { mayEnter, requireProject, requireRole, type Caller } from './caller.ts'
+import { instanceUrl } from './instance-urls.ts'
+import { imageUrl, networkUrl, profileUrl, projectUrl, volumeUrl } from './noun-urls.ts'
+import type { Operations } from './operations.ts'
+import { AGGREGATES, COUNTS, limitOf, tooLow, usageOf, type ProjectRoom } from './project-room.ts'
+import { projectConfig } from './project-config.ts'
+import type { UsedBy } from './used-by.ts'
+import type { Write } from './writes.ts'
+
+export interface ProjectsDeps {
+  records: RecordReader
+  write: Write
+  operations: Operations
+  usedBy: UsedBy
+  room: ProjectRoom
+  clock: Clock
+  /** Whose workers do what belongs to no member. */
+  member: string
+}
+
+export interface ProjectView {
+  record: ProjectRecord
+  usedBy: string[]
+}
+
+export type Projects = ReturnType<typeof createProjects>
+
+const DEFAULT = 'default'
+
+export function createProjects(deps: ProjectsDeps) {
+  const { records, write, room, clock } = deps
+
+  /** Those the caller may enter. */
+  async function list(caller: Caller): Promise<ProjectView[]> {
+    const projects = (await records.list('project')).filter(({ name }) => mayEnter(caller, name))
+    return Promise.all(projects.map(toView))
+  }
+
+  async function get(caller: Caller, name: string): Promise<ProjectView> {
+    return toView(await load(caller, name))
+  }
+
+  /** Makes the project together with its profile `default`, which has no devices, as in LXD. */
+  async function create(caller: Caller, body: ProjectsPost): Promise<ProjectRecord> {
+    requireServer(caller)
+    const name = parseProjectName(body.name ?? '')
+    const config = projectConfig(name, body.config ?? {})
+    const record = makeProject({ uuid: clock.uuid(), name, description: body.description ?? '', config })
+    const profile = makeDefaultProfile(clock.uuid(), name)
+    await write(caller, {
+      changes: [
+        { change: 'put', noun: 'project', record },
+        { change: 'put', noun: 'profile', record: profile },
+      ],
+      taken: `Project "${name}" already exists`,
+      event: event('project-created', record),
+    })
+    return record
+  }
+
+  async function update(caller: Caller, name: string, body: ProjectPut, ifMatch?: string): Promise<void> {
+    const record = await writable(caller, name, ifMatch)
+    await change(caller, record, body.description ?? '', body.config ?? {})
+  }
+
+  /** Merged into what is there. */
+  async function patch(caller: Caller, name: string, body: ProjectPatch, ifMatch?: string): Promise<void> {
+    const record = await writable(caller, name, ifMatch)
+    await change(caller, record, body.description ?? record.description, { ...record.config, ...body.config })
+  }
+
+  async function change(caller: Caller, record: ProjectRecord, description: string, given: Config): Promise<void> {
+    const config = projectConfig(record.name, given)
+    const low = tooLow(record.name, config, await room.occupants(record.name))
+    if (low !== undefined) throw badRequest(low)
+    await write(caller, {
+      changes: [{ change: 'put', noun: 'project', record: { ...record, description, config } }],
+      event: event('project-updated', record),
+    })
+  }
+
+  /** Only of an empty one, as in LXD: names of containers and labels hold the project's name. LXD does it in the background. */
+  async function rename(caller: Caller, name: string, newName: string): Promise<OperationRecord> {
+    requireServer(caller)
+    const record = await load(caller, name)
+    if (name === DEFAULT) throw forbidden('The "default" project cannot be renamed')
+    parseProjectName(newName)
+    if (!(await isEmpty(record))) throw badRequest('Only empty projects can be renamed')
+    return deps.operations.submit(caller, {
+      kind: 'project.rename',
+      input: { project: record.uuid, name: newName },
+      project: DEFAULT,
+      member: deps.member,
+      entity: { id: record.uuid, name: record.name, url: projectUrl(newName) },
+      resources: null,
+      names: [{ noun: 'project', scope: '', name: newName }],
+      taken: `Project "${newName}" already exists`,
+      busy: [{ key: `project:${record.uuid}`, mode: 'own', action: 'rename' }],
+    })
+  }
+
+  /** An empty one goes with its profile `default`; tokens that were bound to it no longer are. */
+  async function remove(caller: Caller, name: string): Promise<void> {
+    requireServer(caller)
+    const record = await load(caller, name)
+    if (name === DEFAULT) throw forbidden('The "default" project cannot be deleted')
+    if (!(await isEmpty(record))) throw badRequest('Only empty projects can be removed')
+    const [profiles, tokens] = await Promise.all([records.list('profile', name), records.list('token')])
+    await write(caller, {
+      changes: [
+        { change: 'remove', noun: 'project', uuid: record.uuid, rev: record.rev },
+        ...profiles.map(({ uuid, rev }): RecordChange => ({ change: 'remove', noun: 'profile', uuid, rev })),
+        ...tokens.flatMap((token): RecordChange[] => {
+          if (token.projects === null || !token.projects.includes(name)) return []
+          const projects = token.projects.filter((project) => project !== name)
+          return [{ change: 'put', noun: 'token', record: { ...token, projects } }]
+        }),
+      ],
+      event: event('project-deleted', record),
+      unlessBusy: [`project:${record.uuid}`],
+    })
+  }
+
+  /** Limits and what counts against them; -1 is no limit. Space on disk and networks are not counted per project. */
+  async function state(caller: Caller, name: string): Promise<ProjectState> {
+    const { config } = await load(caller, name)
+    const occupants = await room.occupants(name)
+    const networks = name === DEFAULT ? (await records.list('network')).length : 0
+    return {
+      resources: {
+        ...Object.fromEntries(
+          COUNTS.map((key) => [shortOf(key), { Limit: limitOf(key, config), Usage: occupants.length }]),
+        ),
+        ...Object.fromEntries(
+          AGGREGATES.map((key) => [shortOf(key), { Limit: limitOf(key, config), Usage: usageOf(key, occupants) }]),
+        ),
+        'virtual-machines': { Limit: Number(config['limits.virtual-machines'] ?? -1), Usage: 0 },
+        disk: { Limit: -1, Usage: 0 },
+        networks: { Limit: -1, Usage: networks },
+      },
+    }
+  }
+
+  async function load(caller: Caller, name: string): Promise<ProjectRecord> {
+    requireProject(caller, name)
+    const record = await records.find('project', '', name)
+    if (record === undefined) throw notFound('Project not found')
+    return record
+  }
+
+  async function writable(caller: Caller, name: string, ifMatch: string | undefined): Promise<ProjectRecord> {
+    requireServer(caller)
+    const record = await load(caller, name)
+    checkIfMatch(ifMatch, etagOf(record.uuid, record.rev))
+    return record
+  }
+
+  async function isEmpty({ name }: ProjectRecord): Promise<boolean> {
+    const coming = await deps.usedBy.drafts(name)
+    return (
+      coming.length === 0 &&
+      (await contentsOf(name)).every((url) => url === profileUrl({ project: name, name: DEFAULT }))
+    )
+  }
+
+  /** LXD's order: instances, profiles, images, volumes, networks. */
+  async function contentsOf(project: string): Promise<string[]> {
+    const [instances, profiles, images, volumes, networks] = await Promise.all([
+      records.list('instance', project),
+      records.list('profile', project),
+      records.list('image', project),
+      records.list('volume', project),
+      records.list('network', project),
+    ])
+    return [
+      ...instances.map((instance) => instanceUrl(instance)),
+      ...profiles.map(profileUrl),
+      ...images.map(imageUrl),
+      ...volumes.map(volumeUrl),
+      ...networks.map(({ name }) => networkUrl(name)),
+    ]
+  }
+
+  async function toView(record: ProjectRecord): Promise<ProjectView> {
+    return { record, usedBy: await contentsOf(record.name) }
+  }
+
+  return { list, get, create, update, patch, rename, remove, state, checkRoom: room.check }
+}
+
+/** Projects are the server's: an admin bound to some of them may not make or change any. */
+function requireServer(caller: Caller): void {
+  requireRole(caller, 'admin')
+  if (caller.projects !== null) throw forbidden('not authorized: the token is bound to projects')
+}
+
+export function makeProject(content: Pick<ProjectRecord, 'uuid' | 'name' | 'description' | 'config'>): ProjectRecord {
+  return { v: 1, rev: 0, project: '', ...content }
+}
+
+/** The profile every project begins with. */
+export function makeDefaultProfile(uuid: string, project: string): ProfileRecord {
+  const description =
+    project === DEFAULT ? 'Default Windlass profile' : `Default Windlass profile for project ${project}`
+  return { v: 1, rev: 0, uuid, project, name: DEFAULT, description, config: {}, devices: {} }
+}
+
+function shortOf(key: string): string {
+  return key.slice('limits.'.length)
+}
+
+function event(action: string, record: ProjectRecord) {
+  return { action, source: projectUrl(record.name), project: record.name }
+}

@@ -1,0 +1,31 @@
+/** Changes of records that need no operation: one script, with the answer and the event they lead to. */
+import type { Lifecycle } from '../contract/operation-record.ts'
+import type { Clock, RecordChange, RecordStore } from '../core/ports.ts'
+import { keptAnswer, type Caller } from './caller.ts'
+import { toRefusal } from './operations.ts'
+
+export interface Writing {
+  changes: RecordChange[]
+  /** LXD's lifecycle action with the URL of what it is about. */
+  event: Pick<Lifecycle, 'action' | 'source' | 'project'> & { context?: Record<string, unknown> }
+  /** Said when a name is taken. */
+  taken?: string
+  /** Refused as busy while one of these has an owner. */
+  unlessBusy?: string[]
+}
+
+/** Writes for a caller. A refusal is thrown: conflict for a name taken, something busy or changed meanwhile. */
+export type Write = (caller: Caller, writing: Writing) => Promise<void>
+
+export function createWrites(deps: { records: RecordStore; clock: Clock }): Write {
+  return async (caller, { changes, event, taken, unlessBusy }) => {
+    const written = await deps.records.write({
+      changes,
+      unlessBusy,
+      idempotency: keptAnswer(caller),
+      lifecycle: [{ context: {}, ...event, requestor: caller.requestor }],
+      at: deps.clock.now(),
+    })
+    if (written.outcome !== 'written') throw toRefusal(written, taken)
+  }
+}

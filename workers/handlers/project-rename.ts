@@ -1,0 +1,53 @@
+import type { ProjectRecord, TokenRecord } from '../../src/contract/records.ts'
+import { badRequest, notFound } from '../../src/core/failure.ts'
+import type { RecordChange } from '../../src/core/ports.ts'
+import type { Context, Handler } from '../steps.ts'
+
+type Renaming = Context<'project.rename'>
+
+/** Renames an empty project with its profiles, and in the tokens that are bound to it. The engine knows nothing of it. */
+export const projectRename: Handler<'project.rename'> = {
+  steps: [{ name: 'check', run: checkEmpty }],
+  finish: async (context) => {
+    const { records, input } = context
+    const project = await load(context)
+    const [profiles, tokens] = await Promise.all([records.list('profile', project.name), records.list('token')])
+    const record = { ...project, name: input.name }
+    return {
+      changes: [
+        { change: 'put', noun: 'project', record },
+        ...profiles.map((profile): RecordChange => {
+          return { change: 'put', noun: 'profile', record: { ...profile, project: input.name } }
+        }),
+        ...tokens.flatMap((token) => reboundTo(token, project.name, input.name)),
+      ],
+      context: { old_name: project.name },
+    }
+  },
+}
+
+async function checkEmpty(context: Renaming): Promise<void> {
+  const { records } = context
+  const { name } = await load(context)
+  const [instances, images, volumes, profiles] = await Promise.all([
+    records.list('instance', name),
+    records.list('image', name),
+    records.list('volume', name),
+    records.list('profile', name),
+  ])
+  const others = profiles.filter((profile) => profile.name !== 'default')
+  if (instances.length + images.length + volumes.length + others.length > 0)
+    throw badRequest('Only empty projects can be renamed')
+}
+
+function reboundTo(token: TokenRecord, from: string, to: string): RecordChange[] {
+  if (token.projects === null || !token.projects.includes(from)) return []
+  const projects = token.projects.map((project) => (project === from ? to : project))
+  return [{ change: 'put', noun: 'token', record: { ...token, projects } }]
+}
+
+async function load(context: Renaming): Promise<ProjectRecord> {
+  const project = await context.records.get('project', context.input.project)
+  if (project === undefined) throw notFound('Project not found')
+  return project
+}
