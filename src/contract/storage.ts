@@ -22,7 +22,10 @@ const Amount = Type.Object({ used: Type.Integer(), total: Type.Integer() })
 /** Of the file system that holds the engine's data; zeros where it cannot be looked at. */
 export const StoragePoolResources = named(
   'StoragePoolResources',
-  Type.Object({ space: Amount, inodes: Amount }, { examples: [{ space: { used: 1, total: 2 }, inodes: { used: 1, total: 2 } }] }),
+  Type.Object(
+    { space: Amount, inodes: Amount },
+    { examples: [{ space: { used: 1, total: 2 }, inodes: { used: 1, total: 2 } }] },
+  ),
 )
 export type StoragePoolResources = Static<typeof StoragePoolResources>
 
