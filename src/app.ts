@@ -11,20 +11,36 @@ import { guard, type Freshness } from './http/gate.ts'
 import { honourIdempotencyKeys } from './http/idempotency.ts'
 import { describeApi, serveDocuments } from './http/openapi.ts'
 import { answerUnknown } from './http/unknown.ts'
+import { aliasRoutes } from './http/v1/aliases.ts'
 import { eventRoutes } from './http/v1/events.ts'
 import { healthRoutes } from './http/v1/health.ts'
+import { imageRoutes } from './http/v1/images.ts'
 import { instanceRoutes, type InstanceRoutesDeps } from './http/v1/instances.ts'
+import { logRoutes } from './http/v1/logs.ts'
 import { metricRoutes } from './http/v1/metrics.ts'
+import { networkRoutes } from './http/v1/networks.ts'
 import { operationRoutes } from './http/v1/operations.ts'
+import { profileRoutes } from './http/v1/profiles.ts'
+import { projectRoutes } from './http/v1/projects.ts'
 import { emptyRoutes, serverRoutes } from './http/v1/server.ts'
 import { snapshotRoutes } from './http/v1/snapshots.ts'
+import { storageRoutes } from './http/v1/storage.ts'
 import { tokenRoutes } from './http/v1/tokens.ts'
+import { volumeRoutes } from './http/v1/volumes.ts'
 import { warningRoutes } from './http/v1/warnings.ts'
+import type { Aliases } from './services/aliases.ts'
 import type { Events } from './services/events.ts'
+import type { Images } from './services/images.ts'
+import type { InstanceLogs } from './services/instance-logs.ts'
+import type { Networks } from './services/networks.ts'
 import type { Operations } from './services/operations.ts'
+import type { Profiles } from './services/profiles.ts'
+import type { Projects } from './services/projects.ts'
 import type { Server } from './services/server.ts'
 import type { Snapshots } from './services/snapshots.ts'
+import type { Storage } from './services/storage.ts'
 import type { Tokens } from './services/tokens.ts'
+import type { Volumes } from './services/volumes.ts'
 import type { Warnings } from './services/warnings.ts'
 
 /** Everything the API can do. */
@@ -36,6 +52,14 @@ export interface Services {
   warnings: Warnings
   instances: InstanceRoutesDeps['instances']
   snapshots: Snapshots
+  logs: InstanceLogs
+  images: Images
+  aliases: Aliases
+  profiles: Profiles
+  networks: Networks
+  projects: Projects
+  storage: Storage
+  volumes: Volumes
   /** For idempotency keys. */
   records: Pick<RecordStore, 'idempotent'>
 }
@@ -68,7 +92,15 @@ export function buildApp({ services, options }: { services: Services; options: A
     for (const root of ['instances', 'containers'] as const) {
       instanceRoutes(native, services, root)
       snapshotRoutes(native, services, root)
+      logRoutes(native, services, root)
     }
+    imageRoutes(native, services)
+    aliasRoutes(native, services)
+    profileRoutes(native, services)
+    networkRoutes(native, services)
+    projectRoutes(native, services)
+    storageRoutes(native, services)
+    volumeRoutes(native, services)
     tokenRoutes(native, services)
     warningRoutes(native, services)
     emptyRoutes(native)

@@ -8,6 +8,7 @@ import { toOperation } from '../operations/render.ts'
 import type { Caller } from '../services/caller.ts'
 import type { Operations } from '../services/operations.ts'
 import { callerOf } from './caller.ts'
+import { clientGone } from './client-gone.ts'
 import { preferredWait } from './prefer.ts'
 
 /** The envelope of what is complete. */
@@ -103,7 +104,7 @@ async function waited(
   { operation, seconds }: { operation: OperationRecord; seconds: number },
 ): Promise<OperationRecord> {
   reply.header('preference-applied', `wait=${seconds}`)
-  return operations.wait(callerOf(request), operation.id, seconds, request.signal)
+  return operations.wait(callerOf(request), operation.id, seconds, clientGone(reply))
 }
 
 function toAccepted(metadata: Operation): Accepted {

@@ -14,6 +14,7 @@ const TAGS = [
   ['images', 'Images and their aliases'],
   ['profiles', 'Configuration that instances share'],
   ['networks', 'Bridges that instances are attached to'],
+  ['storage', 'The storage pool and its volumes'],
   ['projects', 'Separate rooms for instances, images and profiles'],
   ['operations', 'Work in the background, its progress and its history'],
   ['events', 'What happens, as it happens'],

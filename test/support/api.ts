@@ -46,6 +46,20 @@ export interface Answer {
   body: unknown
 }
 
+/** Nouns that a test brings along itself. */
+const ABSENT = {
+  instances: absent<Services['instances']>('instances'),
+  snapshots: absent<Services['snapshots']>('snapshots'),
+  logs: absent<Services['logs']>('logs'),
+  images: absent<Services['images']>('images'),
+  aliases: absent<Services['aliases']>('aliases'),
+  profiles: absent<Services['profiles']>('profiles'),
+  networks: absent<Services['networks']>('networks'),
+  projects: absent<Services['projects']>('projects'),
+  storage: absent<Services['storage']>('storage'),
+  volumes: absent<Services['volumes']>('volumes'),
+}
+
 export const ADMIN_TOKEN = 'the admin token of the tests'.replaceAll(' ', '-')
 
 /** Starts it; `engine` answers in place of Docker. */
@@ -91,9 +105,8 @@ export async function startApi(
     server: createServer({ engine, records, store, queue, clock, version: '0.1.0', addresses: [] }),
     tokens: createTokens({ records, clock }),
     warnings: createWarnings({ records, clock }),
-    instances: absent<Services['instances']>('instances'),
-    snapshots: absent<Services['snapshots']>('snapshots'),
     records,
+    ...ABSENT,
     ...options.services,
   }
   await services.tokens.adopt('admin', ADMIN_TOKEN, 'admin')

@@ -11,6 +11,7 @@ import type { Operations } from '../../services/operations.ts'
 import { DONE, give, keeping, operationUrl, sync } from '../answers.ts'
 import type { App } from '../app-types.ts'
 import { callerOf, listedProject } from '../caller.ts'
+import { clientGone } from '../client-gone.ts'
 import { parseHistory } from '../history-query.ts'
 import { preferredWait } from '../prefer.ts'
 import { recursionOf } from '../recursion.ts'
@@ -67,7 +68,7 @@ function oneRoutes(app: App, operations: Operations): void {
   }
   app.get('/1.0/operations/:id', got, async (request, reply) => {
     const caller = callerOf(request)
-    const operation = await operations.wait(caller, request.params.id, preferredWait(request) ?? 0, request.signal)
+    const operation = await operations.wait(caller, request.params.id, preferredWait(request) ?? 0, clientGone(reply))
     if (!isFinal(operation.state)) reply.header('retry-after', '1')
     return sync(toOperation(operation, caller.requestor))
   })
@@ -83,12 +84,14 @@ function oneRoutes(app: App, operations: Operations): void {
       response,
     },
   }
-  app.get('/1.0/operations/:id/wait', waited, async (request) => {
+  app.get('/1.0/operations/:id/wait', waited, async (request, reply) => {
     const caller = callerOf(request)
     // LXD waits for ever where it cannot read the number.
     const seconds = Number.parseInt(request.query.timeout ?? '-1', 10)
     const bound = Number.isNaN(seconds) ? -1 : seconds
-    return sync(toOperation(await operations.wait(caller, request.params.id, bound, request.signal), caller.requestor))
+    return sync(
+      toOperation(await operations.wait(caller, request.params.id, bound, clientGone(reply)), caller.requestor),
+    )
   })
 
   const cancelled = {
@@ -116,7 +119,7 @@ function jobRoutes(app: App, operations: Operations): void {
   }
   app.get('/jobs/:id', { schema }, async (request, reply) => {
     const seconds = preferredWait(request) ?? 0
-    const operation = await operations.wait(callerOf(request), request.params.id, seconds, request.signal)
+    const operation = await operations.wait(callerOf(request), request.params.id, seconds, clientGone(reply))
     if (seconds > 0) reply.header('preference-applied', `wait=${seconds}`)
     if (!isFinal(operation.state)) reply.header('retry-after', '1')
     return toJob(operation)

@@ -1,0 +1,140 @@
+/** Images: uploaded, pulled or published; their aliases are in aliases.ts. */
+import { Readable } from 'node:stream'
+import { Type } from 'typebox'
+import { Image, ImagePatch, ImagePut, ImagesPost } from '../../contract/image.ts'
+import { ref } from '../../contract/named.ts'
+import { InProject, ListQuery } from '../../contract/query.ts'
+import { etagOf } from '../../core/etag.ts'
+import { unsupported } from '../../core/failure.ts'
+import { parseFilter } from '../../core/filter.ts'
+import type { ImageView } from '../../services/image-lookup.ts'
+import type { Images } from '../../services/images.ts'
+import { imageUrl } from '../../services/noun-urls.ts'
+import type { Operations } from '../../services/operations.ts'
+import { ACCEPTED, CHANGED, listOf, oneOf } from '../accepting.ts'
+import { accepted, DONE, give, keeping, sync, tagged } from '../answers.ts'
+import type { App } from '../app-types.ts'
+import { acceptStreams } from '../bodies.ts'
+import { callerOf, listedProject, projectOf } from '../caller.ts'
+import { clientGone } from '../client-gone.ts'
+import { recursionOf } from '../recursion.ts'
+import { BYTES, sendStream } from '../streams.ts'
+import { toUploadInfo } from '../upload-headers.ts'
+
+export interface ImageRoutesDeps {
+  images: Images
+  operations: Operations
+}
+
+const tags = ['images']
+const One = {
+  params: Type.Object({ fingerprint: Type.String({ examples: ['5a0da7d41a5c'] }) }),
+  querystring: InProject({}),
+}
+
+export function imageRoutes(app: App, deps: ImageRoutesDeps): void {
+  listRoute(app, deps)
+  app.register(async (uploads: App) => createRoute(uploads, deps))
+  oneRoutes(app, deps)
+}
+
+function listRoute(app: App, { images }: ImageRoutesDeps): void {
+  const schema = {
+    operationId: 'listImages',
+    summary: 'List images',
+    tags,
+    querystring: ListQuery({}),
+    response: listOf(ref(Image)),
+  }
+  app.get('/1.0/images', { schema }, async (request) => {
+    const matches = parseFilter(request.query.filter ?? '')
+    const views = await images.list(callerOf(request), listedProject(request))
+    const chosen = views.filter((view) => matches(toImage(view)))
+    if (recursionOf(request.query) > 0) return sync(chosen.map(toImage))
+    return sync(chosen.map(({ record }) => imageUrl(record)))
+  })
+}
+
+function createRoute(app: App, { images, operations }: ImageRoutesDeps): void {
+  acceptStreams(app)
+  const schema = {
+    operationId: 'createImage',
+    summary: 'Upload a tarball (as octet-stream), publish an instance or a snapshot, or pull from a registry',
+    description:
+      'An upload is an LXD unified tarball, what `docker save` wrote, or a root file system; gzip, xz, zstd or plain. ' +
+      'Headers `X-LXD-filename`, `X-LXD-public`, `X-LXD-properties` (`key=value&…`) and `X-LXD-fingerprint` describe it.',
+    tags,
+    consumes: ['application/json', 'application/octet-stream'],
+    querystring: InProject({}),
+    body: ref(ImagesPost),
+    response: ACCEPTED,
+  }
+  app.post('/1.0/images', { schema, config: { streamed: true } }, async (request, reply) => {
+    const caller = callerOf(request)
+    const project = projectOf(request)
+    // By content type it is what the parsers of this scope have made of it.
+    const body: unknown = request.body ?? Readable.from([])
+    if (!(body instanceof Readable))
+      return accepted(request, reply, operations, await images.create(caller, project, request.body))
+    if (request.headers['content-type']?.startsWith('multipart/'))
+      throw unsupported('Split images are not taken; send one tarball with metadata.yaml and rootfs/')
+    const info = toUploadInfo(request.headers)
+    const operation = await images.upload(caller, project, body, info, clientGone(reply))
+    return accepted(request, reply, operations, operation)
+  })
+}
+
+function oneRoutes(app: App, { images, operations }: ImageRoutesDeps): void {
+  const got = { operationId: 'getImage', summary: 'Read an image', tags, ...One, response: oneOf(ref(Image)) }
+  app.get('/1.0/images/:fingerprint', { schema: got }, async (request, reply) => {
+    const view = await images.get(callerOf(request), projectOf(request), request.params.fingerprint)
+    return tagged(reply, etagOf(view.record.uuid, view.record.rev), toImage(view))
+  })
+
+  const put = { operationId: 'putImage', summary: 'Change an image as a whole', tags, ...One, body: ref(ImagePut) }
+  app.put('/1.0/images/:fingerprint', { schema: { ...put, response: CHANGED } }, async (request, reply) => {
+    const { params, body, headers } = request
+    await images.update(keeping(request, DONE), projectOf(request), params.fingerprint, body, headers['if-match'])
+    return give(reply, DONE)
+  })
+
+  const patch = { operationId: 'patchImage', summary: 'Change some of an image', tags, ...One, body: ref(ImagePatch) }
+  app.patch('/1.0/images/:fingerprint', { schema: { ...patch, response: CHANGED } }, async (request, reply) => {
+    const { params, body, headers } = request
+    await images.patch(keeping(request, DONE), projectOf(request), params.fingerprint, body, headers['if-match'])
+    return give(reply, DONE)
+  })
+
+  const removed = { operationId: 'deleteImage', summary: 'Delete an image', tags, ...One, response: ACCEPTED }
+  app.delete('/1.0/images/:fingerprint', { schema: removed }, async (request, reply) => {
+    const operation = await images.remove(callerOf(request), projectOf(request), request.params.fingerprint)
+    return accepted(request, reply, operations, operation)
+  })
+
+  const exported = { operationId: 'exportImage', summary: "Download an image's tarball", tags, ...One, response: BYTES }
+  app.get('/1.0/images/:fingerprint/export', { schema: exported }, async (request, reply) => {
+    const { fingerprint } = request.params
+    return sendStream(reply, await images.export(callerOf(request), projectOf(request), fingerprint, clientGone(reply)))
+  })
+}
+
+function toImage({ record, aliases }: ImageView): Image {
+  return {
+    fingerprint: record.name,
+    aliases: aliases.map(({ name, description }) => ({ name, description })),
+    architecture: record.architecture,
+    auto_update: record.auto_update,
+    cached: record.cached,
+    filename: record.filename,
+    properties: record.properties,
+    profiles: record.profiles,
+    public: record.public,
+    size: record.size,
+    type: 'container',
+    project: record.project,
+    created_at: record.created_at,
+    uploaded_at: record.uploaded_at,
+    expires_at: record.expires_at,
+    last_used_at: record.last_used_at,
+  }
+}

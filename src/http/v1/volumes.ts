@@ -1,0 +1,170 @@
+/** Storage volumes: custom ones, and the root disks of instances to look at. */
+import { Type } from 'typebox'
+import { ref } from '../../contract/named.ts'
+import { InProject, ListQuery } from '../../contract/query.ts'
+import {
+  StorageVolume,
+  StorageVolumePatch,
+  StorageVolumePost,
+  StorageVolumePut,
+  StorageVolumesPost,
+} from '../../contract/storage.ts'
+import { etagOf } from '../../core/etag.ts'
+import { notFound } from '../../core/failure.ts'
+import { parseFilter } from '../../core/filter.ts'
+import { volumeUrl } from '../../services/noun-urls.ts'
+import type { RootVolumeView, Volumes, VolumeView, WhereVolume } from '../../services/volumes.ts'
+import { CHANGED, CREATED, listOf, oneOf } from '../accepting.ts'
+import { created, DONE, give, keeping, sync, tagged } from '../answers.ts'
+import type { App } from '../app-types.ts'
+import { callerOf, listedProject, projectOf } from '../caller.ts'
+import { recursionOf } from '../recursion.ts'
+
+const tags = ['storage']
+const Pool = Type.Object({ pool: Type.String({ examples: ['default'] }) })
+const Typed = Type.Object({ ...Pool.properties, type: Type.String({ examples: ['custom'] }) })
+const Custom = Type.Object({ ...Pool.properties, name: Type.String({ examples: ['data'] }) })
+const Any = Type.Object({ ...Typed.properties, name: Type.String({ examples: ['data'] }) })
+const ALL = '/1.0/storage-pools/:pool/volumes'
+const ONE = `${ALL}/custom/:name`
+const MISSING = 'Storage pool volume not found'
+
+/** A volume with its URL. */
+interface Shown {
+  url: string
+  volume: StorageVolume
+}
+
+export function volumeRoutes(app: App, { volumes }: { volumes: Volumes }): void {
+  listRoutes(app, volumes)
+  const got = {
+    operationId: 'getStorageVolume',
+    summary: 'Read a storage volume',
+    tags,
+    params: Any,
+    querystring: InProject({}),
+    response: oneOf(ref(StorageVolume)),
+  }
+  app.get(`${ALL}/:type/:name`, { schema: got }, async (request, reply) => {
+    const { type, pool, name } = request.params
+    const where = { pool, name, project: projectOf(request) }
+    if (type === 'container') return sync(fromRoot(await volumes.root(callerOf(request), where)).volume)
+    if (type !== 'custom') throw notFound(MISSING)
+    const view = await volumes.get(callerOf(request), where)
+    return tagged(reply, etagOf(view.record.uuid, view.record.rev), fromVolume(view).volume)
+  })
+  createRoute(app, volumes)
+  writeRoutes(app, volumes)
+}
+
+function listRoutes(app: App, volumes: Volumes): void {
+  const querystring = ListQuery({})
+  const response = listOf(ref(StorageVolume))
+  const all = {
+    operationId: 'listStorageVolumes',
+    summary: 'List storage volumes',
+    tags,
+    params: Pool,
+    querystring,
+    response,
+  }
+  app.get(ALL, { schema: all }, async (request) => {
+    const caller = callerOf(request)
+    const project = listedProject(request)
+    const { pool } = request.params
+    const [roots, own] = await Promise.all([volumes.roots(caller, pool, project), volumes.list(caller, pool, project)])
+    return sync(choose(request.query, [...roots.map(fromRoot), ...own.map(fromVolume)]))
+  })
+
+  const typed = {
+    ...all,
+    operationId: 'listStorageVolumesOfType',
+    summary: 'List storage volumes of a type',
+    params: Typed,
+  }
+  app.get(`${ALL}/:type`, { schema: typed }, async (request) => {
+    const caller = callerOf(request)
+    const project = listedProject(request)
+    const { pool, type } = request.params
+    if (type === 'container')
+      return sync(choose(request.query, (await volumes.roots(caller, pool, project)).map(fromRoot)))
+    const own = await volumes.list(caller, pool, project)
+    return sync(choose(request.query, type === 'custom' ? own.map(fromVolume) : []))
+  })
+}
+
+function choose(query: { filter?: string; recursion?: string }, all: Shown[]): string[] | StorageVolume[] {
+  const matches = parseFilter(query.filter ?? '')
+  const chosen = all.filter(({ volume }) => matches(volume))
+  return recursionOf(query) > 0 ? chosen.map(({ volume }) => volume) : chosen.map(({ url }) => url)
+}
+
+/** LXD answers 200 here, not 201, and without a location. */
+function createRoute(app: App, volumes: Volumes): void {
+  const words = { operationId: 'createStorageVolume', summary: 'Create or copy a storage volume', tags, params: Pool }
+  const schema = { ...words, querystring: InProject({}), body: ref(StorageVolumesPost), response: CHANGED }
+  app.post(`${ALL}/custom`, { schema }, async (request, reply) => {
+    const where = { pool: request.params.pool, project: projectOf(request) }
+    await volumes.create(keeping(request, DONE), where, request.body)
+    return give(reply, DONE)
+  })
+
+  const any = {
+    ...schema,
+    operationId: 'createStorageVolumeOfAnyType',
+    summary: 'Create a storage volume, the type in the body',
+  }
+  app.post(ALL, { schema: any }, async (request, reply) => {
+    const where = { pool: request.params.pool, project: projectOf(request) }
+    await volumes.create(keeping(request, DONE), where, request.body)
+    return give(reply, DONE)
+  })
+}
+
+function writeRoutes(app: App, volumes: Volumes): void {
+  const one = { tags, params: Custom, querystring: InProject({}) }
+  const put = { operationId: 'putStorageVolume', summary: 'Change a storage volume as a whole', ...one }
+  app.put(ONE, { schema: { ...put, body: ref(StorageVolumePut), response: CHANGED } }, async (request, reply) => {
+    await volumes.update(keeping(request, DONE), whereOf(request), request.body, request.headers['if-match'])
+    return give(reply, DONE)
+  })
+
+  const patch = { operationId: 'patchStorageVolume', summary: 'Change some of a storage volume', ...one }
+  app.patch(ONE, { schema: { ...patch, body: ref(StorageVolumePatch), response: CHANGED } }, async (request, reply) => {
+    await volumes.patch(keeping(request, DONE), whereOf(request), request.body, request.headers['if-match'])
+    return give(reply, DONE)
+  })
+
+  const renamed = { operationId: 'renameStorageVolume', summary: 'Rename a storage volume', ...one }
+  app.post(ONE, { schema: { ...renamed, body: ref(StorageVolumePost), response: CREATED } }, async (request, reply) => {
+    const answer = created(volumeUrl({ project: projectOf(request), name: request.body.name ?? '' }))
+    await volumes.rename(keeping(request, answer), whereOf(request), request.body)
+    return give(reply, answer)
+  })
+
+  const removed = { operationId: 'deleteStorageVolume', summary: 'Delete a storage volume that nothing uses', ...one }
+  app.delete(ONE, { schema: { ...removed, response: CHANGED } }, async (request, reply) => {
+    await volumes.remove(keeping(request, DONE), whereOf(request))
+    return give(reply, DONE)
+  })
+}
+
+function whereOf(request: Parameters<typeof projectOf>[0] & { params: { pool: string; name: string } }): WhereVolume {
+  return { ...request.params, project: projectOf(request) }
+}
+
+function fromVolume({ record, usedBy }: VolumeView): Shown {
+  const { name, description, config, project, created_at } = record
+  const fixed = { type: 'custom', content_type: 'filesystem', location: 'none' } as const
+  return {
+    url: volumeUrl(record),
+    volume: { name, description, config, project, created_at, used_by: usedBy, ...fixed },
+  }
+}
+
+function fromRoot({ instance, usedBy }: RootVolumeView): Shown {
+  const { name, description, project, created_at } = instance
+  const fixed = { type: 'container', content_type: 'filesystem', location: 'none', config: {} } as const
+  const url = volumeUrl(instance).replace('/custom/', '/container/')
+  return { url, volume: { name, description, project, created_at, used_by: usedBy, ...fixed } }
+}
