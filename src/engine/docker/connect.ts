@@ -13,7 +13,7 @@ import { createSpool } from './spool.ts'
 import { readStats } from './stats.ts'
 import { createTarballs } from './tarballs.ts'
 import { createVolumes } from './volumes.ts'
-import { createWire, type WireOptions } from './wire.ts'
+import { createWire, type WireOptions } from './engine-wire.ts'
 
 export interface DockerEngineOptions extends WireOptions {
   /** What execs in containers without a shell are ended with; without it that is unsupported. */

@@ -6,7 +6,8 @@ import { refusal, says } from './errors.ts'
 import { isRoleOf, labelFilter } from './labels.ts'
 import { toContainerDetail, toContainerSummary } from './normalize.ts'
 import { count, fields, type Fields, list, required, text } from './read.ts'
-import { askUnless, type EngineAnswer, route, type Wire } from './wire.ts'
+import { askUnless, type Wire } from './engine-wire.ts'
+import { type EngineAnswer, route } from './requests.ts'
 
 type Life = Omit<Containers, 'stats' | 'logs' | 'stat' | 'readTar' | 'writeTar' | 'exportTar'>
 

@@ -18,85 +18,93 @@ export interface DemuxOutputs {
   stderr: Writable
 }
 
-/** A sink for the multiplexed stream. It ends both outputs with itself, and destroys them with its error. */
-export function createDemux(outputs: DemuxOutputs): Writable {
-  const header = Buffer.alloc(HEADER)
-  let held = 0
-  let kind = STDOUT
-  let left = 0
-  let errorText = ''
+type Done = (error?: Error | null) => void
 
-  function consume(chunk: Buffer): Set<Writable> {
-    const full = new Set<Writable>()
-    for (let at = 0; at < chunk.length;) {
-      if (left === 0) {
-        at += takeHeader(chunk, at)
-        continue
-      }
-      const piece = chunk.subarray(at, at + left)
-      at += piece.length
-      left -= piece.length
-      give(piece, full)
-    }
-    return full
+/** The sink for a multiplexed stream. It ends both outputs with itself, and destroys them with its error. */
+export class Demux extends Writable {
+  readonly #outputs: DemuxOutputs
+  readonly #header = Buffer.alloc(HEADER)
+  #held = 0
+  #kind = STDOUT
+  #left = 0
+  #errorText = ''
+
+  constructor(outputs: DemuxOutputs) {
+    super()
+    this.#outputs = outputs
   }
 
-  function takeHeader(chunk: Buffer, at: number): number {
-    const taken = chunk.copy(header, held, at, at + HEADER - held)
-    held += taken
-    if (held < HEADER) return taken
-    held = 0
-    kind = header[0] ?? 0
-    left = header.readUInt32BE(4)
-    if (kind > SYSTEM_ERROR) throw internal('Docker Engine sent a stream that is not multiplexed')
+  override _write(chunk: Buffer, _encoding: BufferEncoding, done: Done): void {
+    const full = new Set<Writable>()
+    try {
+      for (let at = 0; at < chunk.length;) {
+        at += this.#left === 0 ? this.#takeHeader(chunk, at) : this.#passBody(chunk, at, full)
+      }
+    } catch (error) {
+      done(error instanceof Error ? error : internal('Reading a stream failed', { cause: error }))
+      return
+    }
+    whenDrained(full, done)
+  }
+
+  override _final(done: Done): void {
+    this.#outputs.stdout.end()
+    this.#outputs.stderr.end()
+    done()
+  }
+
+  override _destroy(error: Error | null, done: Done): void {
+    if (error !== null) {
+      this.#outputs.stdout.destroy(error)
+      this.#outputs.stderr.destroy(error)
+    }
+    done(error)
+  }
+
+  #takeHeader(chunk: Buffer, at: number): number {
+    const taken = chunk.copy(this.#header, this.#held, at, at + HEADER - this.#held)
+    this.#held += taken
+    if (this.#held < HEADER) return taken
+    this.#held = 0
+    this.#kind = this.#header[0] ?? 0
+    this.#left = this.#header.readUInt32BE(4)
+    if (this.#kind > SYSTEM_ERROR) throw internal('Docker Engine sent a stream that is not multiplexed')
     return taken
   }
 
-  function give(piece: Buffer, full: Set<Writable>): void {
-    if (kind === SYSTEM_ERROR) {
-      if (errorText.length < MAX_ERROR_TEXT) errorText += piece.toString()
-      if (left === 0) throw internal(`Docker Engine broke off a stream: ${errorText.trim()}`)
-      return
+  #passBody(chunk: Buffer, at: number, full: Set<Writable>): number {
+    const piece = chunk.subarray(at, at + this.#left)
+    this.#left -= piece.length
+    if (this.#kind === SYSTEM_ERROR) this.#takeError(piece)
+    else {
+      const output = this.#kind === STDERR ? this.#outputs.stderr : this.#outputs.stdout
+      if (!output.destroyed && !output.write(piece)) full.add(output)
     }
-    const output = kind === STDERR ? outputs.stderr : outputs.stdout
-    if (!output.destroyed && !output.write(piece)) full.add(output)
+    return piece.length
   }
 
-  return new Writable({
-    write(chunk: Buffer, _encoding, done) {
-      try {
-        const full = [...consume(chunk)].map(drained)
-        if (full.length === 0) done()
-        else void Promise.all(full).then(() => done())
-      } catch (error) {
-        done(error instanceof Error ? error : internal('Reading a stream failed', { cause: error }))
-      }
-    },
-    final(done) {
-      outputs.stdout.end()
-      outputs.stderr.end()
-      done()
-    },
-    destroy(error, done) {
-      if (error !== null) {
-        outputs.stdout.destroy(error)
-        outputs.stderr.destroy(error)
-      }
-      done(error)
-    },
-  })
+  #takeError(piece: Buffer): void {
+    if (this.#errorText.length < MAX_ERROR_TEXT) this.#errorText += piece.toString()
+    if (this.#left === 0) throw internal(`Docker Engine broke off a stream: ${this.#errorText.trim()}`)
+  }
 }
 
-/** Resolves when an output takes more, or is gone. */
-function drained(output: Writable): Promise<void> {
-  return new Promise((resolve) => {
-    if (!output.writableNeedDrain || output.destroyed) return resolve()
+/** Calls back when all of these take more, or are gone. */
+function whenDrained(full: ReadonlySet<Writable>, done: Done): void {
+  const waiting = [...full].filter((output) => output.writableNeedDrain && !output.destroyed)
+  let left = waiting.length
+  if (left === 0) {
+    done()
+    return
+  }
+  for (const output of waiting) {
     const over = (): void => {
       output.off('drain', over)
       output.off('close', over)
-      resolve()
+      left--
+      if (left === 0) done()
     }
     output.on('drain', over)
     output.on('close', over)
-  })
+  }
 }

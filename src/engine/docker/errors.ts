@@ -93,30 +93,19 @@ export function connectionFailure(error: unknown, engine: EngineAddress, doing: 
   return internal(`Failed ${doing}`, { cause: error })
 }
 
+const UNREACHABLE = ['ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENETUNREACH', 'ETIMEDOUT']
+const LOST = ['ECONNRESET', 'EPIPE', 'ERR_STREAM_PREMATURE_CLOSE']
+
 function adviceFor(error: unknown, { address }: EngineAddress): string | undefined {
   const code = text(error instanceof Error && 'code' in error ? error.code : '')
   const message = error instanceof Error ? error.message : ''
-  switch (code) {
-    case 'ENOENT':
-      return `there is no socket at ${address}; start Docker or set DOCKER_HOST`
-    case 'EACCES':
-    case 'EPERM':
-      return `no permission for ${address}; run as root or as a member of the group that owns the socket`
-    case 'ECONNREFUSED':
-      return `nothing answers at ${address}; start Docker`
-    case 'ENOTFOUND':
-    case 'EAI_AGAIN':
-    case 'EHOSTUNREACH':
-    case 'ENETUNREACH':
-    case 'ETIMEDOUT':
-      return `${address} cannot be reached (${code}); check DOCKER_HOST and the network`
-    case 'ECONNRESET':
-    case 'EPIPE':
-    case 'ERR_STREAM_PREMATURE_CLOSE':
-      return `the connection to ${address} was lost`
-    default:
-      if (says(message, 'socket hang up', 'aborted')) return `the connection to ${address} was lost`
-      if (says(code, 'err_tls', 'cert', 'self_signed', 'err_ssl')) return `TLS with ${address} failed (${code})`
-      return undefined
+  if (code === 'ENOENT') return `there is no socket at ${address}; start Docker or set DOCKER_HOST`
+  if (code === 'ECONNREFUSED') return `nothing answers at ${address}; start Docker`
+  if (code === 'EACCES' || code === 'EPERM') {
+    return `no permission for ${address}; run as root or as a member of the group that owns the socket`
   }
+  if (UNREACHABLE.includes(code)) return `${address} cannot be reached (${code}); check DOCKER_HOST and the network`
+  if (LOST.includes(code) || says(message, 'socket hang up', 'aborted')) return `the connection to ${address} was lost`
+  if (says(code, 'err_tls', 'cert', 'self_signed', 'err_ssl')) return `TLS with ${address} failed (${code})`
+  return undefined
 }

@@ -4,7 +4,9 @@ import type { Engine, EngineEvent } from '../../core/engine.ts'
 import { unavailable } from '../../core/failure.ts'
 import { readLines } from './ndjson.ts'
 import { count, fields, type Fields, text, textMap } from './read.ts'
-import type { Wire } from './wire.ts'
+import type { Wire } from './engine-wire.ts'
+
+type Handlers = Parameters<Engine['watch']>[0]
 
 const TYPES: readonly EngineEvent['type'][] = ['container', 'image', 'network', 'volume']
 
@@ -13,26 +15,39 @@ const FIRST_DELAY = 100
 const LAST_DELAY = 5_000
 
 /** Calls back until the signal comes; then resolves. */
-export async function watch(wire: Wire, handlers: Parameters<Engine['watch']>[0], signal: AbortSignal): Promise<void> {
+export async function watch(wire: Wire, handlers: Handlers, signal: AbortSignal): Promise<void> {
   let wait = FIRST_DELAY
+  const connected = (): void => {
+    wait = FIRST_DELAY
+    handlers.onConnect()
+  }
   while (!signal.aborted) {
-    try {
-      // The engine may have come back as another version.
-      wire.forget()
-      const lines = readLines(await openEvents(wire, { type: TYPES }, signal))
-      wait = FIRST_DELAY
-      handlers.onConnect()
-      for await (const line of lines) {
-        const event = toEngineEvent(line)
-        if (event !== undefined) handlers.onEvent(event)
-      }
-      throw unavailable(`Docker Engine of member "${wire.member}" ended its events`)
-    } catch (error) {
-      if (signal.aborted) return
-      handlers.onLost(error instanceof Error ? error : new Error('Reading events failed', { cause: error }))
-    }
+    const failure = await readEvents(wire, { ...handlers, onConnect: connected }, signal)
+    if (signal.aborted) return
+    handlers.onLost(failure)
     await delay(wait, undefined, { signal }).catch(() => undefined)
     wait = Math.min(wait * 2, LAST_DELAY)
+  }
+}
+
+/** One connection; why it ended. */
+async function readEvents(
+  wire: Wire,
+  handlers: Pick<Handlers, 'onConnect' | 'onEvent'>,
+  signal: AbortSignal,
+): Promise<Error> {
+  try {
+    // The engine may have come back as another version.
+    wire.forget()
+    const lines = readLines(await openEvents(wire, { type: TYPES }, signal))
+    handlers.onConnect()
+    for await (const line of lines) {
+      const event = toEngineEvent(line)
+      if (event !== undefined) handlers.onEvent(event)
+    }
+    return unavailable(`Docker Engine of member "${wire.member}" ended its events`)
+  } catch (error) {
+    return error instanceof Error ? error : new Error('Reading events failed', { cause: error })
   }
 }
 

@@ -2,8 +2,8 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { openEvents } from './events.ts'
 import { readLines } from './ndjson.ts'
-import { fields, text, textMap } from './read.ts'
-import type { Wire } from './wire.ts'
+import { fields, type Fields, text, textMap } from './read.ts'
+import type { Wire } from './engine-wire.ts'
 
 export interface ExecDeaths {
   /** Calls `check` whenever the exec may have ended; the returned function ends that. */
@@ -37,12 +37,14 @@ export function createExecDeaths(wire: Wire): ExecDeaths {
     const events = await openEvents(wire, { type: ['container'], event: ['exec_die', 'die'] }, signal)
     // What ended before the stream was open is in no event.
     checkAll()
-    for await (const line of readLines(events)) {
-      const actor = fields(line.Actor)
-      if (text(line.Action) === 'die') {
-        for (const { container, check } of followed.values()) if (container === text(actor.ID)) check()
-      } else followed.get(textMap(actor.Attributes).execID ?? '')?.check()
-    }
+    for await (const line of readLines(events)) for (const check of affected(line)) check()
+  }
+  function affected(line: Fields): (() => void)[] {
+    const actor = fields(line.Actor)
+    const exec = textMap(actor.Attributes).execID
+    const isOf = ([id, { container }]: [string, { container: string }]): boolean =>
+      text(line.Action) === 'die' ? container === text(actor.ID) : id === exec
+    return [...followed].filter(isOf).map(([, { check }]) => check)
   }
 
   return {

@@ -11,7 +11,8 @@ import { createHelper, removeHelper } from './helpers.ts'
 import { importTar } from './image-making.ts'
 import { fromDockerLabels } from './labels.ts'
 import { count, fields, required, text, textMap } from './read.ts'
-import { askUnless, route, type Wire } from './wire.ts'
+import { askUnless, type Wire } from './engine-wire.ts'
+import { route } from './requests.ts'
 
 /** The variable that carries the marker. */
 export const MARKER = 'WINDLASS_EXEC'

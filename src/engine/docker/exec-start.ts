@@ -3,10 +3,11 @@ import { PassThrough, type Duplex, Readable } from 'node:stream'
 import { buffer } from 'node:stream/consumers'
 import { setTimeout as delay } from 'node:timers/promises'
 import { isFailure, timedOut } from '../../core/failure.ts'
-import { createDemux } from './demux.ts'
+import { Demux } from './demux.ts'
 import { says } from './errors.ts'
 import { count, fields, type Fields, required } from './read.ts'
-import { route, type Wire } from './wire.ts'
+import type { Wire } from './engine-wire.ts'
+import { route } from './requests.ts'
 
 /** What an exec came to. `early` is output that was read while it was not clear what it is. */
 export type Start = { id: string; socket: Duplex; early: Buffer } | { id: string; code: number; failure: string }
@@ -24,29 +25,29 @@ const STARTED_WITHIN = 60_000
 /** The code of a process whose container was stopped under it. */
 export const KILLED = 137
 
-/** Creates an exec with this body and starts it. A refusal to create it is a Failure, one to start it a result. */
+/** Creates an exec with this body and starts it. That it could not be started is a result, no Failure. */
 export async function startExec(wire: Wire, container: string, body: Fields, signal?: AbortSignal): Promise<Start> {
-  const creating = { doing: `running a command in container ${container}`, method: 'POST', signal, body } as const
-  const created = await wire.ask({ ...creating, path: route`/containers/${container}/exec` })
-  const id = required(fields(created.body).Id, "the new exec's id")
-  const start = {
-    Detach: false,
-    Tty: body.Tty === true,
-    ...(body.ConsoleSize === undefined ? {} : { ConsoleSize: body.ConsoleSize }),
-  }
+  const tty = body.Tty === true
+  const size = body.ConsoleSize === undefined ? {} : { ConsoleSize: body.ConsoleSize }
+  const request = { doing: `running a command in container ${container}`, method: 'POST', signal } as const
+  let id = ''
   let socket: Duplex
   try {
-    socket = await wire.hijack({ ...creating, path: route`/exec/${id}/start`, body: start })
+    const created = await wire.ask({ ...request, path: route`/containers/${container}/exec`, body })
+    id = required(fields(created.body).Id, "the new exec's id")
+    const path = route`/exec/${id}/start`
+    socket = await wire.hijack({ ...request, path, body: { Detach: false, Tty: tty, ...size } })
   } catch (error) {
-    // Newer engines refuse an unknown user here.
-    if (isFailure(error, 'bad-request')) return { id, code: 126, failure: error.message }
+    // Newer engines look the user up before they start anything.
+    const isRefusal = isFailure(error, 'bad-request') && (id !== '' || says(error.message, ...REFUSALS))
+    if (isRefusal) return { id, code: 126, failure: error.message }
     throw error
   }
   try {
     const state = await untilStarted(wire, id, signal)
     if (state === undefined) return { id, code: KILLED, failure: 'The container has stopped' }
     if (state.pid > 0 || state.running) return { id, socket, early: Buffer.alloc(0) }
-    return await judge({ id, socket, code: state.code ?? 126 }, start.Tty)
+    return await judge({ id, socket, code: state.code ?? 126 }, tty)
   } catch (error) {
     socket.destroy()
     throw error
@@ -104,7 +105,7 @@ export function shellCode(words: string, code: number): number {
 async function bodiesOf(frames: Buffer): Promise<string> {
   const merged = new PassThrough()
   Readable.from([frames], { objectMode: false })
-    .pipe(createDemux({ stdout: merged, stderr: merged }))
+    .pipe(new Demux({ stdout: merged, stderr: merged }))
     .on('error', (error) => merged.destroy(error))
   return (await buffer(merged)).toString()
 }

@@ -2,14 +2,15 @@
 import { type Duplex, PassThrough, Readable, Writable } from 'node:stream'
 import type { Execs, ExecSpec, RunningExec } from '../../core/engine.ts'
 import { type Failure, isFailure, unavailable } from '../../core/failure.ts'
-import { createDemux } from './demux.ts'
+import { Demux } from './demux.ts'
 import { abortFailure } from './errors.ts'
 import { createExecDeaths, type ExecDeaths } from './exec-deaths.ts'
 import { MARKER, signalMarked, type Tools } from './exec-kill.ts'
 import { inspectExec, KILLED, type Start, startExec } from './exec-start.ts'
 import type { Fields } from './read.ts'
 import { onAbort } from './stream-guard.ts'
-import { route, type Wire } from './wire.ts'
+import type { Wire } from './engine-wire.ts'
+import { route } from './requests.ts'
 
 /** A sequence nobody types: the engine's own, ^P^Q, would cut off whoever edits a shell's history. */
 const DETACH_KEYS = Array.from({ length: 12 }, () => 'ctrl-_').join(',')
@@ -31,8 +32,8 @@ export function createExecs(wire: Wire, tools: Tools | undefined): Execs {
     },
     alive: (container, marker, user, signal) =>
       signalMarked(wire, { container, marker, user, killSignal: undefined }, tools, signal),
-    killMarked: async (container, marker, user, killSignal, ...rest) => {
-      await signalMarked(wire, { container, marker, user, killSignal }, tools, rest[0])
+    killMarked: async (...[container, marker, user, killSignal, signal]) => {
+      await signalMarked(wire, { container, marker, user, killSignal }, tools, signal)
     },
   }
 }
@@ -55,13 +56,12 @@ function makeBody(spec: ExecSpec, api: number): Fields {
 }
 
 function neverStarted({ code, failure }: { code: number; failure: string }): RunningExec {
-  const nothing = (): Readable => Readable.from([], { objectMode: false })
   const stdin = new Writable({ write: (_chunk, _encoding, done) => done() })
   const exit = Promise.resolve({ code, failure })
   return {
     stdin,
-    stdout: nothing(),
-    stderr: nothing(),
+    stdout: Readable.from([], { objectMode: false }),
+    stderr: Readable.from([], { objectMode: false }),
     resize: async () => undefined,
     signal: async () => undefined,
     exit,
@@ -127,19 +127,19 @@ interface Outputs {
   stdout: Readable
   stderr: Readable
   /** The connection broke before the stream's end. */
-  isLost(): boolean
+  isLost: () => boolean
   /** Calls back when nothing more can come. */
-  onEnd(act: () => void): void
+  onEnd: (act: () => void) => void
   /** The process has ended: passes on what is still under way, then ends both. */
-  finish(): void
-  destroy(failure: Error): void
+  finish: () => void
+  destroy: (failure: Error) => void
 }
 
 function openOutputs({ socket, early }: { socket: Duplex; early: Buffer }, tty: boolean): Outputs {
   const stdout = new PassThrough()
   const stderr = new PassThrough()
   for (const output of [stdout, stderr]) output.on('error', () => undefined)
-  const sink = tty ? stdout : createDemux({ stdout, stderr })
+  const sink = tty ? stdout : new Demux({ stdout, stderr })
   sink.on('error', () => socket.destroy())
   if (tty) stderr.end()
   let isLost = false
@@ -189,8 +189,8 @@ function openOutputs({ socket, early }: { socket: Duplex; early: Buffer }, tty: 
 interface End {
   code: Promise<number>
   /** Asks the engine whether it has ended. */
-  check(): void
-  giveUp(failure: Failure): void
+  check: () => void
+  giveUp: (failure: Failure) => void
 }
 
 /** Neither a stream's end (a process can close its output) nor its going on (an orphan can hold it) tells the end. */

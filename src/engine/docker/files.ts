@@ -6,7 +6,8 @@ import { inspectPayload } from './containers.ts'
 import { refusal } from './errors.ts'
 import { unmistakableTar } from './plain-tar.ts'
 import { count, fields, moment, text } from './read.ts'
-import { route, type Wire } from './wire.ts'
+import type { Wire } from './engine-wire.ts'
+import { route } from './requests.ts'
 
 type Files = Pick<Containers, 'stat' | 'readTar' | 'writeTar' | 'exportTar'>
 

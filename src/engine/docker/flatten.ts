@@ -2,7 +2,8 @@
 import type { OwnLabels } from '../../core/engine.ts'
 import { imageFromTar } from './image-making.ts'
 import { fields, type Fields, required, text } from './read.ts'
-import { askUnless, route, type Wire } from './wire.ts'
+import { askUnless, type Wire } from './engine-wire.ts'
+import { route } from './requests.ts'
 
 /** From so many layers on a commit flattens; not earlier, for it ends the sharing of layers. */
 export const FLATTEN_FROM = 100

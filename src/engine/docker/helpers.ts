@@ -2,7 +2,8 @@
 import type { OwnLabels } from '../../core/engine.ts'
 import { toDockerLabels } from './labels.ts'
 import { fields, type Fields, required } from './read.ts'
-import { route, type Wire } from './wire.ts'
+import type { Wire } from './engine-wire.ts'
+import { route } from './requests.ts'
 
 export interface HelperSpec {
   image: string

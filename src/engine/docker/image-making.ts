@@ -8,7 +8,8 @@ import { linesOf } from './ndjson.ts'
 import { plainTar } from './plain-tar.ts'
 import { fields, type Fields, required, text } from './read.ts'
 import { formatReference, parseReference } from './references.ts'
-import { route, type Wire } from './wire.ts'
+import type { Wire } from './engine-wire.ts'
+import { route } from './requests.ts'
 
 export interface Commit {
   container: string

@@ -13,7 +13,8 @@ import { plainTar } from './plain-tar.ts'
 import { pull } from './pull.ts'
 import { fields, type Fields, list, required, text } from './read.ts'
 import { familiar, formatReference, parseReference } from './references.ts'
-import { route, type Wire } from './wire.ts'
+import type { Wire } from './engine-wire.ts'
+import { route } from './requests.ts'
 
 type Basic = Omit<Images, 'importTarball' | 'packTarball'>
 

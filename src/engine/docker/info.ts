@@ -2,7 +2,7 @@
 import type { EngineInfo } from '../../core/engine.ts'
 import { unavailable } from '../../core/failure.ts'
 import { toEngineInfo } from './normalize.ts'
-import type { Wire } from './wire.ts'
+import type { Wire } from './engine-wire.ts'
 
 /** Milliseconds within which an engine that is well answers a ping. */
 const PING_WITHIN = 2_000

@@ -2,9 +2,10 @@
 import { PassThrough, pipeline, type Readable } from 'node:stream'
 import { notFound } from '../../core/failure.ts'
 import { inspectPayload } from './containers.ts'
-import { createDemux } from './demux.ts'
+import { Demux } from './demux.ts'
 import { fields } from './read.ts'
-import { route, type Wire } from './wire.ts'
+import type { Wire } from './engine-wire.ts'
+import { route } from './requests.ts'
 
 /** The last `tail` lines (all for a negative number) of both streams in the order they were written. */
 export async function readLogs(
@@ -25,7 +26,7 @@ export async function readLogs(
   // The error reaches whoever reads `merged`; an unheard one must not end the process.
   merged.on('error', () => undefined)
   merged.once('close', () => raw.destroy())
-  pipeline(raw, createDemux({ stdout: merged, stderr: merged }), (error) => {
+  pipeline(raw, new Demux({ stdout: merged, stderr: merged }), (error) => {
     if (error) merged.destroy(error)
   })
   return merged

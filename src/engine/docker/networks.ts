@@ -5,12 +5,12 @@ import { refusal, says } from './errors.ts'
 import { toDockerLabels } from './labels.ts'
 import { BRIDGE_NAME, toNetworkDetail } from './normalize.ts'
 import { fields, list, required } from './read.ts'
-import { route, type Wire } from './wire.ts'
+import type { Wire } from './engine-wire.ts'
+import { route } from './requests.ts'
 
 /** The engine's own bridge, which older engines do not name in its options. */
 const DEFAULT_BRIDGE = 'docker0'
 const MASQUERADE = 'com.docker.network.bridge.enable_ip_masquerade'
-
 /** The networks of one engine. */
 export function createNetworks(wire: Wire): Networks {
   const all = async (signal?: AbortSignal): Promise<NetworkDetail[]> => {

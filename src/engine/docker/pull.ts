@@ -4,7 +4,7 @@ import { internal } from '../../core/failure.ts'
 import { readProgress } from './ndjson.ts'
 import { count, fields, type Fields, text } from './read.ts'
 import { parseReference } from './references.ts'
-import type { Wire } from './wire.ts'
+import type { Wire } from './engine-wire.ts'
 
 export interface PullOptions {
   credentials?: { username: string; password: string }

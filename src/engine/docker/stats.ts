@@ -1,7 +1,8 @@
 /** What a container uses. */
 import type { ContainerStats } from '../../core/engine.ts'
 import { count, fields, moment } from './read.ts'
-import { route, type Wire } from './wire.ts'
+import type { Wire } from './engine-wire.ts'
+import { route } from './requests.ts'
 
 /** A single reading; undefined for what does not run or is not there. */
 export async function readStats(wire: Wire, id: string, signal?: AbortSignal): Promise<ContainerStats | undefined> {

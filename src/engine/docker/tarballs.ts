@@ -3,7 +3,8 @@ import type { Images, OwnLabels, Volumes } from '../../core/engine.ts'
 import { createHelper, removeHelper } from './helpers.ts'
 import { createTarballImport, type ImportImages } from './tarball-import.ts'
 import { createTarballPack } from './tarball-pack.ts'
-import { route, type Wire } from './wire.ts'
+import type { Wire } from './engine-wire.ts'
+import { route } from './requests.ts'
 
 /** `importTarball` and `packTarball`. */
 export function createTarballs(
