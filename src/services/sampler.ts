@@ -58,9 +58,12 @@ export function createSampler(deps: { engines: ReadonlyMap<string, Engine>; cloc
 function networks(container: ContainerSummary, sample: Sample, devices: Devices): Networks {
   const interfaces = Object.keys(sample.networks).toSorted()
   const nics = Object.entries(effectiveDevices(devices)).filter(([, device]) => device['type'] === 'nic')
+  // A network whose name was taken on the engine has another one there.
+  const named = new Set(nics.map(([, device]) => device['network'] ?? device['parent'] ?? ''))
+  const others = Object.entries(container.networks).flatMap(([name, other]) => (named.has(name) ? [] : [other]))
   const result: Networks = { lo: LOOPBACK }
   for (const [at, [name, device]] of nics.entries()) {
-    const attached = container.networks[device['network'] ?? device['parent'] ?? '']
+    const attached = container.networks[device['network'] ?? device['parent'] ?? ''] ?? others.shift()
     if (attached === undefined) continue
     const counted = sample.networks[interfaces[at] ?? '']
     result[device['name'] ?? name] = {
