@@ -1,0 +1,32 @@
+import { expect, test } from 'vitest'
+import { projectConfig } from '../../../src/services/project-config.ts'
+
+const OWN = { 'features.images': 'true', 'features.profiles': 'true', 'features.storage.volumes': 'true' }
+
+test('a project has its own images, profiles and volumes, and what its maker wrote', () => {
+  const written = { 'limits.memory': '1GiB', 'limits.instances': '3', 'user.a': 'b', 'user.empty': '' }
+  expect(projectConfig('shop', written)).toEqual({
+    ...OWN,
+    'limits.memory': '1GiB',
+    'limits.instances': '3',
+    'user.a': 'b',
+  })
+  expect(projectConfig('default', {})).toEqual({ ...OWN, 'features.networks': 'true' })
+})
+
+test.each([
+  [{ nosuch: '1' }, 'Invalid project configuration key "nosuch"'],
+  [{ 'limits.instances': '-1' }, /"limits.instances" value: Invalid value "-1"/],
+  [{ 'limits.memory': '50%' }, /Value can't be a percentage/],
+  [{ 'limits.disk': '1GiB' }, /cannot limit the space/],
+  [{ 'features.images': 'false' }, /Every project has its own images/],
+  [{ restricted: 'true' }, /restricted by the roles of tokens/],
+  [{ 'restricted.containers.nesting': 'allow' }, /restricted by the roles of tokens/],
+  [{ 'backups.compression_algorithm': 'sh -c reboot' }, /not one of/],
+])('refuses %j', (config, text) => {
+  expect(() => projectConfig('shop', config)).toThrow(text)
+})
+
+test('features of the default project stay as they are', () => {
+  expect(() => projectConfig('default', { 'features.networks': 'false' })).toThrow(/cannot be changed/)
+})
