@@ -1,7 +1,8 @@
-/** Writes the OpenAPI documents that are committed beside it. Run with `--check` it only compares. */
+/** Writes what is generated and committed: the OpenAPI documents beside it and the README's table of settings. */
 import { readFile, writeFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import { buildApp, type Services } from '../src/app.ts'
+import { settingsTable } from '../src/config.ts'
 import manifest from '../package.json' with { type: 'json' }
 
 /** The native API's document as it is to be committed. */
@@ -26,13 +27,17 @@ function uncallable(): Services {
   return nothing as Services // never used
 }
 
-export const NATIVE = fileURLToPath(new URL('native.json', import.meta.url))
+const at = (path: string): string => fileURLToPath(new URL(path, import.meta.url))
 
-if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  const document = await nativeDocument()
-  if (!process.argv.includes('--check')) await writeFile(NATIVE, document)
-  else if ((await readFile(NATIVE, 'utf8')) !== document) {
-    process.stderr.write('openapi/native.json is not what the routes say; run: npm run openapi\n')
-    process.exitCode = 1
-  }
+/** Every generated file with what it is to hold. */
+export async function generated(): Promise<{ path: string; text: string }[]> {
+  const readme = await readFile(at('../README.md'), 'utf8')
+  const table = `<!-- settings: npm run openapi writes this table -->\n${settingsTable()}\n<!-- /settings -->`
+  return [
+    { path: at('native.json'), text: await nativeDocument() },
+    { path: at('../README.md'), text: readme.replace(/<!-- settings:[^]*<!-- \/settings -->/, () => table) },
+  ]
 }
+
+if (process.argv[1] === fileURLToPath(import.meta.url))
+  for (const { path, text } of await generated()) await writeFile(path, text)

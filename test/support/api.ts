@@ -62,10 +62,14 @@ const ABSENT = {
 
 export const ADMIN_TOKEN = 'the admin token of the tests'.replaceAll(' ', '-')
 
+export interface TestApiOptions {
+  engine?: Partial<Engine>
+  /** Services in place of those that are absent. */
+  services?: (own: Services) => Partial<Services>
+}
+
 /** Starts it; `engine` answers in place of Docker. */
-export async function startApi(
-  options: { engine?: Partial<Engine>; services?: Partial<Services> } = {},
-): Promise<TestApi> {
+export async function startApi(options: TestApiOptions = {}): Promise<TestApi> {
   const redis = await startRedis({ appendfsync: 'everysec' })
   const connect = (role: 'api' | 'subscriber') => openRedis({ path: redis.socket, role, onError: () => undefined })
   const [connection, subscriber] = [connect('api'), connect('subscriber')]
@@ -97,7 +101,8 @@ export async function startApi(
       queue,
       waits,
       clock,
-      birth: clock.now(),
+      // An hour ago.
+      birth: clock.now() - 3_600_000,
       retention: 60_000,
       onQueueFailure: () => undefined,
     }),
@@ -107,8 +112,8 @@ export async function startApi(
     warnings: createWarnings({ records, clock }),
     records,
     ...ABSENT,
-    ...options.services,
   }
+  Object.assign(services, options.services?.(services))
   await services.tokens.adopt('admin', ADMIN_TOKEN, 'admin')
   const holder: { freshness: Freshness } = { freshness: 'fresh' }
   const app = buildApp({ services, options: { version: '0.1.0', freshness: () => holder.freshness } })

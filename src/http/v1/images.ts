@@ -73,7 +73,7 @@ function createRoute(app: App, { images, operations }: ImageRoutesDeps): void {
     const caller = callerOf(request)
     const project = projectOf(request)
     // By content type it is what the parsers of this scope have made of it.
-    const body: unknown = request.body ?? Readable.from([])
+    const body: unknown = request.body
     if (!(body instanceof Readable))
       return accepted(request, reply, operations, await images.create(caller, project, request.body))
     if (request.headers['content-type']?.startsWith('multipart/'))
