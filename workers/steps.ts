@@ -1,5 +1,5 @@
 /** How an operation kind is written down: named steps that may run twice, each with its undo, and what its end records. */
-import type { Config, Requestor } from '../src/contract/common.ts'
+import type { Requestor } from '../src/contract/common.ts'
 import type { OperationRecord } from '../src/contract/operation-record.ts'
 import type { Clock, Observed, RecordChange, RecordReader } from '../src/core/ports.ts'
 import type { ContainerDetail, Engine, ObjectRole, OwnLabels } from '../src/core/engine.ts'
@@ -73,5 +73,3 @@ export function observe(member: string, detail: ContainerDetail): Observed {
 export function vanished(member: string, container: string): Observed {
   return { member, container, summary: undefined }
 }
-
-export type { Config }

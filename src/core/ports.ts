@@ -140,12 +140,6 @@ export interface HistoryPage {
   cursor: string | undefined
 }
 
-/** An unfinished operation as the sweeper sees it. */
-export interface Unfinished {
-  operation: OperationRecord
-  queued: boolean
-}
-
 export interface OperationStore {
   /** One script: record (pending), indexes, claims, idempotency key, first event. Or a refusal and nothing. */
   accept(acceptance: Acceptance): Promise<{ outcome: 'accepted'; operation: OperationRecord } | Refusal>

@@ -231,9 +231,6 @@ export const CATALOG = {
 
 export type Kind = keyof typeof CATALOG
 export type InputOf<K extends Kind> = Static<(typeof CATALOG)[K]['input']>
-export type MetadataOf<K extends Kind> = Static<(typeof CATALOG)[K]['metadata']>
-
-export const KINDS = Object.keys(CATALOG) as Kind[] // Object.keys forgets the key type
 
 /** Whether a word from outside names a kind. */
 export function isKind(word: string): word is Kind {

@@ -16,8 +16,6 @@ const Uuid = Type.String({ minLength: 1, maxLength: 64 })
 export const Draft = InstanceRecord
 export type Draft = Static<typeof Draft>
 
-export const Placement = Type.Object({ image: Type.String({ description: "An engine's image id or tag." }) })
-
 export const InstanceCreate = Type.Object({
   draft: Draft,
   source: Type.Union([
@@ -98,4 +96,3 @@ export const NetworkTarget = Type.Object({ network: Uuid })
 export const VolumeCreate = Type.Object({ volume: VolumeRecord })
 export const VolumeTarget = Type.Object({ volume: Uuid })
 export const ProjectRename = Type.Object({ project: Uuid, name: Type.String() })
-export const Reconcile = Type.Object({ dryRun: Type.Boolean() })

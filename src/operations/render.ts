@@ -28,7 +28,7 @@ export function toOperation(record: OperationRecord, viewer?: Requestor): Operat
       requestor: record.requestor,
       started_at: toTime(record.started),
       ended_at: toTime(record.ended),
-      progress: record.progress,
+      progress: progressOf(record),
       steps: record.notes.map((note) => note.name),
       undone: record.undone,
       warnings: record.warnings,
@@ -36,6 +36,12 @@ export function toOperation(record: OperationRecord, viewer?: Requestor): Operat
       error_kind: record.code,
     },
   }
+}
+
+/** The last write before the end told of the step before it: a success has come all the way. */
+function progressOf({ state, progress }: OperationRecord): OperationRecord['progress'] {
+  if (progress === null || state !== 'success') return progress
+  return { ...progress, step: progress.steps, percent: 100 }
 }
 
 /** The small shape for polling: queued and running are pending, cancelled is failed. */

@@ -37,7 +37,7 @@ export async function openCanary(settings: CanarySettings): Promise<Canary> {
       unanswered = 0
       return Promise.resolve()
     },
-    { connection: connection.redis, prefix: keys.bull, drainDelay: 5, runRetryDelay: 500, skipVersionCheck: true },
+    { connection: connection.redis, prefix: keys.bull, drainDelay: 2, runRetryDelay: 500, skipVersionCheck: true },
   )
   worker.on('error', (error) => settings.onError(error))
 
