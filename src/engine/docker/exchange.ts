@@ -89,8 +89,8 @@ function dial(modem: Modem, request: EngineRequest, abort: AbortController): Pro
   request.file?.once('error', (error) => abort.abort(error))
   const isUpgrade = request.headers?.Upgrade !== undefined
   const options = {
-    // With the question mark dockerode appends `_query`.
-    path: `${request.path}?`,
+    // Behind a question mark dockerode appends `_query`.
+    path: request.query === undefined ? request.path : `${request.path}?`,
     method: request.method,
     options: { _query: request.query ?? {}, _body: request.body ?? {} },
     file: request.file,

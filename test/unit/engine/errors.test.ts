@@ -1,0 +1,51 @@
+import { expect, test } from 'vitest'
+import { Failure, unprocessable } from '../../../src/core/failure.ts'
+import { connectionFailure, refusal } from '../../../src/engine/docker/errors.ts'
+
+const engine = { member: 'm1', address: '/run/x.sock' }
+
+test.each([
+  [400, '{"message":"bad thing"}', 'bad-request', 'Failed doing it: bad thing'],
+  [404, '{"message":"No such container: a"}', 'not-found', 'Failed doing it: No such container: a'],
+  [409, '{"message":"busy"}', 'conflict', 'Failed doing it: busy'],
+  [500, '{"message":"driver failed: Bind for 0.0.0.0:80 failed: port is already allocated"}', 'conflict', undefined],
+  [403, '{"message":"Address already in use"}', 'conflict', undefined],
+  [403, '{"message":"Pool overlaps with other one on this address space"}', 'conflict', undefined],
+  [403, '{"message":"not allowed by plugin"}', 'bad-request', undefined],
+  [
+    400,
+    '{"message":"client version 1.41 is too old. Minimum supported API version is 1.44"}',
+    'unsupported',
+    undefined,
+  ],
+  [500, 'plain words', 'internal', 'Failed doing it: plain words'],
+  [503, '', 'unavailable', 'Failed doing it: status 503'],
+])('status %i with %s is %s', (status, body, code, message) => {
+  const failure = refusal('doing it', status, body)
+  expect(failure).toBeInstanceOf(Failure)
+  expect(failure.code).toBe(code)
+  if (message !== undefined) expect(failure.message).toBe(message)
+})
+
+test.each([
+  ['ENOENT', 'there is no socket at /run/x.sock; start Docker'],
+  ['ECONNREFUSED', 'nothing answers at /run/x.sock; start Docker'],
+  ['EACCES', 'group that owns the socket'],
+  ['ECONNRESET', 'was lost'],
+  ['ENOTFOUND', 'check DOCKER_HOST'],
+])('a connection that fails with %s says what to do', (code, advice) => {
+  const failure = connectionFailure(Object.assign(new Error('x'), { code }), engine, 'listing containers')
+  expect(failure).toMatchObject({ code: 'unavailable', retryAfter: 5 })
+  expect(failure.message).toContain('member "m1"')
+  expect(failure.message).toContain(advice)
+})
+
+test('what hangs up is unavailable, what is a Failure stays one, the rest keeps its words inside', () => {
+  expect(connectionFailure(new Error('socket hang up'), engine, 'a').code).toBe('unavailable')
+  expect(connectionFailure(unprocessable('mine'), engine, 'a')).toMatchObject({
+    code: 'unprocessable',
+    message: 'mine',
+  })
+  const bug = connectionFailure(new TypeError('x is not a function'), engine, 'listing')
+  expect(bug).toMatchObject({ code: 'internal', message: 'Failed listing' })
+})
