@@ -74,14 +74,26 @@ async function openReading(deps: Deps): Promise<Reading> {
   const onLost = (member: string, error: Error) => log.warn({ member, err: error }, 'The engine does not answer')
   const inventory = createInventory({ engines, clock, relist: RELIST, onLost })
   deps.onClose(() => inventory.close())
-  mirror = openMirror({ database, store, bus, onObserved: inventory.saw, onError: (error) => log.warn({ err: error }, 'Mirror') })
+  mirror = openMirror({
+    database,
+    store,
+    bus,
+    onObserved: inventory.saw,
+    onError: (error) => log.warn({ err: error }, 'Mirror'),
+  })
   const opened = mirror
   deps.onClose(() => opened.close())
   await Promise.all([opened.ready, inventory.settled])
   return {
     bus,
     inventory,
-    records: { get: opened.get, find: opened.find, list: opened.list, write: store.write, idempotent: store.idempotent },
+    records: {
+      get: opened.get,
+      find: opened.find,
+      list: opened.list,
+      write: store.write,
+      idempotent: store.idempotent,
+    },
     freshness: () => freshnessOf(opened.staleSince(), clock.now()),
   }
 }
@@ -102,7 +114,8 @@ function openOperations(deps: Deps, bus: EventBus): Operations {
     clock,
     birth,
     retention: config.WINDLASS_KEEP_DAYS,
-    onQueueFailure: (failure, { id }) => log.warn({ err: failure, operation: id }, 'Queueing failed; the sweeper queues it'),
+    onQueueFailure: (failure, { id }) =>
+      log.warn({ err: failure, operation: id }, 'Queueing failed; the sweeper queues it'),
   })
 }
 
@@ -147,10 +160,16 @@ function assembleServices(deps: Deps, { bus, inventory, records, operations }: R
     records,
     operations,
     events: createEvents({ bus }),
-    server: createServer({ ...common, engine, queue, version, addresses: http === undefined ? [] : [`${http.host}:${http.port}`] }),
+    server: createServer({
+      ...common,
+      engine,
+      queue,
+      version,
+      addresses: http === undefined ? [] : [`${http.host}:${http.port}`],
+    }),
     tokens: createTokens({ records, clock }),
     warnings,
-    instances: { ...createInstances({ views, operations, drafts, leases }), create },
+    instances: { ...createInstances({ views, operations, drafts, leases, room }), create },
     logs: createInstanceLogs({ views, engines, deployment }),
     snapshots: createSnapshots({ ...common, views, drafts }),
     images: createImages({ ...common, lookup, deployment, uploadLimit, write }),

@@ -88,7 +88,9 @@ export async function specOf(
     name: temporaryName(context),
   })
   checkPolicy(context.operation.role, spec, config)
-  return spec
+  const isBare = image.command.length === 0 && image.entrypoint.length === 0 && spec.command === undefined
+  // The engine refuses a container without a command; an empty instance gets its files, and an init, later.
+  return isBare ? { ...spec, command: ['/sbin/init'] } : spec
 }
 
 /** The container this operation made, in whichever attempt; or makes it. */

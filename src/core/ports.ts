@@ -62,13 +62,11 @@ export interface Acceptance {
   operation: Accepted
   names: NameClaim[]
   busy: BusyClaim[]
-  /** Written in the same script (leases). */
+  /** Written in the same script (leases). New records among them stay only if the operation succeeds. */
   changes: RecordChange[]
   idempotency?: IdempotencyKey | undefined
   /** JSON kept apart from the record, never rendered, deleted by the end. */
   secret?: string | undefined
-  /** Records made by `changes` that stay only if the operation succeeds: every other end removes them (leases). */
-  provisional?: { noun: Noun; uuid: string }[] | undefined
 }
 
 /** Who performs an operation right now. A higher fence wins; the same fence counts only with the same token. */

@@ -12,7 +12,7 @@ import type { Drafts } from './drafts.ts'
 import type { ImageLookup } from './image-lookup.ts'
 import { copyDraft, draftOf, pickName, withAddresses, type Basis } from './instance-draft.ts'
 import { instanceResources, instanceUrl } from './instance-urls.ts'
-import type { Leases } from './leases.ts'
+import { usesOf, type Leases } from './leases.ts'
 import { toRefusal, type Operations, type Submission } from './operations.ts'
 
 export interface InstanceCreationDeps {
@@ -154,9 +154,8 @@ export function createInstanceCreation(deps: InstanceCreationDeps) {
         entity: { id: draft.uuid, name: draft.name, url: instanceUrl(draft) },
         names,
         taken: TAKEN,
-        busy: [own, ...busy],
+        busy: [own, ...busy, ...usesOf(leases, 'create')],
         changes: leases.map((record): RecordChange => ({ change: 'put', noun: 'lease', record })),
-        provisional: leases.map(({ uuid }) => ({ noun: 'lease', uuid })),
       })
       if (submitted.outcome === 'accepted') return submitted.operation
       if (!isLeaseLost(submitted) || tries >= LEASE_TRIES) throw toRefusal(submitted, TAKEN)

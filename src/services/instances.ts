@@ -14,19 +14,21 @@ import { requireRole, type Caller } from './caller.ts'
 import type { Drafts } from './drafts.ts'
 import type { InstanceViews, Where } from './instance-views.ts'
 import { instanceResources, instanceUrl } from './instance-urls.ts'
-import type { Leases } from './leases.ts'
+import { usesOf, type Leases } from './leases.ts'
 import type { Operations } from './operations.ts'
+import type { ProjectRoom } from './project-room.ts'
 
 export interface InstancesDeps {
   views: InstanceViews
   operations: Operations
   drafts: Drafts
   leases: Leases
+  room: ProjectRoom
 }
 
 export type Instances = ReturnType<typeof createInstances>
 
-export function createInstances({ views, operations, drafts, leases }: InstancesDeps) {
+export function createInstances({ views, operations, drafts, leases, room }: InstancesDeps) {
   /** `PUT`: the whole writable side. What LXD guards (volatile keys) stays when the client leaves it out. */
   async function update(caller: Caller, where: Where, body: InstancePut, ifMatch?: string): Promise<OperationRecord> {
     const { record } = await writable(caller, where, ifMatch)
@@ -59,13 +61,15 @@ export function createInstances({ views, operations, drafts, leases }: Instances
   }
 
   async function updateOf(caller: Caller, now: InstanceRecord, next: InstanceRecord) {
-    const { devices } = await drafts.expand(next.project, next)
+    const { config, devices } = await drafts.expand(next.project, next)
+    await room.check(next.project, [{ uuid: next.uuid, name: next.name, config }])
     const taken = await leases.take(next, devices)
     await drafts.check(caller.role, next, taken)
+    const submission = on(now, 'instance.update', { instance: now.uuid, next })
     return {
-      ...on(now, 'instance.update', { instance: now.uuid, next }),
+      ...submission,
+      busy: [...submission.busy, ...usesOf(taken, 'update')],
       changes: taken.map((record): RecordChange => ({ change: 'put', noun: 'lease', record })),
-      provisional: taken.map(({ uuid }) => ({ noun: 'lease' as const, uuid })),
     }
   }
 

@@ -4,7 +4,7 @@ import type { InstanceRecord, LeaseRecord, NetworkRecord } from '../contract/rec
 import { pickAddress } from '../core/addresses.ts'
 import { effectiveDevices } from '../core/expand.ts'
 import { badRequest } from '../core/failure.ts'
-import type { Clock, RecordChange, RecordReader } from '../core/ports.ts'
+import type { BusyClaim, Clock, RecordChange, RecordReader } from '../core/ports.ts'
 
 export type Leases = ReturnType<typeof createLeases>
 
@@ -69,6 +69,12 @@ export function createLeases(deps: { records: RecordReader; clock: Clock }) {
   }
 
   return { take, unused }
+}
+
+/** A network whose addresses are being given must not be deleted meanwhile. */
+export function usesOf(leases: LeaseRecord[], action: string): BusyClaim[] {
+  const networks = new Set(leases.map(({ network }) => network))
+  return [...networks].map((network) => ({ key: `network:${network}`, mode: 'use', action }))
 }
 
 function networkOf(networks: NetworkRecord[], nic: Record<string, string>, device: string): NetworkRecord {

@@ -2,7 +2,6 @@
 import type { OperationRecord } from '../contract/operation-record.ts'
 import { badRequest, conflict, Failure, gone, notFound, timedOut, unprocessable } from '../core/failure.ts'
 import { isFinal } from '../core/operation-states.ts'
-import type { Noun } from '../contract/records.ts'
 import type {
   Acceptance,
   BusyClaim,
@@ -34,8 +33,6 @@ export interface Submission<K extends Kind> {
   busy?: BusyClaim[]
   changes?: RecordChange[]
   secret?: unknown
-  /** Of `changes`: what stays only if the operation succeeds. */
-  provisional?: { noun: Noun; uuid: string }[]
   /** Kept for a repeat that is not a client's: see `Acceptance.idempotency`. */
   once?: string
 }
@@ -166,7 +163,6 @@ export function createOperations(deps: OperationsDeps) {
       names: submission.names ?? [],
       busy: submission.busy ?? [],
       changes: submission.changes ?? [],
-      provisional: submission.provisional,
       idempotency: idempotency(caller, submission),
       secret: submission.secret === undefined ? undefined : JSON.stringify(submission.secret),
     }

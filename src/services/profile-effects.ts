@@ -127,7 +127,6 @@ export function createProfileEffects(deps: ProfileEffectsDeps) {
       const submitted = await operations.trySubmit(asker, {
         ...on(instance, 'instance.update', { instance: instance.uuid, next: instance, before }),
         changes: taken.map((record): RecordChange => ({ change: 'put', noun: 'lease', record })),
-        provisional: taken.map(({ uuid }) => ({ noun: 'lease' as const, uuid })),
         once: `profile:${profile.uuid}:${profile.rev + 1}:${instance.uuid}`,
       })
       if (submitted.outcome === 'accepted') return submitted.operation
