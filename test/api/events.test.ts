@@ -30,11 +30,13 @@ async function act(name = 'c1', project = 'default'): Promise<string> {
 const isEndOf = (id: string) => (event: Event) =>
   event.type === 'operation' && event.metadata.id === id && event.metadata.status_code >= 200
 
+const nobody = () => undefined
+
 /** A websocket, and every event it has received. */
 async function follow(query = '', token = ADMIN_TOKEN) {
   const socket = new WebSocket(`ws://${origin}/1.0/events${query}`, { headers: { authorization: `Bearer ${token}` } })
   const events: Event[] = []
-  let wake = () => {}
+  let wake: () => void = nobody
   socket.on('message', (data: Buffer) => {
     events.push(JSON.parse(data.toString()))
     wake()

@@ -173,15 +173,17 @@ test('a pending operation is cancelled at once, a finished one cannot be', async
   expect((await api.call({ url: `/jobs/${id}` })).body).toMatchObject({ status: 'failed' })
 })
 
+/** An id that was made so many milliseconds ago. */
+function ago(milliseconds: number): string {
+  const hex = (Date.now() - milliseconds).toString(16).padStart(12, '0')
+  return `${hex.slice(0, 8)}-${hex.slice(8)}-7000-8000-000000000000`
+}
+
 test('an id that never was is 404, one that must have been and is forgotten 410', async () => {
   expect(await api.call({ url: '/1.0/operations/00000000-0000-0000-0000-000000000000/wait' })).toMatchObject({
     status: 404,
     body: { error: 'Operation not found' },
   })
-  const ago = (milliseconds: number) => {
-    const hex = (Date.now() - milliseconds).toString(16).padStart(12, '0')
-    return `${hex.slice(0, 8)}-${hex.slice(8)}-7000-8000-000000000000`
-  }
   expect(await api.call({ url: `/1.0/operations/${ago(60_000)}` })).toMatchObject({
     status: 410,
     body: { error: expect.stringMatching(/^Operation has expired: it was created 20/) },

@@ -15,7 +15,7 @@ function setUp() {
     end: () => void said.push('<end>'),
     destroy: () => void said.push('<destroyed>'),
   }
-  const slow = vi.fn(() => reader.dismiss('gap'))
+  const slow = vi.fn<() => void>(() => reader.dismiss('gap'))
   const reader = createReader(outlet, slow)
   return { said, slow, reader, fill: (bytes: number) => (unread = bytes) }
 }
