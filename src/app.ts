@@ -1,7 +1,7 @@
 /** The application: every scope in the order in which it is registered. A table of contents, no logic. */
 import helmet from '@fastify/helmet'
 import websocket from '@fastify/websocket'
-import fastify, { type FastifyBaseLogger, type FastifyServerOptions } from 'fastify'
+import fastify, { LogController, type FastifyBaseLogger, type FastifyServerOptions } from 'fastify'
 import type { RecordStore } from './core/ports.ts'
 import type { App } from './http/app-types.ts'
 import { acceptBodies, JSON_LIMIT } from './http/bodies.ts'
@@ -115,6 +115,8 @@ const FRAMEWORK: FastifyServerOptions = {
   bodyLimit: JSON_LIMIT,
   routerOptions: { maxParamLength: 4096, ignoreTrailingSlash: false, caseSensitive: true },
   exposeHeadRoutes: false,
+  // What goes wrong is logged where it is answered; a line per request would cost more than most requests.
+  logController: new LogController({ disableRequestLogging: true }),
   // Bodies mean what they say: nothing is removed, nothing is turned into something else.
   ajv: { customOptions: { removeAdditional: false, coerceTypes: false, useDefaults: false } },
   frameworkErrors: (error, request, reply) => void answerFailure(error, request, reply),

@@ -54,7 +54,11 @@ export function answerFailure(
 ): FastifyReply {
   const failure = fromFramework(thrown)
   const status = STATUS[failure.code]
-  if (status === 500) request.log.error({ err: failure.cause ?? failure }, 'request failed')
+  if (status === 500)
+    request.log.error(
+      { err: failure.cause ?? failure, method: request.method, route: request.routeOptions.url },
+      'Request failed',
+    )
   const retryAfter = failure.retryAfter ?? (status === 503 ? 1 : undefined)
   if (retryAfter !== undefined) reply.header('retry-after', String(Math.ceil(retryAfter)))
   return reply.code(status).type('application/json').send(toErrorAnswer(status, failure))

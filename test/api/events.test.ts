@@ -181,3 +181,13 @@ test('a stream says so when events before it are gone', async () => {
   const seen = await streamUntil(isEndOf(id), { 'last-event-id': '1-1' })
   expect(seen[0]).toMatchObject({ id: undefined, event: { type: 'gap', metadata: { reason: expect.any(String) } } })
 })
+
+test('the server closes although streams are open', async () => {
+  await using other = await startApi()
+  await other.app.listen({ host: '127.0.0.1', port: 0 })
+  const { port } = other.app.server.address() as AddressInfo // it listens on TCP
+  const headers = { accept: 'text/event-stream', authorization: `Bearer ${ADMIN_TOKEN}` }
+  const response = await fetch(`http://127.0.0.1:${port}/1.0/events`, { headers })
+  await other.app.close()
+  expect(await response.text()).toMatch(/^retry: 1000/)
+})

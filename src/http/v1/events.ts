@@ -2,6 +2,7 @@
 import { Type, type Static } from 'typebox'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { WebSocket } from '@fastify/websocket'
+import type { ServerResponse } from 'node:http'
 import { Event, EVENT_TYPES, type EventType } from '../../contract/event.ts'
 import { ref } from '../../contract/named.ts'
 import { badRequest } from '../../core/failure.ts'
@@ -36,6 +37,9 @@ interface EventsDeps {
 }
 
 export function eventRoutes(app: App, deps: EventsDeps): void {
+  const streams = new Set<ServerResponse>()
+  // Websockets are ended by their plugin; a stream would keep the server from closing.
+  app.addHook('preClose', async () => streams.forEach((stream) => stream.end()))
   app.route({
     method: 'GET',
     url: '/1.0/events',
@@ -50,7 +54,7 @@ export function eventRoutes(app: App, deps: EventsDeps): void {
     },
     // Refused before anything is upgraded.
     preHandler: async (request) => void parseFollowing(request),
-    handler: async (request, reply) => serveStream(deps, request, reply),
+    handler: async (request, reply) => serveStream(deps, request, reply, streams),
     wsHandler: (socket, request) => serveSocket(deps, socket, request),
   })
 }
@@ -71,7 +75,12 @@ function serveSocket(deps: EventsDeps, socket: WebSocket, request: FastifyReques
   socket.on('error', stop)
 }
 
-function serveStream(deps: EventsDeps, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+function serveStream(
+  deps: EventsDeps,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  streams: Set<ServerResponse>,
+): FastifyReply {
   if (!request.headers.accept?.includes('text/event-stream'))
     throw badRequest('Upgrade to a websocket, or ask for text/event-stream')
   const { raw } = reply
@@ -91,7 +100,11 @@ function serveStream(deps: EventsDeps, request: FastifyRequest, reply: FastifyRe
     frame: (id, event) => `${id === '' ? '' : `id: ${id}\n`}event: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`,
     ping: () => raw.write(': keepalive\n\n'),
   })
-  raw.on('close', stop)
+  streams.add(raw)
+  raw.on('close', () => {
+    streams.delete(raw)
+    stop()
+  })
   raw.on('error', stop)
   return reply
 }
