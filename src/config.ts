@@ -106,7 +106,7 @@ const SETTINGS = {
     oneOf(['no', 'yes'], 'no'),
   ),
   WINDLASS_SETUP: setting('`off`: never install or start anything on the host.', '`on`', oneOf(['on', 'off'], 'on')),
-  WINDLASS_TEST_POINT: setting('For tests: the named point at which a worker process ends itself.', '', optional),
+  WINDLASS_TEST_POINT: setting('For tests: named points at which a worker process holds operations.', '', optional),
   REDIS_URL: setting(
     'A Redis to use, instead of one of its own: `redis://…`, `rediss://…` or `unix:///path`.',
     'its own',

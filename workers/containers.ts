@@ -93,20 +93,14 @@ export async function specOf(
   return isBare ? { ...spec, command: ['/sbin/init'] } : spec
 }
 
-/** The container this operation made, in whichever attempt; or makes it. */
+/** A new container. One of an earlier attempt goes: it may lack what is added to it after its creation. */
 export async function makeContainer(
   context: AnyContext,
   instance: InstanceRecord,
   image: ImageDetail,
 ): Promise<string> {
   const spec = await specOf(context, instance, image)
-  if (context.attempt > 1) {
-    const [made] = await context.engine.containers.find(
-      { operation: context.operation.id, role: 'instance' },
-      context.signal,
-    )
-    if (made !== undefined) return made.id
-  }
+  if (context.again) await unmakeContainer(context)
   return context.engine.containers.create(spec, context.signal)
 }
 

@@ -7,6 +7,7 @@ import { openJobSource } from '../src/redis/job-source.ts'
 import { openDeps } from '../src/wire.ts'
 import { handlers } from './handlers/all.ts'
 import { createPerform } from './perform.ts'
+import { createPoints } from './test-points.ts'
 
 /** Milliseconds the running operations get at SIGTERM before another worker takes them over. */
 const DRAIN = 2_500
@@ -22,10 +23,7 @@ export async function work(config: Config): Promise<void> {
     handlers,
     worker,
     engineBack,
-    point: (name) => {
-      // A crash, not an exit: nothing may be tidied up on the way out.
-      if (name === config.WINDLASS_TEST_POINT) process.kill(process.pid, 'SIGKILL')
-    },
+    point: createPoints(config.WINDLASS_TEST_POINT),
     onError: (failure, operation) => log.error({ err: failure, operation }, 'Operation failed'),
   })
   const source = await openJobSource({

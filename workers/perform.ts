@@ -2,12 +2,15 @@
  * One job: take the fence, run the steps, write the end. The only place in a worker that catches. A turn whose lock is
  * lost stops where it is and writes nothing more; whoever took over finds what was done by labels and notes.
  */
-import type { OperationRecord, Progress, StepNote } from '../src/contract/operation-record.ts'
-import { cancelled, conflict, internal, isFailure, toFailure, type Failure } from '../src/core/failure.ts'
-import type { Clock, CourseNote, Ending, Hold, OperationStore, RecordReader, Turn } from '../src/core/ports.ts'
+import type { OperationRecord } from '../src/contract/operation-record.ts'
+import { cancelled, conflict, Failure, internal, isFailure, toFailure, type FailureCode } from '../src/core/failure.ts'
+import type { Clock, Ending, Hold, OperationStore, RecordReader, Turn } from '../src/core/ports.ts'
 import type { Engine } from '../src/core/engine.ts'
 import { CATALOG, type Kind } from '../src/operations/catalog.ts'
 import { decodeJob, decodeTicket, type Job } from '../src/operations/job.ts'
+import { createContext, progressOf } from './context.ts'
+import { Abandoned, createCourse, type Course } from './course.ts'
+import { watchFence } from './fence-watch.ts'
 import type { Context, Handler, Outcome, Step } from './steps.ts'
 
 export interface PerformDeps {
@@ -22,15 +25,16 @@ export interface PerformDeps {
   /** Resolves when the engine answers again, rejects when the signal aborts. */
   engineBack(engine: Engine, signal: AbortSignal): Promise<void>
   /** Named points before and after every step; inert unless a test environment names one. */
-  point(name: string): void
+  point(name: string, operation: OperationRecord): Promise<void> | void
   onError(failure: unknown, operation: string): void
 }
 
 /** Attempts that end by a crash; a drain does not count (it is seen by `begin`). */
 const MOST_ATTEMPTS = 10
-
-/** Thrown to leave a turn that is no longer ours. Nothing may be written after it. */
-class Abandoned extends Error {}
+/** The note that says that the operation is being undone, and those of the steps that were. */
+const UNDO = 'undo'
+const SUCCESS: Pick<Ending, 'state' | 'err' | 'code' | 'undone'> = { state: 'success', err: '', code: '', undone: [] }
+const NOTHING_DONE = { changes: [], lifecycle: [], observed: [] }
 
 export function createPerform(deps: PerformDeps) {
   return async function perform(data: unknown, turn: Turn): Promise<void> {
@@ -38,44 +42,50 @@ export function createPerform(deps: PerformDeps) {
     const hold: Hold = { id: ticket.id, epoch: ticket.epoch, attempt: turn.attempt, token: turn.token }
     const begun = await deps.store.begin(hold, deps.worker, deps.clock.now())
     if (begun.outcome !== 'begun') return
-    const run = new Run(deps, hold, turn, begun.operation)
+    const { operation, secret } = begun
+    const run = new Run(deps, { turn, operation, secret, course: createCourse(deps, hold, operation) })
     try {
-      await run.toTheEnd(begun.secret)
+      await run.toTheEnd()
     } catch (thrown) {
-      if (thrown instanceof Abandoned || turn.signal.aborted) return
+      if (thrown instanceof Abandoned || isLost(turn.signal)) return
       deps.onError(thrown, ticket.id)
       throw thrown
     }
   }
 }
 
+/** Aborted for any reason but a cancel, which is the operation's own business. */
+function isLost({ aborted, reason }: AbortSignal): boolean {
+  return aborted && reason !== 'cancelled'
+}
+
+interface Begun {
+  turn: Turn
+  operation: OperationRecord
+  secret: string | undefined
+  course: Course
+}
+
 /** One turn at one operation. */
 class Run {
   readonly #deps: PerformDeps
-  readonly #hold: Hold
   readonly #turn: Turn
   readonly #operation: OperationRecord
-  readonly #notes: Map<string, StepNote>
-  readonly #warnings: string[]
-  #forward: boolean
-  #cancelled: boolean
-  #metadata: OperationRecord['metadata']
+  readonly #secret: string | undefined
+  readonly #course: Course
   #step = ''
-  #shown = 0
+  /** Whether the running step may have begun before: in an earlier turn, or before the engine was away. */
+  #again = false
 
-  constructor(deps: PerformDeps, hold: Hold, turn: Turn, operation: OperationRecord) {
+  constructor(deps: PerformDeps, { turn, operation, secret, course }: Begun) {
     this.#deps = deps
-    this.#hold = hold
     this.#turn = turn
     this.#operation = operation
-    this.#notes = new Map(operation.notes.map((note) => [note.name, note]))
-    this.#warnings = [...operation.warnings]
-    this.#metadata = operation.metadata
-    this.#forward = operation.forward
-    this.#cancelled = operation.cancel !== null
+    this.#secret = secret
+    this.#course = course
   }
 
-  async toTheEnd(secret: string | undefined): Promise<void> {
+  async toTheEnd(): Promise<void> {
     let job: Job
     try {
       job = decodeJob(this.#operation)
@@ -85,52 +95,56 @@ class Run {
     const engine = this.#deps.engines.get(this.#operation.member)
     if (engine === undefined)
       return this.#fail(internal(`This worker does not serve member ${this.#operation.member}`), [])
-    await this.#perform(job, engine, secret)
+    await this.#perform(job, engine)
   }
 
-  async #perform<K extends Kind>(job: Job<K>, engine: Engine, secret: string | undefined): Promise<void> {
+  async #perform<K extends Kind>(job: Job<K>, engine: Engine): Promise<void> {
     const handler = this.#deps.handlers[job.kind] as unknown as Handler<K> // the map is total; the index loses K
-    const context = this.#context<K>(job.input, engine, secret)
+    const make = (signal: AbortSignal) => this.#context<K>(job.input, engine, signal)
+    const context = make(this.#turn.signal)
     const begun: Step<K>[] = []
     try {
-      if (this.#operation.attempts > MOST_ATTEMPTS) throw internal(`Gave up after ${MOST_ATTEMPTS} attempts`)
-      for (const [at, step] of handler.steps.entries()) {
-        // Asked when its turn comes: it may depend on what an earlier step found.
-        if (step.when !== undefined && !step.when(context)) continue
-        begun.push(step)
-        await this.#runStep(step, at, handler.steps.length, context)
-      }
-      this.#refuseIfCancelled()
+      await this.#runSteps(handler, context, begun)
       await this.#succeed(handler, context)
     } catch (thrown) {
       this.#leaveIfLost(thrown)
-      if (this.#forward) return this.#endForward(handler, context, toFailure(thrown))
-      const undone = await this.#undo(begun, context)
-      await this.#fail(
-        this.#cancelled ? cancelled('Operation was cancelled', { cause: thrown }) : toFailure(thrown),
-        undone,
-      )
+      if (this.#course.isForward()) return this.#endForward(handler, context, toFailure(thrown))
+      await this.#takeBack(begun, make, thrown)
     }
   }
 
-  async #runStep<K extends Kind>(step: Step<K>, at: number, of: number, context: Context<K>): Promise<void> {
-    this.#refuseIfCancelled()
-    if (this.#notes.has(step.name)) return
-    const { id, kind } = this.#operation
-    this.#step = step.name
-    this.#deps.point(`${kind}.${step.name}.before`)
-    const data = await this.#whenEngineIsBack(() => step.run(context), context)
-    this.#deps.point(`${kind}.${step.name}.after`)
-    if (this.#turn.signal.aborted && !this.#cancelled) throw new Abandoned(id)
-    const note: StepNote = {
-      name: step.name,
-      at: this.#deps.clock.now(),
-      attempt: context.attempt,
-      ...(data === undefined ? {} : { data }),
+  /** `begun` gets every step that has to be undone if this fails. */
+  async #runSteps<K extends Kind>(handler: Handler<K>, context: Context<K>, begun: Step<K>[]): Promise<void> {
+    // The step after the last note may have been cut off anywhere in an earlier turn.
+    this.#again = this.#course.turn > 1
+    for (const [at, step] of handler.steps.entries()) {
+      // Asked when its turn comes: it may depend on what an earlier step found.
+      if (step.when !== undefined && !step.when(context)) continue
+      if (this.#course.has(step.name)) begun.push(step)
+      else {
+        if (this.#again) begun.push(step)
+        this.#refuseToGoOn()
+        if (!this.#again) begun.push(step)
+        await this.#runStep(step, progressOf(step.name, at, handler.steps.length, 100), context)
+        this.#again = false
+      }
     }
-    this.#notes.set(step.name, note)
+    this.#refuseToGoOn()
+  }
+
+  async #runStep<K extends Kind>(
+    step: Step<K>,
+    progress: ReturnType<typeof progressOf>,
+    context: Context<K>,
+  ): Promise<void> {
+    this.#step = step.name
+    await this.#point(`${step.name}.before`)
+    const data = await this.#whenEngineIsBack(() => step.run(context), context)
+    await this.#point(`${step.name}.after`)
+    if (isLost(this.#turn.signal)) throw new Abandoned(this.#operation.id)
     // The last step needs no note: the end follows at once, and running it again is harmless.
-    if (at + 1 < of) await this.#write({ note, progress: progressOf(step.name, at, of, 100), at: note.at })
+    if (progress.step === progress.steps) this.#course.remember(step.name, data)
+    else await this.#course.keep(step.name, data, { progress })
   }
 
   /** An engine that is away is waited for; a step may run again since it finds its own work. */
@@ -141,6 +155,7 @@ class Run {
       } catch (thrown) {
         if (!isFailure(thrown, 'unavailable') || context.signal.aborted) throw thrown
         await this.#deps.engineBack(context.engine, context.signal)
+        this.#again = true
       }
     }
   }
@@ -148,72 +163,90 @@ class Run {
   async #succeed<K extends Kind>(handler: Handler<K>, context: Context<K>): Promise<void> {
     for (let tries = 0; tries < 5; tries++) {
       const outcome = await this.#whenEngineIsBack(() => handler.finish(context), context)
-      this.#deps.point(`${this.#operation.kind}.end.before`)
-      const ended = await this.#end({ state: 'success', err: '', code: '', undone: [], ...this.#told(outcome) })
+      await this.#point('end.before')
+      const ended = await this.#course.end({ ...SUCCESS, ...this.#told(outcome) })
       if (ended === 'ended' || ended === 'final') return
-      if (ended === 'cancelling') {
-        this.#cancelled = true
-        this.#refuseIfCancelled()
-      }
+      this.#refuseToGoOn()
     }
     throw conflict('The record was changed again and again by others')
   }
 
   /** After the point of no return nothing is undone: what a later step could not do is told, and left to the sweeper. */
   async #endForward<K extends Kind>(handler: Handler<K>, context: Context<K>, failure: Failure): Promise<void> {
-    this.#warnings.push(failure.message)
-    const outcome = await handler.finish(context)
-    await this.#end({ state: 'success', err: '', code: '', undone: [], ...this.#told(outcome) })
+    const course = this.#course
+    course.warnings.push(failure.message)
+    try {
+      await this.#succeed(handler, context)
+    } catch (thrown) {
+      this.#leaveIfLost(thrown)
+      this.#deps.onError(thrown, this.#operation.id)
+      await course.end({ ...SUCCESS, ...this.#told({ changes: [] }) })
+    }
   }
 
+  /** That it is being undone is written down first: a later turn must not build on what this one has taken away. */
+  async #takeBack<K extends Kind>(
+    begun: Step<K>[],
+    make: (signal: AbortSignal) => Context<K>,
+    thrown: unknown,
+  ): Promise<void> {
+    const course = this.#course
+    const failure = toFailure(thrown)
+    if (!course.has(UNDO)) {
+      if (failure.code === 'internal') this.#deps.onError(failure.cause ?? failure, this.#operation.id)
+      await course.keep(UNDO, { code: failure.code, message: failure.message })
+    }
+    const watch = watchFence(course, this.#turn.signal)
+    try {
+      await this.#fail(failure, await this.#undo(begun, make(watch.signal)))
+    } finally {
+      watch.close()
+    }
+  }
+
+  /** What an earlier turn has undone is not undone again, but told. */
   async #undo<K extends Kind>(steps: Step<K>[], context: Context<K>): Promise<string[]> {
+    const course = this.#course
     const undone: string[] = []
-    // The turn's signal may be what ended the work; undoing needs calls that still go through.
-    const undoing = { ...context, signal: AbortSignal.timeout(120_000) }
     for (const step of steps.toReversed()) {
       this.#step = step.name
-      this.#deps.point(`${this.#operation.kind}.${step.name}.undo`)
-      try {
-        const sentence = await step.undo?.(undoing)
-        if (sentence !== undefined) undone.push(sentence)
-      } catch (thrown) {
-        this.#leaveIfLost(thrown)
-        this.#warnings.push(`Undoing ${step.name} failed: ${toFailure(thrown).message}`)
+      const name = `${UNDO} ${step.name}`
+      if (step.undo !== undefined && !course.has(name)) {
+        await this.#point(`${step.name}.undo`)
+        const sentence = await this.#undoStep(() => step.undo?.(context), context)
+        await course.keep(name, sentence)
       }
+      const sentence = course.dataOf(name)
+      if (typeof sentence === 'string') undone.push(sentence)
     }
     return undone
   }
 
+  async #undoStep<K extends Kind>(
+    undo: () => Promise<string | undefined> | undefined,
+    context: Context<K>,
+  ): Promise<string | undefined> {
+    try {
+      return await this.#whenEngineIsBack(async () => undo(), context)
+    } catch (thrown) {
+      if (thrown instanceof Abandoned || isLost(context.signal)) throw new Abandoned(this.#operation.id)
+      this.#course.warnings.push(`Undoing ${this.#step} failed: ${toFailure(thrown).message}`)
+      return undefined
+    }
+  }
+
   async #fail(failure: Failure, undone: string[]): Promise<void> {
-    if (failure.code === 'internal') this.#deps.onError(failure.cause ?? failure, this.#operation.id)
-    const state = this.#cancelled ? 'cancelled' : 'failure'
-    await this.#end({
-      state,
-      err: failure.message,
-      code: failure.code,
+    const course = this.#course
+    const isCancelled = course.isCancelled()
+    const told = isCancelled ? cancelled('Operation was cancelled') : failure
+    await course.end({
+      ...NOTHING_DONE,
+      state: isCancelled ? 'cancelled' : 'failure',
+      err: told.message,
+      code: told.code,
       undone,
-      metadata: this.#metadata,
-      changes: [],
-      lifecycle: [],
-      observed: [],
+      metadata: course.metadata(),
     })
-  }
-
-  async #end(ending: Omit<Ending, 'at' | 'warnings'>): Promise<'ended' | 'final' | 'cancelling' | 'changed'> {
-    const ended = await this.#deps.store.end(this.#hold, {
-      ...ending,
-      warnings: this.#warnings,
-      at: this.#deps.clock.now(),
-    })
-    if (ended === 'fenced') throw new Abandoned(this.#hold.id)
-    return ended
-  }
-
-  async #write(note: CourseNote): Promise<void> {
-    const noted = await this.#deps.store.note(this.#hold, note)
-    if (noted === 'fenced') throw new Abandoned(this.#hold.id)
-    if (noted === 'changed') throw conflict('The record was changed by someone else meanwhile')
-    if (noted === 'cancel') this.#cancelled = true
   }
 
   #told(outcome: Outcome): Pick<Ending, 'metadata' | 'changes' | 'lifecycle' | 'observed'> {
@@ -228,67 +261,41 @@ class Run {
     }
   }
 
-  #refuseIfCancelled(): void {
-    if (this.#turn.signal.aborted && this.#turn.signal.reason !== 'cancelled') throw new Abandoned(this.#hold.id)
-    if (this.#turn.signal.aborted) this.#cancelled = true
-    if (this.#cancelled && !this.#forward) throw cancelled('Operation was cancelled')
+  /** Throws where no further step may begin. */
+  #refuseToGoOn(): void {
+    const course = this.#course
+    const { signal } = this.#turn
+    if (isLost(signal)) throw new Abandoned(this.#operation.id)
+    if (signal.aborted) course.cancel()
+    const undoing = course.dataOf(UNDO) as { code: FailureCode; message: string } | undefined // our own note
+    if (undoing !== undefined) throw new Failure(undoing.code, undoing.message)
+    if (course.isCancelled()) throw cancelled('Operation was cancelled')
+    if (this.#operation.attempts > MOST_ATTEMPTS) throw internal(`Gave up after ${MOST_ATTEMPTS} attempts`)
   }
 
   #leaveIfLost(thrown: unknown): void {
     if (thrown instanceof Abandoned) throw thrown
-    if (!this.#turn.signal.aborted) return
-    if (this.#turn.signal.reason !== 'cancelled') throw new Abandoned(this.#hold.id)
-    this.#cancelled = !this.#forward
+    const { signal } = this.#turn
+    if (isLost(signal)) throw new Abandoned(this.#operation.id)
+    if (signal.aborted) this.#course.cancel()
   }
 
-  #context<K extends Kind>(input: Context<K>['input'], engine: Engine, secret: string | undefined): Context<K> {
-    const { records, clock, deployment } = this.#deps
-    const operation = this.#operation
-    return {
-      operation,
+  #point(name: string): Promise<void> | void {
+    return this.#deps.point(`${this.#operation.kind}.${name}`, this.#operation)
+  }
+
+  #context<K extends Kind>(input: Context<K>['input'], engine: Engine, signal: AbortSignal): Context<K> {
+    return createContext<K>({
+      ...this.#deps,
+      operation: this.#operation,
+      course: this.#course,
       input,
       engine,
-      records,
-      clock,
-      deployment,
-      requestor: operation.requestor,
-      signal: this.#turn.signal,
-      attempt: operation.attempts,
-      secret: secret === undefined ? undefined : JSON.parse(secret),
-      note: (step) => this.#notes.get(step)?.data,
-      labels: (about) => ({
-        deployment,
-        role: about.role,
-        uuid: about.uuid,
-        project: about.project,
-        operation: operation.id,
-        step: this.#step,
-        origin: about.origin === undefined ? '' : JSON.stringify(about.origin),
-      }),
-      progress: (text, percent) => this.#show(text, percent),
-      warn: (sentence) => void this.#warnings.push(sentence),
-      tell: (metadata) => {
-        this.#metadata = { ...this.#metadata, ...metadata }
-      },
-      forward: async (changes, observed = []) => {
-        if (this.#forward) return
-        await this.#write({ changes, observed, at: clock.now() })
-        this.#refuseIfCancelled()
-        this.#forward = true
-      },
-    }
+      signal,
+      secret: this.#secret,
+      step: () => this.#step,
+      isAgain: () => this.#again,
+      afterForward: () => this.#refuseToGoOn(),
+    })
   }
-
-  #show(text: string, percent: number): void {
-    const at = this.#deps.clock.now()
-    if (at - this.#shown < 500) return
-    this.#shown = at
-    const progress: Progress = { ...progressOf(this.#step, 0, 1, percent), text }
-    // Progress that does not arrive harms nothing; a lost fence is seen by the next write that matters.
-    void this.#write({ progress, at }).catch(() => undefined)
-  }
-}
-
-function progressOf(name: string, at: number, of: number, percent: number): Progress {
-  return { name, step: at + 1, steps: of, percent: Math.round(((at + percent / 100) / of) * 100) }
 }

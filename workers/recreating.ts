@@ -80,7 +80,9 @@ function stopOld<K extends Kind>(recreation: Recreation<K>): Act<K> {
       )
     },
     undo: async (context) => {
-      await startContainer(context, (await load(context, recreation)).container)
+      const { container } = await load(context, recreation)
+      await startContainer(context, container)
+      if (found(context).paused) await context.engine.containers.pause(container, context.signal)
       return 'Started the instance again'
     },
   }

@@ -16,8 +16,10 @@ export interface Context<K extends Kind> {
   readonly deployment: string
   /** Aborts when the turn ends for any reason: cancelled, lock lost, draining. Every engine call takes it. */
   readonly signal: AbortSignal
-  /** Which attempt this is, from 1. */
+  /** Which turn at the operation this is, from 1; each has a higher number than the one before. */
   readonly attempt: number
+  /** Whether the running step may have begun before: in an earlier turn, or in this one before the engine was away. */
+  readonly again: boolean
   /** What the step of this name left, in this or an earlier attempt. The reader knows the step's type. */
   note(step: string): unknown
   /** Labels for an object made by the step that is running. */

@@ -29,7 +29,7 @@ export async function makeVolumes(context: Context<Kind>, owner: Owner, paths: s
 /** A copy of each volume, for another owner. A copy cut off in an earlier attempt is made anew. */
 export async function copyVolumes(context: Context<Kind>, owner: Owner, from: OwnVolume[]): Promise<OwnVolume[]> {
   const { engine, signal } = context
-  if (context.attempt > 1) await unmakeVolumes(context, owner)
+  if (context.again) await unmakeVolumes(context, owner)
   const copies = await makeVolumes(
     context,
     owner,

@@ -4,6 +4,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { callApi, fieldOf, type ApiAnswer } from '../../src/setup/api-client.ts'
+import type { PointReached } from '../../workers/test-points.ts'
 import { startRedis, type TestRedis } from './redis.ts'
 import { startEngine, type TestEngine } from './engine.ts'
 
@@ -33,6 +34,10 @@ export interface TestProcess {
   kill(signal: NodeJS.Signals): void
   /** Everything it has printed so far. */
   output(): string
+  /** Resolves when all these points (see workers/test-points.ts) hold an operation each. */
+  holds(points: readonly string[]): Promise<void>
+  /** Lets the operation held at this point go on. */
+  letGo(point: string): void
 }
 
 /** LXD's operation, as far as tests look at it. */
@@ -86,14 +91,32 @@ export async function startWindlass(options: TestWindlassOptions = {}): Promise<
     ])
     const { socket } = api
     const call: TestWindlass['call'] = (method, path, body, headers) =>
-      callApi(socket, { method, path, ...(body === undefined ? {} : { body }), ...(headers === undefined ? {} : { headers }) })
+      callApi(socket, {
+        method,
+        path,
+        ...(body === undefined ? {} : { body }),
+        ...(headers === undefined ? {} : { headers }),
+      })
     const ended: TestWindlass['ended'] = async (accepted) => {
       if (accepted.status !== 202) throw new Error(`Expected 202, got ${accepted.status}: ${accepted.text}`)
       const waited = await call('GET', `${String(fieldOf(accepted.body, 'operation'))}/wait?timeout=120`)
       return fieldOf(waited.body, 'metadata') as Operation // the wire's shape is checked by the API's own tests
     }
     const operate: TestWindlass['operate'] = async (...request) => ended(await call(...request))
-    return { redis, engine, socket, dataDir, workers, api, call, operate, ended, startWorker, startApi, [Symbol.asyncDispose]: dispose }
+    return {
+      redis,
+      engine,
+      socket,
+      dataDir,
+      workers,
+      api,
+      call,
+      operate,
+      ended,
+      startWorker,
+      startApi,
+      [Symbol.asyncDispose]: dispose,
+    }
   } catch (error) {
     await dispose()
     throw error
@@ -111,10 +134,34 @@ async function startProcess(command: string, env: Record<string, string>): Promi
   for (const stream of [child.stdout, child.stderr])
     stream?.on('data', (chunk: Buffer) => (output += chunk.toString('utf8')))
   const exited = once(child, 'exit').then(([code]: (number | null)[]) => code ?? null)
+  const held = holding(child)
   const ready = once(child, 'message').then(() => 'ready' as const)
   const outcome = await Promise.race([ready, exited])
   if (outcome !== 'ready') throw new Error(`${command} ended with ${outcome} before it was ready:\n${output}`)
   const { pid } = child
   if (pid === undefined) throw new Error(`${command} has no pid`)
-  return { child, pid, exited, kill: (signal) => void child.kill(signal), output: () => output }
+  return { child, pid, exited, kill: (signal) => void child.kill(signal), output: () => output, ...held }
+}
+
+/** The points at which a worker holds operations, as it tells them. */
+function holding(child: ChildProcess): Pick<TestProcess, 'holds' | 'letGo'> {
+  const held = new Map<string, string>()
+  const changed = new EventTarget()
+  child.on('message', (message: PointReached | { type: 'ready' }) => {
+    if (message.type !== 'point') return
+    held.set(message.point, message.operation)
+    changed.dispatchEvent(new Event('held'))
+  })
+  return {
+    holds: (points) => {
+      const { promise, resolve } = Promise.withResolvers<void>()
+      const look = (): void => {
+        if (points.every((point) => held.has(point))) resolve()
+      }
+      changed.addEventListener('held', look)
+      look()
+      return promise
+    },
+    letGo: (point) => void child.send({ type: 'go', operation: held.get(point) }),
+  }
 }

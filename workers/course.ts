@@ -1,0 +1,82 @@
+/**
+ * What one turn writes about its operation. Everything goes through the fence: a turn that is no longer the
+ * operation's own is told so by the first write and ends there.
+ */
+import type { OperationRecord, StepNote } from '../src/contract/operation-record.ts'
+import { conflict } from '../src/core/failure.ts'
+import type { Clock, CourseNote, Ended, Ending, Hold, OperationStore } from '../src/core/ports.ts'
+
+/** Thrown to leave a turn that is no longer ours. Nothing may be written after it. */
+export class Abandoned extends Error {}
+
+export type Course = ReturnType<typeof createCourse>
+
+export interface CourseDeps {
+  store: OperationStore
+  clock: Clock
+}
+
+export function createCourse({ store, clock }: CourseDeps, hold: Hold, operation: OperationRecord) {
+  const notes = new Map(operation.notes.map((note) => [note.name, note]))
+  const warnings = [...operation.warnings]
+  let { forward, metadata } = operation
+  let cancelled = operation.cancel !== null
+
+  async function write(note: Omit<CourseNote, 'at'>): Promise<void> {
+    const noted = await store.note(hold, { ...note, at: clock.now() })
+    if (noted === 'fenced') throw new Abandoned(hold.id)
+    if (noted === 'changed') throw conflict('The record was changed by someone else meanwhile')
+    if (noted === 'cancel') cancelled = true
+  }
+
+  /** Keeps what a step left for the ones after it and for a later turn. */
+  async function keep(name: string, data: unknown, rest: Pick<CourseNote, 'progress'> = {}): Promise<void> {
+    remember(name, data)
+    const note = notes.get(name)
+    await write({ ...rest, note })
+  }
+
+  /** The same, for this turn only. */
+  function remember(name: string, data: unknown): void {
+    const note: StepNote = { name, at: clock.now(), attempt: turn, ...(data === undefined ? {} : { data }) }
+    notes.set(name, note)
+  }
+
+  /** Writes records; from here on the operation only goes forward. */
+  async function pass(changes: Pick<CourseNote, 'changes' | 'observed'>): Promise<void> {
+    await write(changes)
+    if (!cancelled) forward = true
+  }
+
+  async function end(ending: Omit<Ending, 'at' | 'warnings'>): Promise<Exclude<Ended, 'fenced'>> {
+    const ended = await store.end(hold, { ...ending, warnings, at: clock.now() })
+    if (ended === 'fenced') throw new Abandoned(hold.id)
+    if (ended === 'cancelling') cancelled = true
+    return ended
+  }
+
+  const turn = (hold.epoch - 1) * 1_000_000 + hold.attempt
+  return {
+    /** Which turn at the operation this is, from 1. Unlike the record's attempts it counts those ended by a drain. */
+    turn,
+    warnings,
+    has: (name: string) => notes.has(name),
+    dataOf: (name: string) => notes.get(name)?.data,
+    keep,
+    remember,
+    pass,
+    end,
+    /** Only asks whether the turn is still ours, and whether a cancel came. */
+    check: () => write({}),
+    show: (progress: CourseNote['progress']) => write({ progress }),
+    isForward: () => forward,
+    isCancelled: () => cancelled && !forward,
+    cancel: () => {
+      cancelled = true
+    },
+    metadata: () => metadata,
+    tell: (more: Record<string, unknown>) => {
+      metadata = { ...metadata, ...more }
+    },
+  }
+}
