@@ -57,7 +57,5 @@ export type ErrorAnswer = Static<typeof ErrorAnswer>
 
 /** Metadata of a change that has nothing to tell. */
 export const Nothing = Type.Object({}, { description: 'Always empty.' })
-/** Metadata of a creation. */
-export const Created = Type.Null()
 
 export const Urls = Type.Array(Type.String(), { description: 'URLs of the objects.' })
