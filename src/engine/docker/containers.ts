@@ -1,6 +1,7 @@
 /** Containers, but for what is in them (files.ts), what they say (logs.ts) and what they use (stats.ts). */
 import type { Containers, ContainerSpec, ContainerSummary, EngineInfo, Limits } from '../../core/engine.ts'
 import { conflict, type Failure, internal, timedOut } from '../../core/failure.ts'
+import { removeCgroupFolders } from './cgroup-folders.ts'
 import { CPU_PERIOD, makeContainerBody, makeEndpoint, memoryAndSwap } from './container-body.ts'
 import { refusal, says } from './errors.ts'
 import { isRoleOf, labelFilter } from './labels.ts'
@@ -110,6 +111,7 @@ async function rename(wire: Wire, id: string, name: string, signal?: AbortSignal
 }
 
 async function remove(wire: Wire, id: string, options: { force: boolean }, signal?: AbortSignal): Promise<void> {
+  const payload = await inspectPayload(wire, id, signal)
   const doing = `removing container ${id}`
   const request = { ...change(wire, doing, signal), method: 'DELETE', path: route`/containers/${id}` } as const
   const answer = await wire.ask({ ...request, query: { force: options.force, v: false }, expect: [404, 409] })
@@ -117,6 +119,7 @@ async function remove(wire: Wire, id: string, options: { force: boolean }, signa
     if (!says(answer.words, 'already in progress')) throw refusal(doing, answer.status, answer.words)
     await isOver(wire, id, { condition: 'removed', ms: wire.timeouts.change }, signal)
   }
+  await removeCgroupFolders(text(fields(payload?.HostConfig).CgroupParent))
 }
 
 /** Sends a signal; false where nothing ran. `+` in a signal's name is encoded by the wire. */

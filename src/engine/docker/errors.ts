@@ -2,7 +2,7 @@
  * The one place where an engine's errors become Failures. Statuses differ between versions for the same thing, so a
  * status decides first and a piece of the text second, always by *contains*.
  */
-import { cancelled, Failure, type FailureCode, internal, timedOut, unavailable } from '../../core/failure.ts'
+import { badRequest, cancelled, Failure, type FailureCode, internal, timedOut, unavailable } from '../../core/failure.ts'
 import { fields, text } from './read.ts'
 
 /** Seconds after which asking an engine that was away again makes sense. */
@@ -42,9 +42,14 @@ export interface EngineAddress {
   address: string
 }
 
+/** A bind mount of a path that the engine's host does not have. */
+const MISSING_SOURCE = /bind source path does not exist: (.+)$/s
+
 /** An engine's refusal. `doing` is a gerund with its object: `starting container web`. */
 export function refusal(doing: string, status: number, body: string): Failure {
   const words = engineWords(body) || `status ${status}`
+  const source = MISSING_SOURCE.exec(words)?.[1]
+  if (source !== undefined) return badRequest(`Missing source path "${source}" for disk`)
   return new Failure(codeOf(status, words), `Failed ${doing}: ${words}`)
 }
 

@@ -15,8 +15,14 @@ export interface BootExtras {
   cgroupParent: string | undefined
 }
 
-const CGROUPS = '/sys/fs/cgroup'
+/** Where control groups are, on the host and inside. */
+export const CGROUPS = '/sys/fs/cgroup'
 const PARENT = 'windlass'
+
+/** Whether a container's CgroupParent is a folder that was made for it alone. */
+export function isOwnCgroup(parent: string): boolean {
+  return new RegExp(`^/${PARENT}/[\\w-]+$`).test(parent)
+}
 
 const NONE: BootExtras = {
   capAdd: [],
