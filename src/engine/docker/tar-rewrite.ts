@@ -6,6 +6,7 @@ import { Readable } from 'node:stream'
 import { badRequest } from '../../core/failure.ts'
 
 export interface TarEntry {
+  /** Its bytes, as a latin1 string: not every name is UTF-8. So is the link's target. */
   name: string
   /** Target of a link; '' for what is none. */
   linkname: string
@@ -109,21 +110,21 @@ function* recordsOf(body: Buffer): Generator<{ key: string; record: Buffer }> {
     const length = Number(body.toString('latin1', at, blank))
     if (blank < 0 || !Number.isInteger(length) || length < 5) return
     const bytes = body.subarray(at, at + length)
-    yield { key: bytes.toString('utf8', blank - at + 1, bytes.indexOf(0x3d)), record: bytes }
+    yield { key: bytes.toString('latin1', blank - at + 1, bytes.indexOf(0x3d)), record: bytes }
     at += length
   }
 }
 
 function valueOf(bytes: Buffer | undefined): string | undefined {
-  return bytes?.toString('utf8', bytes.indexOf(0x3d) + 1, bytes.length - 1)
+  return bytes?.toString('latin1', bytes.indexOf(0x3d) + 1, bytes.length - 1)
 }
 
 /** `20 path=…\n`, whose number counts the whole line, itself too. */
 function record(key: string, value: string): Buffer {
-  const rest = Buffer.byteLength(` ${key}=${value}\n`)
+  const rest = ` ${key}=${value}\n`.length
   let length = rest + String(rest).length
   if (String(length).length > String(rest).length) length = rest + String(length).length
-  return Buffer.from(`${length} ${key}=${value}\n`)
+  return Buffer.from(`${length} ${key}=${value}\n`, 'latin1')
 }
 
 function* paxHeader(records: ReadonlyMap<string, Buffer>): Generator<Buffer> {
@@ -162,7 +163,7 @@ function field(header: Buffer, start: number, length: number): string {
 
 function untilNul(bytes: Buffer): string {
   const end = bytes.indexOf(0)
-  return bytes.toString('utf8', 0, end < 0 ? bytes.length : end)
+  return bytes.toString('latin1', 0, end < 0 ? bytes.length : end)
 }
 
 async function heldBody(reader: Reader, size: number): Promise<Buffer> {

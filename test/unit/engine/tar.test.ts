@@ -55,6 +55,16 @@ describe('rewriting', () => {
     expect(read[4]).toMatchObject({ type: 'symlink', linkname: '../out' })
   })
 
+  test('names that are no UTF-8 keep their bytes', async () => {
+    const tar = await tarOf({ name: 'name', body: 'x' })
+    tar[0] = 0xe4
+    tar.fill(0x20, 148, 156)
+    const sum = tar.subarray(0, 512).reduce((total, byte) => total + byte, 0)
+    tar.write(`${sum.toString(8).padStart(6, '0')}\0 `, 148)
+    const out = await buffer(rewriteTar(inPieces(tar, 100), ({ name }) => ({ name: `v/${name}` })))
+    expect(out.includes(Buffer.concat([Buffer.from('path=v/'), Buffer.from([0xe4]), Buffer.from('ame\n')]))).toBe(true)
+  })
+
   test('keeps other extended headers byte for byte', async () => {
     const value = Buffer.from([1, 0, 0, 2, 0xff, 0xfe, 0x0a, 0x3d])
     const line = Buffer.concat([Buffer.from(' SCHILY.xattr.security.capability='), value, Buffer.from('\n')])
