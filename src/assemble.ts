@@ -171,7 +171,7 @@ function assembleServices(deps: Deps, { bus, inventory, records, operations }: R
     warnings,
     instances: { ...createInstances({ views, operations, drafts, leases, room }), create },
     logs: createInstanceLogs({ views, engines, deployment }),
-    snapshots: createSnapshots({ ...common, views, drafts }),
+    snapshots: createSnapshots({ ...common, views, drafts, leases }),
     images: createImages({ ...common, lookup, deployment, uploadLimit, write }),
     aliases: createAliases({ ...common, lookup, write }),
     profiles: createProfiles({ ...common, write, usedBy, effects }),

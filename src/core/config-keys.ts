@@ -208,3 +208,13 @@ export function keepVolatile(before: Config, after: Config): Config {
   const kept = Object.entries(before).filter(([key]) => key.startsWith('volatile.') && after[key] === undefined)
   return { ...Object.fromEntries(kept), ...after }
 }
+
+// What makes an instance itself and no other: a copy that goes back to a snapshot taken over from its source keeps them.
+const IDENTITY = /^volatile\.(uuid|[^.]+\.hwaddr)$/
+
+/** The config of a snapshot for an instance that goes back to it: everything but the instance's identity. */
+export function restoredConfig(now: Config, snapshot: Config): Config {
+  const own = Object.entries(now).filter(([key]) => IDENTITY.test(key))
+  const taken = Object.entries(snapshot).filter(([key]) => !IDENTITY.test(key))
+  return Object.fromEntries([...taken, ...own])
+}

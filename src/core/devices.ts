@@ -128,7 +128,8 @@ export function checkExpandedDevices(expanded: Devices, instance?: string): void
     name,
     ...parseDevice(name, device),
   }))
-  checkRoot(named.filter(({ type }) => type === 'root').length)
+  if (named.filter(({ type }) => type === 'root').length > 1)
+    throw badRequest(`${NO_SINGLE_ROOT} More than one root device found`)
   const paths = named.flatMap((device) => (device.type === 'volume' || device.type === 'host' ? [device.path] : []))
   const path = firstDouble(paths)
   if (path !== undefined) throw badRequest(`Invalid devices: More than one disk device uses the path "${path}"`)
@@ -144,10 +145,14 @@ export function checkExpandedDevices(expanded: Devices, instance?: string): void
   if (port !== undefined) throw badRequest(`Invalid devices: More than one proxy device listens on ${port}`)
 }
 
-function checkRoot(roots: number): void {
-  const text = 'Invalid devices: Failed detecting root disk device:'
-  if (roots === 0) throw badRequest(`${text} No root device could be found`)
-  if (roots > 1) throw badRequest(`${text} More than one root device found`)
+const NO_SINGLE_ROOT = 'Invalid devices: Failed detecting root disk device:'
+
+/** What LXD asks of an instance that is to be made; one that is there may lose the device. Throws bad-request. */
+export function requireRoot(expanded: Devices): void {
+  const hasRoot = Object.entries(effectiveDevices(expanded)).some(
+    ([name, device]) => parseDevice(name, device).type === 'root',
+  )
+  if (!hasRoot) throw badRequest(`${NO_SINGLE_ROOT} No root device could be found`)
 }
 
 function firstDouble(values: string[]): string | undefined {

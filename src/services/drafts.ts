@@ -3,7 +3,7 @@ import type { Config, Devices, Role } from '../contract/common.ts'
 import type { InstanceRecord, LeaseRecord } from '../contract/records.ts'
 import { checkInstanceConfig } from '../core/config-keys.ts'
 import { toContainerSpec } from '../core/container-spec.ts'
-import { checkDevices, checkExpandedDevices } from '../core/devices.ts'
+import { checkDevices, checkExpandedDevices, requireRoot } from '../core/devices.ts'
 import type { Engine, OwnLabels } from '../core/engine.ts'
 import { expandConfig, expandDevices, pickProfiles } from '../core/expand.ts'
 import { notFound } from '../core/failure.ts'
@@ -14,9 +14,21 @@ export type Drafts = ReturnType<typeof createDrafts>
 
 /** The parts of an instance that a user writes. */
 export interface Wanted {
+  name?: string
   config: Config
   devices: Devices
   profiles: string[]
+}
+
+/** What it is for decides LXD's words, and whether a root disk must be there: LXD asks for one only at the creation. */
+export type Purpose = 'create' | 'change'
+
+const WORDS = {
+  create: {
+    prefix: 'Failed creating instance record: ',
+    missing: (profile: string) => `Requested profile "${profile}" doesn't exist`,
+  },
+  change: { prefix: 'Invalid config: ', missing: () => 'Profile not found' },
 }
 
 const NO_LABELS: OwnLabels = {
@@ -31,13 +43,19 @@ const NO_LABELS: OwnLabels = {
 
 export function createDrafts(deps: { records: RecordReader; hosts: Hosts }) {
   /** Config and devices with the profiles' under them; every fault in them is a bad-request with LXD's text. */
-  async function expand(project: string, wanted: Wanted): Promise<{ config: Config; devices: Devices }> {
-    checkInstanceConfig(wanted.config, 'Invalid config: ')
+  async function expand(
+    project: string,
+    wanted: Wanted,
+    purpose: Purpose = 'change',
+  ): Promise<{ config: Config; devices: Devices }> {
+    const words = WORDS[purpose]
+    checkInstanceConfig(wanted.config, words.prefix)
     checkDevices(wanted.devices)
     const { profiles, missing } = pickProfiles(wanted.profiles, await deps.records.list('profile', project))
-    if (missing !== undefined) throw notFound(`Requested profile "${missing}" doesn't exist`)
+    if (missing !== undefined) throw notFound(words.missing(missing))
     const devices = expandDevices(profiles, wanted.devices)
-    checkExpandedDevices(devices)
+    checkExpandedDevices(devices, wanted.name)
+    if (purpose === 'create') requireRoot(devices)
     return { config: expandConfig(profiles, wanted.config), devices }
   }
 

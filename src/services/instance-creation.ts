@@ -3,6 +3,8 @@ import type { InstancesPost } from '../contract/instance.ts'
 import type { OperationRecord } from '../contract/operation-record.ts'
 import type { InstanceRecord, SnapshotRecord } from '../contract/records.ts'
 import { badRequest, notFound, notImplemented } from '../core/failure.ts'
+import { withoutEmpty } from '../core/expand.ts'
+import { limitsOfType } from '../core/instance-type.ts'
 import { parseInstanceName } from '../core/names.ts'
 import type { BusyClaim, Clock, NameClaim, RecordChange, RecordReader } from '../core/ports.ts'
 import type { Kind } from '../operations/catalog.ts'
@@ -47,7 +49,8 @@ export function createInstanceCreation(deps: InstanceCreationDeps) {
     const type = body.source?.type ?? ''
     const verb = SOURCES.get(type)
     if (verb === undefined) throw badRequest(`Unknown source type ${type}`)
-    return verb(caller, project, name, body)
+    const limits = limitsOfType(body.instance_type ?? '')
+    return verb(caller, project, name, { ...body, config: { ...limits, ...withoutEmpty(body.config ?? {}) } })
   }
 
   async function fromImage(
@@ -110,7 +113,8 @@ export function createInstanceCreation(deps: InstanceCreationDeps) {
     const sourceProject = given.project || project
     requireProject(caller, sourceProject)
     const source = await records.find('instance', sourceProject, name)
-    if (source === undefined) throw notFound('Instance not found')
+    if (source === undefined)
+      throw notFound(`Failed to fetch instance "${name}" in project "${sourceProject}": Instance not found`)
     return { source, snapshot: snapshotName === undefined ? undefined : await findSnapshot(source, snapshotName) }
   }
 
@@ -139,7 +143,7 @@ export function createInstanceCreation(deps: InstanceCreationDeps) {
     busy: BusyClaim[],
     rest: (draft: InstanceRecord) => Rest<K>,
   ): Promise<OperationRecord> {
-    const { config, devices } = await deps.drafts.expand(draft.project, draft)
+    const { config, devices } = await deps.drafts.expand(draft.project, draft, 'create')
     await deps.room.check(draft.project, [{ uuid: draft.uuid, name: draft.name, config }])
     const names: NameClaim[] = [{ noun: 'instance', scope: draft.project, name: draft.name }]
     const own: BusyClaim = { key: `instance:${draft.uuid}`, mode: 'own', action: 'create' }

@@ -1,5 +1,11 @@
 /** What can be done with an instance that is there. Reading is in instance-views.ts, creating in instance-creation.ts. */
-import type { InstanceExecPost, InstancePatch, InstancePut, InstanceStatePut } from '../contract/instance.ts'
+import type {
+  InstanceExecPost,
+  InstancePatch,
+  InstancePost,
+  InstancePut,
+  InstanceStatePut,
+} from '../contract/instance.ts'
 import type { OperationRecord } from '../contract/operation-record.ts'
 import type { InstanceRecord } from '../contract/records.ts'
 import { keepVolatile } from '../core/config-keys.ts'
@@ -14,6 +20,7 @@ import { requireRole, type Caller } from './caller.ts'
 import type { Drafts } from './drafts.ts'
 import type { InstanceViews, Where } from './instance-views.ts'
 import { instanceResources, instanceUrl } from './instance-urls.ts'
+import { withAddresses } from './instance-draft.ts'
 import { usesOf, type Leases } from './leases.ts'
 import type { Operations } from './operations.ts'
 import type { ProjectRoom } from './project-room.ts'
@@ -36,7 +43,8 @@ export function createInstances({ views, operations, drafts, leases, room }: Ins
       ...record,
       config: keepVolatile(record.config, withoutEmpty(body.config ?? {})),
       devices: body.devices ?? {},
-      profiles: body.profiles ?? ['default'],
+      // null is how clients write the empty list; one that leaves the field out does not mean to take the network away.
+      profiles: body.profiles === undefined ? record.profiles : (body.profiles ?? []),
       description: body.description ?? '',
       ephemeral: body.ephemeral ?? false,
     })
@@ -65,7 +73,7 @@ export function createInstances({ views, operations, drafts, leases, room }: Ins
     await room.check(next.project, [{ uuid: next.uuid, name: next.name, config }])
     const taken = await leases.take(next, devices)
     await drafts.check(caller.role, next, taken)
-    const submission = on(now, 'instance.update', { instance: now.uuid, next })
+    const submission = on(now, 'instance.update', { instance: now.uuid, next: withAddresses(next, taken) })
     return {
       ...submission,
       busy: [...submission.busy, ...usesOf(taken, 'update')],
@@ -73,15 +81,16 @@ export function createInstances({ views, operations, drafts, leases, room }: Ins
     }
   }
 
-  async function rename(caller: Caller, where: Where, name: string): Promise<OperationRecord> {
+  async function rename(caller: Caller, where: Where, body: InstancePost): Promise<OperationRecord> {
     requireRole(caller, 'operator')
+    refuseMove(body)
+    const name = body.name ?? ''
     const view = await views.get(caller, where)
     parseInstanceName(name)
     checkAction('rename', view.status.status)
     const { record } = view
     return operations.submit(caller, {
       ...on(record, 'instance.rename', { instance: record.uuid, name }),
-      resources: instanceResources(record, { ...record, name }),
       names: [{ noun: 'instance', scope: record.project, name }],
       taken: `Name "${name}" already in use`,
     })
@@ -116,11 +125,11 @@ export function createInstances({ views, operations, drafts, leases, room }: Ins
   async function exec(caller: Caller, where: Where, body: InstanceExecPost): Promise<OperationRecord> {
     requireRole(caller, 'operator')
     const command = body.command ?? []
+    const view = await views.get(caller, where)
+    checkAction('exec', view.status.status)
     if (command.length === 0) throw badRequest('No command given')
     if (body['wait-for-websocket'] === true || body.interactive === true)
       throw notImplemented('Exec over websockets is not served yet; use "record-output" and read the instance\'s logs')
-    const view = await views.get(caller, where)
-    checkAction('exec', view.status.status)
     const { record } = view
     const input: InputOf<'instance.exec'> = {
       instance: record.uuid,
@@ -142,6 +151,14 @@ export function createInstances({ views, operations, drafts, leases, room }: Ins
   }
 
   return { ...views, update, patch, rename, remove, changeState, exec }
+}
+
+/** The same request asks LXD to move an instance to another server, pool or project. */
+function refuseMove({ migration, target, pool, project }: InstancePost): void {
+  if (migration === true || target || pool || project)
+    throw notImplemented(
+      'Moving an instance to another server, storage pool or project is not possible; only renaming is',
+    )
 }
 
 /** An operation on one instance that is there; `own` keeps every other change away until it ends. */

@@ -2,15 +2,17 @@ import type { OperationRecord } from '../contract/operation-record.ts'
 import type { InstanceRecord, SnapshotRecord } from '../contract/records.ts'
 import type { SnapshotsPost } from '../contract/snapshot.ts'
 import { NEVER } from '../contract/common.ts'
+import { restoredConfig } from '../core/config-keys.ts'
 import { checkIfMatch, etagOf } from '../core/etag.ts'
 import { badRequest, notFound } from '../core/failure.ts'
 import { checkAction } from '../core/instance-status.ts'
 import { parseSnapshotName, snapshotNumberedName } from '../core/names.ts'
-import type { Clock, RecordReader } from '../core/ports.ts'
+import type { Clock, RecordChange, RecordReader } from '../core/ports.ts'
 import { requireRole, type Caller } from './caller.ts'
 import type { Drafts } from './drafts.ts'
 import { on } from './instances.ts'
 import { instanceUrl, snapshotResources, snapshotUrl } from './instance-urls.ts'
+import { usesOf, type Leases } from './leases.ts'
 import type { InstanceViews, InstanceView, Where } from './instance-views.ts'
 import type { Operations } from './operations.ts'
 
@@ -19,14 +21,16 @@ export interface SnapshotsDeps {
   views: InstanceViews
   operations: Operations
   drafts: Drafts
+  leases: Leases
   clock: Clock
 }
 
 export type Snapshots = ReturnType<typeof createSnapshots>
 
-const TAKEN = 'Failed creating instance snapshot record: This "instances_snapshots" entry already exists'
+const alreadyExists = (name: string) =>
+  `Failed creating instance snapshot record "${name}": Add snapshot info to the database: This "instances_snapshots" entry already exists`
 
-export function createSnapshots({ views, operations, drafts, clock }: SnapshotsDeps) {
+export function createSnapshots({ views, operations, drafts, leases, clock }: SnapshotsDeps) {
   async function list(caller: Caller, where: Where): Promise<SnapshotRecord[]> {
     return (await views.get(caller, where)).snapshots
   }
@@ -45,14 +49,14 @@ export function createSnapshots({ views, operations, drafts, clock }: SnapshotsD
       ...on(view.record, 'snapshot.create', { instance: view.record.uuid, record }),
       ...about(view.record, record),
       names: [{ noun: 'snapshot', scope: view.record.uuid, name: record.name }],
-      taken: TAKEN,
+      taken: alreadyExists(record.name),
     })
   }
 
   function snapshotOf({ record, config, snapshots }: InstanceView, body: SnapshotsPost): SnapshotRecord {
     const now = new Date(clock.now())
-    const taken = snapshots.map(({ name }) => name)
-    const name = body.name || snapshotNumberedName(config['snapshots.pattern'] ?? '', taken, now)
+    const others = snapshots.map(({ name }) => name)
+    const name = body.name || snapshotNumberedName(config['snapshots.pattern'] ?? '', others, now)
     const { uuid, rev: _rev, name: _name, container: _container, last_used_at: _used, power: _power, ...kept } = record
     return {
       ...kept,
@@ -109,12 +113,24 @@ export function createSnapshots({ views, operations, drafts, clock }: SnapshotsD
     const view = await views.get(caller, where)
     const snapshot = view.snapshots.find((candidate) => candidate.name === own)
     if (snapshot === undefined) throw notFound(`Snapshot ${where.name}/${own} does not exist`)
-    const { config, devices, profiles } = snapshot
-    await drafts.check(caller.role, { ...view.record, config, devices, profiles }, [])
+    const { record } = view
+    const taken = await addressesFor(caller, record, snapshot)
+    const submission = on(record, 'snapshot.restore', { instance: record.uuid, snapshot: snapshot.uuid })
     return operations.submit(caller, {
-      ...on(view.record, 'snapshot.restore', { instance: view.record.uuid, snapshot: snapshot.uuid }),
-      entity: { id: view.record.uuid, name: view.record.name, url: instanceUrl(view.record) },
+      ...submission,
+      entity: { id: record.uuid, name: record.name, url: instanceUrl(record) },
+      busy: [...submission.busy, ...usesOf(taken, 'restore')],
+      changes: taken.map((lease): RecordChange => ({ change: 'put', noun: 'lease', record: lease })),
     })
+  }
+
+  /** Checks what the instance goes back to, and takes addresses for the NICs that it has lost since. */
+  async function addressesFor(caller: Caller, now: InstanceRecord, snapshot: SnapshotRecord) {
+    const { devices, profiles } = snapshot
+    const next = { ...now, config: restoredConfig(now.config, snapshot.config), devices, profiles }
+    const taken = await leases.take(next, (await drafts.expand(now.project, next)).devices)
+    await drafts.check(caller.role, next, taken)
+    return taken
   }
 
   async function find(caller: Caller, where: Where, name: string) {

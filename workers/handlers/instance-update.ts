@@ -1,13 +1,13 @@
 import type { Config } from '../../src/contract/common.ts'
-import type { InstanceRecord, LeaseRecord } from '../../src/contract/records.ts'
+import type { InstanceRecord } from '../../src/contract/records.ts'
 import { changeEffect } from '../../src/core/config-keys.ts'
 import { devicesEffect } from '../../src/core/devices.ts'
-import { effectiveDevices, expandConfig, expandDevices } from '../../src/core/expand.ts'
+import { expandConfig, expandDevices } from '../../src/core/expand.ts'
 import { limitsOf } from '../../src/core/limits.ts'
-import type { RecordChange } from '../../src/core/ports.ts'
 import { containerOf, loadInstance, loadProfiles } from '../containers.ts'
 import { commitInstance, temporaryTag } from '../engine-images.ts'
 import { found, lookStep } from '../freezing.ts'
+import { freeUnused } from '../leases.ts'
 import { recreationSteps } from '../recreating.ts'
 import { observe, type Context, type Handler } from '../steps.ts'
 
@@ -89,11 +89,10 @@ export const instanceUpdate: Handler<'instance.update'> = {
       const record = merged(now, context.input.next)
       return { changes: [{ change: 'put', noun: 'instance', record }], observed }
     }
-    const freed = await unusedLeases(context, now)
     const how = found(context).running ? 'restarted' : 'recreated'
     context.warn(`The change needed a new container: the instance was ${how} with its files and addresses kept`)
     return {
-      changes: freed.length === 0 ? [] : withoutLeases(now, freed),
+      changes: await freeUnused(context, now),
       observed: [...observed, { member: context.engine.member, container: oldContainer(context), summary: undefined }],
     }
   },
@@ -125,29 +124,4 @@ async function expandedBefore(context: Updating, now: InstanceRecord) {
 async function applyLimits(context: Updating, container: string, config: Config): Promise<void> {
   const host = await context.engine.info(context.signal)
   await context.engine.containers.updateLimits(container, limitsOf(config, host), context.signal)
-}
-
-/** Addresses of NICs that are gone, or that are on another network now. */
-async function unusedLeases(context: Updating, instance: InstanceRecord): Promise<LeaseRecord[]> {
-  const [profiles, networks] = await Promise.all([loadProfiles(context, instance), context.records.list('network')])
-  const devices = effectiveDevices(expandDevices(profiles, instance.devices))
-  const held = await Promise.all(
-    networks.map(async ({ uuid, name }) => {
-      const isUsed = ({ device }: LeaseRecord) =>
-        devices[device]?.['type'] === 'nic' && (devices[device]['network'] || devices[device]['parent']) === name
-      const leases = await context.records.list('lease', uuid)
-      return leases.filter((lease) => lease.instance === instance.uuid && !isUsed(lease))
-    }),
-  )
-  return held.flat()
-}
-
-/** A NIC's MAC goes with its address: whoever gets the address next has the same one. */
-function withoutLeases(now: InstanceRecord, leases: LeaseRecord[]): RecordChange[] {
-  const gone = new Set(leases.map(({ device }) => `volatile.${device}.hwaddr`))
-  const config = Object.fromEntries(Object.entries(now.config).filter(([key]) => !gone.has(key)))
-  return [
-    { change: 'put', noun: 'instance', record: { ...now, config } },
-    ...leases.map(({ uuid, rev }): RecordChange => ({ change: 'remove', noun: 'lease', uuid, rev })),
-  ]
 }

@@ -1,6 +1,8 @@
 import type { InstanceRecord } from '../../src/contract/records.ts'
+import { restoredConfig } from '../../src/core/config-keys.ts'
 import { loadInstance, loadSnapshot } from '../containers.ts'
 import { lookStep } from '../freezing.ts'
+import { freeUnused, macsOf } from '../leases.ts'
 import { recreationSteps } from '../recreating.ts'
 import type { Context, Handler } from '../steps.ts'
 import { copyVolumes, unmakeVolumes } from '../volumes.ts'
@@ -13,7 +15,8 @@ const steps = recreationSteps<'snapshot.restore'>({
   next: async (context, now) => {
     const snapshot = await loadSnapshot(context, context.input.snapshot)
     const volumes = context.note('volumes') as InstanceRecord['volumes'] // the step's own note
-    const { config, devices, profiles, ephemeral, description, boot, image } = snapshot
+    const { devices, profiles, ephemeral, description, boot, image } = snapshot
+    const config = { ...(await macsOf(context, now)), ...restoredConfig(now.config, snapshot.config) }
     return { ...now, config, devices, profiles, ephemeral, description, boot, image, volumes }
   },
 })
@@ -42,8 +45,8 @@ export const snapshotRestore: Handler<'snapshot.restore'> = {
     const { member } = context.engine
     const { old } = context.note('container') as { old: string } // the step's own note
     return {
-      changes: [],
-      context: { snapshot: snapshot?.name ?? '' },
+      changes: await freeUnused(context, instance),
+      context: { snapshot: snapshot === undefined ? '' : `${instance.name}/${snapshot.name}` },
       source: context.operation.entity.url,
       observed: [{ member, container: old, summary: undefined }, ...(await seen(context, instance))],
     }

@@ -2,7 +2,15 @@
  * The one place where an engine's errors become Failures. Statuses differ between versions for the same thing, so a
  * status decides first and a piece of the text second, always by *contains*.
  */
-import { badRequest, cancelled, Failure, type FailureCode, internal, timedOut, unavailable } from '../../core/failure.ts'
+import {
+  badRequest,
+  cancelled,
+  Failure,
+  type FailureCode,
+  internal,
+  timedOut,
+  unavailable,
+} from '../../core/failure.ts'
 import { fields, text } from './read.ts'
 
 /** Seconds after which asking an engine that was away again makes sense. */

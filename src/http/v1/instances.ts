@@ -137,7 +137,7 @@ function writeRoutes(app: App, { instances, snapshots, operations }: InstanceRou
     response: ACCEPTED,
   }
   app.post(`/1.0/${root}/:name`, { schema: rename }, async (request, reply) => {
-    const operation = await instances.rename(callerOf(request), whereOf(request), request.body.name ?? '')
+    const operation = await instances.rename(callerOf(request), whereOf(request), request.body)
     return accepted(request, reply, operations, operation)
   })
 

@@ -125,3 +125,19 @@ test('volatile keys survive a PUT without them', () => {
     'volatile.eth0.hwaddr': 'n',
   })
 })
+
+test('an instance that goes back to a snapshot stays itself', () => {
+  const now = { 'volatile.uuid': 'me', 'volatile.eth0.hwaddr': '02:42:0a:00:00:02', 'user.a': 'now' }
+  const snapshot = {
+    'volatile.uuid': 'my-source',
+    'volatile.eth0.hwaddr': '02:42:0a:00:00:09',
+    'volatile.base_image': 'f00',
+    'user.b': 'then',
+  }
+  expect(keys.restoredConfig(now, snapshot)).toEqual({
+    'volatile.uuid': 'me',
+    'volatile.eth0.hwaddr': '02:42:0a:00:00:02',
+    'volatile.base_image': 'f00',
+    'user.b': 'then',
+  })
+})

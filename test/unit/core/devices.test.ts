@@ -1,5 +1,11 @@
 import { describe, expect, test } from 'vitest'
-import { checkDevices, checkExpandedDevices, devicesEffect, parseDevice } from '../../../src/core/devices.ts'
+import {
+  checkDevices,
+  checkExpandedDevices,
+  devicesEffect,
+  parseDevice,
+  requireRoot,
+} from '../../../src/core/devices.ts'
 import { effectiveDevices, expandConfig, expandDevices } from '../../../src/core/expand.ts'
 
 const root = { type: 'disk', path: '/', pool: 'default' }
@@ -98,7 +104,6 @@ describe('together', () => {
   })
 
   test.each([
-    [{ eth0 }, 'Invalid devices: Failed detecting root disk device: No root device could be found'],
     [{ root, eth0: { type: 'none' }, other: root }, 'More than one root device found'],
     [{ root, a: { type: 'disk', source: '/a', path: '/x' }, b: { type: 'disk', source: '/b', path: '/x' } }, '"/x"'],
     [
@@ -116,6 +121,15 @@ describe('together', () => {
   ])('%j is refused', (devices, text) => {
     expect(() => checkExpandedDevices(devices, 'c1')).toThrow(text)
   })
+})
+
+test('only what is to be made must have a root disk', () => {
+  expect(() => checkExpandedDevices({ eth0 }, 'c1')).not.toThrow()
+  expect(() => requireRoot({ root, eth0 })).not.toThrow()
+  for (const devices of [{ eth0 }, { eth0, root: { type: 'none' } }])
+    expect(() => requireRoot(devices)).toThrow(
+      'Invalid devices: Failed detecting root disk device: No root device could be found',
+    )
 })
 
 describe('whether a change needs a new container', () => {

@@ -3,6 +3,7 @@ import { engineArchitecture, lxdArchitecture, runnableArchitectures } from '../.
 import { checkIfMatch, etagOf } from '../../../src/core/etag.ts'
 import { execDirectory, execEnvironment } from '../../../src/core/exec-environment.ts'
 import { imageConfig, imagePropertiesOf, parseImageProperties } from '../../../src/core/image-properties.ts'
+import { limitsOfType } from '../../../src/core/instance-type.ts'
 import { isFinal, operationStatus, statesOf } from '../../../src/core/operation-states.ts'
 
 test('architectures have two names', () => {
@@ -103,5 +104,20 @@ describe('operation states', () => {
     expect(statesOf('Success')).toEqual(['success'])
     expect(statesOf('cancelling')).toEqual(['pending', 'running'])
     expect(statesOf('nosuch')).toBeUndefined()
+  })
+})
+
+describe('sizes in words', () => {
+  test.each([
+    ['', {}],
+    ['c1-m1', { 'limits.cpu': '1', 'limits.memory': '1024MB' }],
+    ['m0.5-c1.5', { 'limits.cpu': '2', 'limits.cpu.allowance': '75%', 'limits.memory': '512MB' }],
+    ['c2', { 'limits.cpu': '2' }],
+  ])('%s', (name, limits) => {
+    expect(limitsOfType(name)).toEqual(limits)
+  })
+
+  test.each(['t2.micro', 'c1-', 'c-m1', 'c1-x2', 'aws:t2.micro'])('%s is none', (name) => {
+    expect(() => limitsOfType(name)).toThrow(`Provided instance type doesn't exist: ${name}`)
   })
 })
