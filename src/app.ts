@@ -10,6 +10,7 @@ import { answerClientError, answerFailure } from './http/errors.ts'
 import { guard, type Freshness } from './http/gate.ts'
 import { honourIdempotencyKeys } from './http/idempotency.ts'
 import { describeApi, serveDocuments } from './http/openapi.ts'
+import { sendPlainJson } from './http/plain-json.ts'
 import { answerUnknown } from './http/unknown.ts'
 import { aliasRoutes } from './http/v1/aliases.ts'
 import { eventRoutes } from './http/v1/events.ts'
@@ -76,6 +77,7 @@ export function buildApp({ services, options }: { services: Services; options: A
   app.setSerializerCompiler(() => JSON.stringify)
   app.setErrorHandler(answerFailure)
   answerUnknown(app)
+  sendPlainJson(app)
   app.register(helmet, HEADERS)
   app.register(websocket, { options: { maxPayload: JSON_LIMIT } })
   describeApi(app, options.version)

@@ -17,7 +17,6 @@ export const API_EXTENSIONS = [
   'resources',
   'storage_api_volume_rename',
   'network_leases',
-  'storage_api_local_volume_handling',
   'operation_description',
   'event_lifecycle',
   'network_state',
