@@ -11,6 +11,7 @@ import { createAliases } from './services/aliases.ts'
 import { createDrafts, createHosts } from './services/drafts.ts'
 import { createEvents } from './services/events.ts'
 import { createFirstStart } from './services/first-start.ts'
+import { createForeign } from './services/foreign.ts'
 import { readHostNetworks } from './services/host-networks.ts'
 import { createImageLookup } from './services/image-lookup.ts'
 import { createImages } from './services/images.ts'
@@ -150,6 +151,7 @@ function assembleServices(deps: Deps, { bus, inventory, records, operations }: R
   const hosts = createHosts(engines)
   const drafts = createDrafts({ records, hosts })
   const lookup = createImageLookup({ ...common, architecture })
+  const foreign = createForeign({ engines })
   const views = createInstanceViews({ records, inventory, sampler: createSampler({ engines, clock }) })
   const { create } = createInstanceCreation({ ...common, images: lookup, leases, drafts, architecture, room })
   const effects = createProfileEffects({ ...common, leases, room, hosts })
@@ -169,8 +171,11 @@ function assembleServices(deps: Deps, { bus, inventory, records, operations }: R
     }),
     tokens: createTokens({ records, clock }),
     warnings,
-    instances: { ...createInstances({ views, operations, drafts, leases, room }), create },
-    logs: createInstanceLogs({ views, engines, deployment }),
+    instances: {
+      ...createInstances({ views, operations, drafts, leases, room, foreign }),
+      create,
+    },
+    logs: createInstanceLogs({ views, engines, foreign, deployment }),
     snapshots: createSnapshots({ ...common, views, drafts, leases }),
     images: createImages({ ...common, lookup, deployment, uploadLimit, write }),
     aliases: createAliases({ ...common, lookup, write }),

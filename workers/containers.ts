@@ -5,16 +5,32 @@ import { toContainerSpec } from '../src/core/container-spec.ts'
 import { checkPolicy } from '../src/core/policy.ts'
 import type { ContainerDetail, ContainerSpec, ImageDetail } from '../src/core/engine.ts'
 import { conflict, internal, notFound } from '../src/core/failure.ts'
+import { checkForeign, foreignRecord, isForeign, isShownAsForeign } from '../src/core/foreign.ts'
 import { dockerName } from '../src/core/names.ts'
+import type { RecordChange } from '../src/core/ports.ts'
 import type { Kind } from '../src/operations/catalog.ts'
 import type { Context } from './steps.ts'
 
 type AnyContext = Context<Kind>
 
 export async function loadInstance(context: AnyContext, uuid: string): Promise<InstanceRecord> {
-  const instance = await context.records.get('instance', uuid)
+  const instance = (await context.records.get('instance', uuid)) ?? (await foreignInstance(context, uuid))
   if (instance === undefined) throw notFound('Instance not found')
   return instance
+}
+
+/** A container made by others goes by the engine's id; the role that asked is checked on what it is now. */
+async function foreignInstance(context: AnyContext, id: string): Promise<InstanceRecord | undefined> {
+  if (!/^[0-9a-f]{64}$/.test(id)) return undefined
+  const detail = await context.engine.containers.inspect(id, context.signal)
+  if (detail === undefined || !isShownAsForeign(detail)) return undefined
+  checkForeign(context.operation.role, detail)
+  return foreignRecord(context.engine.member, detail)
+}
+
+/** The record as it is to become; of a container made by others there is none. */
+export function putInstance(record: InstanceRecord): RecordChange[] {
+  return isForeign(record) ? [] : [{ change: 'put', noun: 'instance', record }]
 }
 
 export async function loadSnapshot(context: AnyContext, uuid: string): Promise<SnapshotRecord> {

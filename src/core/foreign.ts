@@ -1,7 +1,47 @@
 /** Containers made by others, shown in the project `docker`. */
-import type { Role } from '../contract/common.ts'
-import type { ContainerDetail } from './engine.ts'
+import { NEVER, type Role } from '../contract/common.ts'
+import type { InstanceRecord } from '../contract/records.ts'
+import type { ContainerDetail, ContainerSummary } from './engine.ts'
 import { forbidden } from './failure.ts'
+import { RESERVED_PROJECT } from './names.ts'
+
+/** Labels by which our own services (docker-compose.yml) are known; they are never shown. */
+const SERVICE_LABEL = 'windlass.service'
+
+/** Whether a container belongs into the project `docker`: not ours, and not one of our services. */
+export function isShownAsForeign({ own, labels }: Pick<ContainerSummary, 'own' | 'labels'>): boolean {
+  return own === undefined && labels[SERVICE_LABEL] === undefined
+}
+
+export function isForeign({ project }: { project: string }): boolean {
+  return project === RESERVED_PROJECT
+}
+
+/** A container made by others in the form of an instance: its uuid is the engine's id, its name the engine's name. */
+export function foreignRecord(member: string, container: ContainerSummary): InstanceRecord {
+  return {
+    v: 1,
+    rev: 0,
+    uuid: container.id,
+    project: RESERVED_PROJECT,
+    name: container.name,
+    member,
+    container: container.id,
+    image: '',
+    engineImage: container.imageId,
+    boot: 'application',
+    architecture: '',
+    description: container.image,
+    config: {},
+    devices: {},
+    profiles: [],
+    ephemeral: false,
+    created_at: new Date(container.created).toISOString(),
+    last_used_at: NEVER,
+    power: container.status === 'running' ? 'running' : 'stopped',
+    volumes: [],
+  }
+}
 
 /** What the engine gives every container. */
 const USUAL = [
@@ -57,6 +97,6 @@ const SOCKET = /\.sock(:|$)/
 export function foreignRefusal(name: string): Error {
   return forbidden(
     `"${name}" was made by others. It can be read, started, stopped, executed in and its logs read; ` +
-      `to manage it, adopt it: POST /1.0/instances/${name}?project=docker with {"migration": true, "project": "default"}`,
+      `to manage one like it, publish its image and create an instance from that`,
   )
 }

@@ -4,11 +4,13 @@ import type { Engine } from '../core/engine.ts'
 import { badRequest, notFound, unavailable } from '../core/failure.ts'
 import { KEPT_FILE, outputLog, parseOutputLog } from '../core/kept-files.ts'
 import { requireRole, type Caller } from './caller.ts'
+import type { Foreign } from './foreign.ts'
 import type { InstanceViews, Where } from './instance-views.ts'
 
 export interface InstanceLogsDeps {
   views: Pick<InstanceViews, 'get'>
   engines: ReadonlyMap<string, Engine>
+  foreign: Foreign
   deployment: string
 }
 
@@ -26,7 +28,7 @@ const CONSOLE = ['console.log', 'lxc.log']
 /** Lines of the console that are shown. */
 const TAIL = 10_000
 
-export function createInstanceLogs({ views, engines, deployment }: InstanceLogsDeps) {
+export function createInstanceLogs({ views, engines, foreign, deployment }: InstanceLogsDeps) {
   /** Names of the logs. */
   async function list(caller: Caller, where: Where): Promise<string[]> {
     const { record, engine } = await find(caller, where)
@@ -40,6 +42,7 @@ export function createInstanceLogs({ views, engines, deployment }: InstanceLogsD
 
   async function read(caller: Caller, where: Where, name: string, signal?: AbortSignal): Promise<InstanceLog> {
     const { record, engine } = await find(caller, where)
+    await foreign.check(caller, record)
     if (CONSOLE.includes(name))
       return { size: undefined, content: await engine.containers.logs(record.container, { tail: TAIL }, signal) }
     const volume = await outputOf(engine, record.uuid, name)

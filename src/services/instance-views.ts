@@ -4,7 +4,9 @@ import type { InstanceState } from '../contract/instance.ts'
 import type { InstanceRecord, ProfileRecord, SnapshotRecord } from '../contract/records.ts'
 import { expandConfig, expandDevices, pickProfiles } from '../core/expand.ts'
 import { notFound } from '../core/failure.ts'
+import { foreignRecord, isShownAsForeign } from '../core/foreign.ts'
 import { instanceStatus, type InstanceStatus } from '../core/instance-status.ts'
+import { RESERVED_PROJECT } from '../core/names.ts'
 import type { RecordReader } from '../core/ports.ts'
 import { mayEnter, requireProject, type Caller } from './caller.ts'
 import type { Inventory } from './inventory.ts'
@@ -43,13 +45,32 @@ export function createInstanceViews({ records, inventory, sampler }: InstanceVie
     ])
     const byInstance = Map.groupBy(snapshots, (snapshot) => snapshot.instance)
     const byProject = Map.groupBy(profiles, (profile) => profile.project)
-    return instances
+    const own = instances
       .filter((record) => mayEnter(caller, record.project))
       .map((record) => toView(record, byProject.get(record.project) ?? [], byInstance.get(record.uuid) ?? []))
+    return project === undefined || project === RESERVED_PROJECT ? [...own, ...foreign(caller)] : own
+  }
+
+  /** Containers made by others, for those who may enter the project `docker`. */
+  function foreign(caller: Caller): InstanceView[] {
+    if (!mayEnter(caller, RESERVED_PROJECT)) return []
+    return inventory.members.flatMap((member) =>
+      inventory
+        .containers(member)
+        .filter(isShownAsForeign)
+        .map((container) => toView(foreignRecord(member, container), [], [])),
+    )
+  }
+
+  async function getForeign(caller: Caller, name: string): Promise<InstanceView> {
+    const found = foreign(caller).find(({ record }) => record.name === name || record.uuid === name)
+    if (found === undefined) throw notFound('Instance not found')
+    return found
   }
 
   async function get(caller: Caller, where: Where): Promise<InstanceView> {
     requireProject(caller, where.project)
+    if (where.project === RESERVED_PROJECT) return getForeign(caller, where.name)
     const record = await records.find('instance', where.project, where.name)
     if (record === undefined) throw notFound('Instance not found')
     const [profiles, snapshots] = await Promise.all([

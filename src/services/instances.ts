@@ -12,13 +12,15 @@ import { keepVolatile } from '../core/config-keys.ts'
 import { checkIfMatch, etagOf } from '../core/etag.ts'
 import { withoutEmpty } from '../core/expand.ts'
 import { badRequest, notImplemented } from '../core/failure.ts'
+import { foreignRefusal, isForeign } from '../core/foreign.ts'
 import { checkAction, checkProtection, parseStateAction } from '../core/instance-status.ts'
 import { parseInstanceName } from '../core/names.ts'
 import type { BusyClaim, RecordChange } from '../core/ports.ts'
 import { CATALOG, type InputOf, type Kind } from '../operations/catalog.ts'
 import { requireRole, type Caller } from './caller.ts'
 import type { Drafts } from './drafts.ts'
-import type { InstanceViews, Where } from './instance-views.ts'
+import type { Foreign } from './foreign.ts'
+import type { InstanceView, InstanceViews, Where } from './instance-views.ts'
 import { instanceResources, instanceUrl } from './instance-urls.ts'
 import { withAddresses } from './instance-draft.ts'
 import { usesOf, type Leases } from './leases.ts'
@@ -31,11 +33,12 @@ export interface InstancesDeps {
   drafts: Drafts
   leases: Leases
   room: ProjectRoom
+  foreign: Foreign
 }
 
 export type Instances = ReturnType<typeof createInstances>
 
-export function createInstances({ views, operations, drafts, leases, room }: InstancesDeps) {
+export function createInstances({ views, operations, drafts, leases, room, foreign }: InstancesDeps) {
   /** `PUT`: the whole writable side. What LXD guards (volatile keys) stays when the client leaves it out. */
   async function update(caller: Caller, where: Where, body: InstancePut, ifMatch?: string): Promise<OperationRecord> {
     const { record } = await writable(caller, where, ifMatch)
@@ -87,6 +90,7 @@ export function createInstances({ views, operations, drafts, leases, room }: Ins
     const name = body.name ?? ''
     const view = await views.get(caller, where)
     parseInstanceName(name)
+    requireOwn(view)
     checkAction('rename', view.status.status)
     const { record } = view
     return operations.submit(caller, {
@@ -99,6 +103,7 @@ export function createInstances({ views, operations, drafts, leases, room }: Ins
   async function remove(caller: Caller, where: Where): Promise<OperationRecord> {
     requireRole(caller, 'operator')
     const view = await views.get(caller, where)
+    requireOwn(view)
     checkAction('delete', view.status.status)
     checkProtection(view.config)
     return operations.submit(caller, on(view.record, 'instance.delete', { instance: view.record.uuid }))
@@ -110,6 +115,8 @@ export function createInstances({ views, operations, drafts, leases, room }: Ins
     const action = parseStateAction(body.action ?? '')
     if (body.stateful === true) throw badRequest('Stateful stop is not possible on Docker Engine')
     const view = await views.get(caller, where)
+    if (action !== 'start' && action !== 'stop') requireOwn(view)
+    await foreign.check(caller, view.record)
     checkAction(action, view.status.status)
     const { record } = view
     const target = { instance: record.uuid }
@@ -126,6 +133,7 @@ export function createInstances({ views, operations, drafts, leases, room }: Ins
     requireRole(caller, 'operator')
     const command = body.command ?? []
     const view = await views.get(caller, where)
+    await foreign.check(caller, view.record)
     checkAction('exec', view.status.status)
     if (command.length === 0) throw badRequest('No command given')
     if (body['wait-for-websocket'] === true || body.interactive === true)
@@ -146,6 +154,7 @@ export function createInstances({ views, operations, drafts, leases, room }: Ins
   async function writable(caller: Caller, where: Where, ifMatch: string | undefined) {
     requireRole(caller, 'operator')
     const view = await views.get(caller, where)
+    requireOwn(view)
     checkIfMatch(ifMatch, etagOf(view.record.uuid, view.record.rev))
     return view
   }
@@ -159,6 +168,11 @@ function refuseMove({ migration, target, pool, project }: InstancePost): void {
     throw notImplemented(
       'Moving an instance to another server, storage pool or project is not possible; only renaming is',
     )
+}
+
+/** A container made by others is not ours to change. */
+export function requireOwn({ record }: InstanceView): void {
+  if (isForeign(record)) throw foreignRefusal(record.name)
 }
 
 /** An operation on one instance that is there; `own` keeps every other change away until it ends. */

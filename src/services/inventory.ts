@@ -3,6 +3,7 @@ import type { ContainerSummary, Engine } from '../core/engine.ts'
 import type { Clock, Observed } from '../core/ports.ts'
 
 export interface Inventory {
+  readonly members: string[]
   container(member: string, id: string): ContainerSummary | undefined
   containers(member: string): ContainerSummary[]
   /** Whether the engine answers, and since when not. */
@@ -38,6 +39,7 @@ export function createInventory(deps: InventoryDeps): Inventory {
   )
   const settled = Promise.all([...members.values()].map((member) => member.first)).then(() => undefined)
   return {
+    members: [...members.keys()],
     container: (member, id) => members.get(member)?.entries.get(id)?.summary,
     containers: (member) => members.get(member)?.all() ?? [],
     member: (member) => members.get(member)?.reach ?? { online: false, since: 0 },

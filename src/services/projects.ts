@@ -5,7 +5,7 @@ import type { ProjectPatch, ProjectPut, ProjectsPost, ProjectState } from '../co
 import type { ProfileRecord, ProjectRecord } from '../contract/records.ts'
 import { checkIfMatch, etagOf } from '../core/etag.ts'
 import { badRequest, forbidden, notFound } from '../core/failure.ts'
-import { parseProjectName } from '../core/names.ts'
+import { parseProjectName, RESERVED_PROJECT } from '../core/names.ts'
 import type { Clock, RecordChange, RecordReader } from '../core/ports.ts'
 import { mayEnter, requireProject, requireRole, type Caller } from './caller.ts'
 import { instanceUrl } from './instance-urls.ts'
@@ -36,17 +36,26 @@ export type Projects = ReturnType<typeof createProjects>
 
 const DEFAULT = 'default'
 
+/** Where the containers made by others are shown; no record, and never changed. */
+const OTHERS = makeProject({
+  uuid: RESERVED_PROJECT,
+  name: RESERVED_PROJECT,
+  description: 'Containers made by others on this Docker Engine: read, start, stop, exec and logs',
+  config: {},
+})
+
 export function createProjects(deps: ProjectsDeps) {
   const { records, write, room, clock } = deps
 
   /** Those the caller may enter. */
   async function list(caller: Caller): Promise<ProjectView[]> {
-    const projects = (await records.list('project')).filter(({ name }) => mayEnter(caller, name))
+    const projects = [...(await records.list('project')), OTHERS].filter(({ name }) => mayEnter(caller, name))
     return Promise.all(projects.map(toView))
   }
 
   async function get(caller: Caller, name: string): Promise<ProjectView> {
-    return toView(await load(caller, name))
+    requireProject(caller, name)
+    return toView(name === OTHERS.name ? OTHERS : await load(caller, name))
   }
 
   /** Makes the project together with its profile `default`, which has no devices, as in LXD. */

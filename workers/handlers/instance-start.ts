@@ -1,4 +1,4 @@
-import { containerOf, loadInstance, startContainer } from '../containers.ts'
+import { containerOf, loadInstance, putInstance, startContainer } from '../containers.ts'
 import { observe, type Handler } from '../steps.ts'
 
 /** Starts the container; one that exits at once for lack of its program is a failure that says so. */
@@ -23,7 +23,7 @@ export const instanceStart: Handler<'instance.start'> = {
     const last_used_at = new Date(context.clock.now()).toISOString()
     const record = { ...instance, power: 'running' as const, last_used_at }
     return {
-      changes: [{ change: 'put', noun: 'instance', record }],
+      changes: putInstance(record),
       observed: [observe(context.engine.member, detail)],
     }
   },

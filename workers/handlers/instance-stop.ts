@@ -1,4 +1,4 @@
-import { containerOf, loadInstance } from '../containers.ts'
+import { containerOf, loadInstance, putInstance } from '../containers.ts'
 import { removalOf, removeInstance } from '../removing.ts'
 import { observe, vanished, type Handler } from '../steps.ts'
 import { stopContainer } from '../stopping.ts'
@@ -30,6 +30,6 @@ export const instanceStop: Handler<'instance.stop'> = {
     }
     const detail = await containerOf(context, instance)
     const record = { ...instance, power: 'stopped' as const }
-    return { action, changes: [{ change: 'put', noun: 'instance', record }], observed: [observe(member, detail)] }
+    return { action, changes: putInstance(record), observed: [observe(member, detail)] }
   },
 }

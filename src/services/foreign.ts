@@ -1,0 +1,24 @@
+/** What a role may do with a container made by others is decided on what the engine says it is. */
+import type { InstanceRecord } from '../contract/records.ts'
+import type { Engine } from '../core/engine.ts'
+import { notFound, unavailable } from '../core/failure.ts'
+import { checkForeign, isForeign } from '../core/foreign.ts'
+import type { Caller } from './caller.ts'
+
+export interface Foreign {
+  /** Throws forbidden where the caller may not start, stop or run in it, or read its logs. Nothing to say of our own. */
+  check(caller: Caller, record: InstanceRecord): Promise<void>
+}
+
+export function createForeign({ engines }: { engines: ReadonlyMap<string, Engine> }): Foreign {
+  return {
+    check: async (caller, record) => {
+      if (!isForeign(record)) return
+      const engine = engines.get(record.member)
+      if (engine === undefined) throw unavailable(`No engine serves member ${record.member}`)
+      const detail = await engine.containers.inspect(record.container)
+      if (detail === undefined) throw notFound('Instance not found')
+      checkForeign(caller.role, detail)
+    },
+  }
+}
