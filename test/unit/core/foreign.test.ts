@@ -34,9 +34,9 @@ test('a viewer may not', () => {
   expect(() => checkForeign('viewer', plain)).toThrow('viewer')
 })
 
-test('everything else tells how to adopt it', () => {
+test('everything else tells what can be done', () => {
   expect(foreignRefusal('web')).toMatchObject({
     code: 'forbidden',
-    message: expect.stringContaining('/1.0/instances/web'),
+    message: expect.stringContaining('"web" was made by others'),
   })
 })
