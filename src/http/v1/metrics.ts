@@ -1,5 +1,5 @@
 /** Prometheus metrics: LXD's names for instances, our own for the queue and the operations. */
-import { collectDefaultMetrics, Gauge, Registry } from 'prom-client'
+import { collectDefaultMetrics, Counter, Gauge, Registry } from 'prom-client'
 import type { InstanceState } from '../../contract/instance.ts'
 import type { Caller } from '../../services/caller.ts'
 import type { Instances } from '../../services/instances.ts'
@@ -44,9 +44,9 @@ export function metricRoutes(app: App, { server, instances }: MetricsDeps): void
   })
 }
 
-/** Of all instances the caller may see; figures are at most ten seconds old. */
+/** Of all instances the caller may see and that run, as in LXD; figures are at most ten seconds old. */
 async function measure(instances: MetricsDeps['instances'], caller: Caller): Promise<Measured[]> {
-  const views = await instances.list(caller, undefined)
+  const views = (await instances.list(caller, undefined)).filter(({ status }) => status.code !== 102)
   const states = await instances.states(views)
   return views.flatMap(({ record: { uuid, name, project } }) => {
     const state = states.get(uuid)
@@ -64,10 +64,13 @@ function put(
   { labels = {}, value }: { labels?: Labels; value: number },
 ) {
   const known = registry.getSingleMetric(name)
-  const labelNames = Object.keys(labels)
-  const gauge = known instanceof Gauge ? known : new Gauge({ name, help, labelNames, registers: [registry] })
-  gauge.set(labels, value)
+  const described = { name, help, labelNames: Object.keys(labels), registers: [registry] }
+  if (COUNTED.test(name)) (known instanceof Counter ? known : new Counter(described)).inc(labels, value)
+  else (known instanceof Gauge ? known : new Gauge(described)).set(labels, value)
 }
+
+/** What only ever grows. LXD's other names on `_total` are of figures that fall as well. */
+const COUNTED = /^(lxd_cpu_seconds|lxd_network_\w+|windlass_operations_ended)_total$/
 
 function addServer(registry: Registry, { operations, queue, warnings }: ServerFigures): void {
   put(registry, 'lxd_operations_total', 'Operations that have not ended', {
