@@ -9,15 +9,13 @@ import { makeTar, readTar } from './tar-samples.ts'
 /** What processes in containers must do. */
 export function execCases(kit: EngineKit): void {
   describe('execs', () => {
-    const sh = (container: string, script: string, more?: Partial<ExecSpec>): Promise<RunningExec> =>
-      kit.engine.execs.run(exec(container, ['sh', '-c', script], more))
     let id: string
     beforeAll(async () => {
       id = await kit.started()
     })
 
     test('keep output, errors and code apart', async () => {
-      const run = await sh(id, 'echo out; echo err >&2; echo $A; pwd; exit 3', {
+      const run = await sh(kit, id, 'echo out; echo err >&2; echo $A; pwd; exit 3', {
         environment: { A: 'x y' },
         cwd: '/tmp',
       })
@@ -32,14 +30,14 @@ export function execCases(kit: EngineKit): void {
     })
 
     test('pass on all output to a reader that is slow or late', async () => {
-      const much = await sh(id, 'head -c 5000000 /dev/zero')
+      const much = await sh(kit, id, 'head -c 5000000 /dev/zero')
       let size = 0
       for await (const chunk of much.stdout as AsyncIterable<Buffer>) {
         size += chunk.length
         await delay(2)
       }
       expect(size).toBe(5_000_000)
-      const late = await sh(id, 'head -c 200000 /dev/zero; exit 2')
+      const late = await sh(kit, id, 'head -c 200000 /dev/zero; exit 2')
       expect((await late.exit).code).toBe(2)
       await delay(600)
       expect(await textOf(late.stdout)).toHaveLength(200_000)
@@ -59,12 +57,13 @@ export function execCases(kit: EngineKit): void {
     })
 
     test('codes of their own are no failures to start', async () => {
-      expect(await outcome(await sh(id, 'exit 127'))).toMatchObject({ code: 127, failure: undefined })
-      expect(await outcome(await sh(id, 'kill -9 $$'))).toMatchObject({ code: 137, failure: undefined })
+      expect(await outcome(await sh(kit, id, 'exit 127'))).toMatchObject({ code: 127, failure: undefined })
+      expect(await outcome(await sh(kit, id, 'kill -9 $$'))).toMatchObject({ code: 137, failure: undefined })
     })
 
     test('have a terminal with a size and an end of input', async () => {
       const run = await sh(
+        kit,
         id,
         'until stty size 2>&1 | grep ^[1-9]; do sleep 0.05; done; cat >/dev/null; stty size; exit 4',
         { tty: true, width: 101, height: 33 },
@@ -79,7 +78,7 @@ export function execCases(kit: EngineKit): void {
     })
 
     test('a terminal passes the keys that detach by default', async () => {
-      const run = await sh(id, 'stty raw -echo; echo ready; head -c 4 | od -An -tx1', { tty: true })
+      const run = await sh(kit, id, 'stty raw -echo; echo ready; head -c 4 | od -An -tx1', { tty: true })
       const seen = collect(run.stdout)
       await expect.poll(seen).toContain('ready')
       run.stdin.write(Buffer.from([0x10, 0x11, 0x41, 0x42]))
@@ -88,13 +87,13 @@ export function execCases(kit: EngineKit): void {
     })
 
     test('end when the process ends, whoever holds the output', async () => {
-      const run = await sh(id, 'sleep 600 & echo done; exit 6')
+      const run = await sh(kit, id, 'sleep 600 & echo done; exit 6')
       expect(await outcome(run)).toMatchObject({ stdout: 'done\n', code: 6 })
       await run.signal('KILL')
     })
 
     test('do not end when only the output is closed', async () => {
-      const run = await sh(id, 'exec >&- 2>&-; sleep 0.7; exit 9')
+      const run = await sh(kit, id, 'exec >&- 2>&-; sleep 0.7; exit 9')
       expect((await outcome(run)).code).toBe(9)
     })
 
@@ -136,11 +135,11 @@ export function execCases(kit: EngineKit): void {
 
     test('end with 137 when the container stops', async () => {
       const own = await kit.started()
-      const run = await sh(own, 'echo here; sleep 600')
+      const run = await sh(kit, own, 'echo here; sleep 600')
       await kit.engine.containers.stop(own, { stopSignal: 'SIGKILL', timeoutSeconds: 0, thenKill: true })
       expect(await outcome(run)).toMatchObject({ stdout: 'here\n', code: 137 })
       expect(await kit.engine.execs.alive(own, randomUUID(), '')).toBe(false)
-      expect(await failureOf(sh(own, 'true'))).toMatchObject({ code: 'conflict' })
+      expect(await failureOf(sh(kit, own, 'true'))).toMatchObject({ code: 'conflict' })
     })
   })
 }
@@ -153,4 +152,8 @@ function exec(container: string, command: string[], more: Partial<ExecSpec> = {}
 async function outcome(run: RunningExec) {
   const [stdout, stderr, exit] = await Promise.all([textOf(run.stdout), textOf(run.stderr), run.exit])
   return { stdout, stderr, ...exit }
+}
+
+function sh(kit: EngineKit, container: string, script: string, more?: Partial<ExecSpec>): Promise<RunningExec> {
+  return kit.engine.execs.run(exec(container, ['sh', '-c', script], more))
 }

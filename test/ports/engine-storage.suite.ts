@@ -9,18 +9,8 @@ import { makeTar, readTar } from './tar-samples.ts'
 /** What networks and volumes must do. */
 export function storageCases(kit: EngineKit): void {
   describe('networks', () => {
-    const network = (more: Partial<NetworkSpec> = {}): NetworkSpec => ({
-      name: unique(),
-      bridge: `wt${randomUUID().slice(0, 8)}`,
-      subnet: '10.233.0.0/24',
-      gateway: '10.233.0.1',
-      foreignRange: '10.233.0.128/25',
-      labels: kit.labels('network'),
-      ...more,
-    })
-
     test('are created, found, in use and removed', async () => {
-      const wanted = network()
+      const wanted = network(kit)
       const id = await kit.engine.networks.create(wanted)
       const detail = { id, name: wanted.name, driver: 'bridge', bridge: wanted.bridge, subnet: wanted.subnet }
       expect(await kit.engine.networks.inspect(wanted.name)).toMatchObject({ ...detail, own: wanted.labels })
@@ -54,7 +44,7 @@ export function storageCases(kit: EngineKit): void {
     })
 
     test('names, bridges and subnets are taken once', async () => {
-      const wanted = network()
+      const wanted = network(kit)
       const id = await kit.engine.networks.create(wanted)
       for (const more of [
         { name: wanted.name },
@@ -62,14 +52,14 @@ export function storageCases(kit: EngineKit): void {
         { bridge: 'docker0' },
         {},
       ]) {
-        expect(await failureOf(kit.engine.networks.create(network(more)))).toMatchObject({ code: 'conflict' })
+        expect(await failureOf(kit.engine.networks.create(network(kit, more)))).toMatchObject({ code: 'conflict' })
       }
       await kit.engine.networks.remove(id)
     })
 
     test('a container gets all its nics, each with its address', async () => {
-      const first = network()
-      const second = network({ subnet: '10.235.0.0/24', gateway: '10.235.0.1', foreignRange: '10.235.0.128/25' })
+      const first = network(kit)
+      const second = network(kit, { subnet: '10.235.0.0/24', gateway: '10.235.0.1', foreignRange: '10.235.0.128/25' })
       await kit.engine.networks.create(first)
       await kit.engine.networks.create(second)
       const nics = [
@@ -159,4 +149,16 @@ export function storageCases(kit: EngineKit): void {
       await expect.poll(() => kit.engine.volumes.remove(name)).toBe('removed')
     })
   })
+}
+
+function network(kit: EngineKit, more: Partial<NetworkSpec> = {}): NetworkSpec {
+  return {
+    name: unique(),
+    bridge: `wt${randomUUID().slice(0, 8)}`,
+    subnet: '10.233.0.0/24',
+    gateway: '10.233.0.1',
+    foreignRange: '10.233.0.128/25',
+    labels: kit.labels('network'),
+    ...more,
+  }
 }

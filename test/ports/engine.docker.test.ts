@@ -1,14 +1,66 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { fileURLToPath } from 'node:url'
 import { Readable } from 'node:stream'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import type { Engine } from '../../src/core/engine.ts'
 import { createDockerEngine } from '../../src/engine/docker/connect.ts'
 import { sharedEngine } from '../support/shared-engine.ts'
 import { tinyImageTar } from '../support/tiny-image.ts'
 import { engineSuite } from './engine.suite.ts'
 
+const deployment = 'suite'
+const credentials = { username: 'u', password: 'p' }
+const onProgress = (): void => undefined
 const tools = async () => Readable.from([await tinyImageTar()])
 
 engineSuite('a real Docker Engine', async () => {
   const { dockerHost, image } = await sharedEngine()
-  const deployment = 'suite'
   const engine = createDockerEngine({ member: 'test', deployment, dockerHost, tools })
   return { engine, deployment, image, rootfs: tinyImageTar, close: () => engine.close() }
+})
+
+describe('a registry', () => {
+  let engine: Engine
+  let registry: ReturnType<typeof spawn>
+  let name: string
+
+  beforeAll(async () => {
+    const shared = await sharedEngine()
+    engine = createDockerEngine({ member: 'test', deployment, dockerHost: shared.dockerHost })
+    const program = fileURLToPath(new URL('tiny-registry.ts', import.meta.url))
+    const [command, ...args] = shared.netnsCommand([process.execPath, program])
+    registry = spawn(command, args, { stdio: ['ignore', 'pipe', 'inherit'] })
+    const [port] = await once(registry.stdout ?? registry, 'data')
+    // Engines speak plain HTTP to a registry of their own machine.
+    name = `127.0.0.1:${String(port).trim()}/tiny/image`
+  })
+  afterAll(async () => {
+    const gone = once(registry, 'exit')
+    registry.kill()
+    await gone
+    await engine.close()
+  })
+
+  test('gives an image with its digest', async () => {
+    const percents: number[] = []
+    const options = { credentials, onProgress: ({ percent }: { percent: number }) => percents.push(percent) }
+    const { id, digest } = await engine.images.pull(`${name}:1`, options)
+    expect(digest).toMatch(/^sha256:[0-9a-f]{64}$/)
+    expect(percents.at(-1)).toBe(100)
+    const image = await engine.images.inspect(`${name}:1`)
+    expect(image).toMatchObject({ id, tags: [`${name}:1`], command: ['/hello'], labels: { from: 'registry' } })
+    expect((await engine.images.pull(`${name}@${digest}`, { credentials, onProgress })).id).toBe(id)
+    expect(await engine.images.untag(`${name}@${digest}`)).toBe('removed')
+    await engine.images.untag(`${name}:1`)
+  })
+
+  test('that has no such image, or wants other credentials, makes a pull fail', async () => {
+    const missing = engine.images.pull(`${name}:2`, { credentials, onProgress })
+    await expect(missing).rejects.toMatchObject({ code: 'not-found' })
+    const refused = engine.images.pull(`${name}:1`, { onProgress })
+    await expect(refused).rejects.toMatchObject({ code: 'bad-request' })
+    const nobody = engine.images.pull('127.0.0.1:1/a:1', { onProgress })
+    await expect(nobody).rejects.toMatchObject({ message: expect.stringContaining('connection refused') })
+  })
 })

@@ -38,6 +38,7 @@ const BY_TEXT: readonly (readonly [piece: string, code: FailureCode])[] = [
   ['pool overlaps', 'conflict'],
   ['has active endpoints', 'conflict'],
   ['unauthorized', 'bad-request'],
+  ['no basic auth credentials', 'bad-request'],
   ['pull access denied', 'not-found'],
   ['manifest unknown', 'not-found'],
   ['no matching manifest', 'not-found'],

@@ -37,8 +37,10 @@ export async function pull(wire: Wire, reference: string, options: PullOptions, 
   return digest
 }
 
+/** URL-safe and padded: an engine takes what lacks its padding for no credentials at all. */
 function encode(credentials: { username: string; password: string }): string {
-  return Buffer.from(JSON.stringify(credentials)).toString('base64url')
+  const encoded = Buffer.from(JSON.stringify(credentials)).toString('base64')
+  return encoded.replaceAll('+', '-').replaceAll('/', '_')
 }
 
 /** A layer is 70 parts of loading and 30 of unpacking; the whole is the mean over the layers known so far. */

@@ -54,6 +54,8 @@ test('tells progress over all layers and the digest', async () => {
   expect(seen.map((one) => one.percent)).toEqual([0, 17, 35, 85, 92, 100])
   expect(asked[0]).toMatchObject({ query: { fromImage: 'host:5000/a', tag: '1' } })
   const header = asked[0]?.headers?.['X-Registry-Auth'] ?? ''
+  expect(header).toMatch(/^[\w-]+=*$/)
+  expect(header.length % 4).toBe(0)
   expect(JSON.parse(Buffer.from(header, 'base64url').toString())).toEqual(credentials)
 })
 
