@@ -1,4 +1,4 @@
-import fc from 'fast-check'
+import { array, assert, asyncProperty, constantFrom, integer, tuple, uint8Array } from 'fast-check'
 import { PassThrough, Readable } from 'node:stream'
 import { buffer } from 'node:stream/consumers'
 import { pipeline } from 'node:stream/promises'
@@ -23,9 +23,9 @@ async function demux(chunks: Iterable<Buffer>): Promise<{ out: Buffer; err: Buff
 }
 
 test('frames come out as they went in, however they are cut', async () => {
-  const frames = fc.array(fc.tuple(fc.constantFrom(0, 1, 2), fc.uint8Array({ maxLength: 60 })), { maxLength: 40 })
-  await fc.assert(
-    fc.asyncProperty(frames, fc.array(fc.integer({ min: 1, max: 50 }), { minLength: 1 }), async (list, cuts) => {
+  const frames = array(tuple(constantFrom(0, 1, 2), uint8Array({ maxLength: 60 })), { maxLength: 40 })
+  await assert(
+    asyncProperty(frames, array(integer({ min: 1, max: 50 }), { minLength: 1 }), async (list, cuts) => {
       const all = Buffer.concat(list.map(([kind, body]) => frame(kind, Buffer.from(body))))
       const chunks: Buffer[] = []
       for (let at = 0, turn = 0; at < all.length; turn++) {

@@ -8,10 +8,20 @@ test.each([
   [400, '{"message":"bad thing"}', 'bad-request', 'Failed doing it: bad thing'],
   [404, '{"message":"No such container: a"}', 'not-found', 'Failed doing it: No such container: a'],
   [409, '{"message":"busy"}', 'conflict', 'Failed doing it: busy'],
-  [500, '{"message":"driver failed: Bind for 0.0.0.0:80 failed: port is already allocated"}', 'conflict', undefined],
-  [403, '{"message":"Address already in use"}', 'conflict', undefined],
-  [403, '{"message":"Pool overlaps with other one on this address space"}', 'conflict', undefined],
-  [403, '{"message":"not allowed by plugin"}', 'bad-request', undefined],
+  [
+    500,
+    '{"message":"driver failed: Bind for 0.0.0.0:80 failed: port is already allocated"}',
+    'conflict',
+    'Failed doing it: driver failed: Bind for 0.0.0.0:80 failed: port is already allocated',
+  ],
+  [403, '{"message":"Address already in use"}', 'conflict', 'Failed doing it: Address already in use'],
+  [
+    403,
+    '{"message":"Pool overlaps with other one on this address space"}',
+    'conflict',
+    'Failed doing it: Pool overlaps with other one on this address space',
+  ],
+  [403, '{"message":"not allowed by plugin"}', 'bad-request', 'Failed doing it: not allowed by plugin'],
   [
     400,
     '{"message":"client version 1.41 is too old. Minimum supported API version is 1.44"}',
@@ -24,7 +34,7 @@ test.each([
   const failure = refusal('doing it', status, body)
   expect(failure).toBeInstanceOf(Failure)
   expect(failure.code).toBe(code)
-  if (message !== undefined) expect(failure.message).toBe(message)
+  expect(failure.message).toBe(message)
 })
 
 test.each([

@@ -172,10 +172,9 @@ test('closing ends what is open', async () => {
 
 test('watching goes on over lost connections', async () => {
   let connections = 0
-  const event = (id: string) => `${JSON.stringify({ Type: 'container', Action: 'die', Actor: { ID: id } })}\n`
   const host = await fakeEngine((request, response) => {
     connections++
-    response.write(event(`c${connections}`), () => {
+    response.write(deathOf(`c${connections}`), () => {
       if (connections === 1) request.socket.destroy()
     })
   })
@@ -196,3 +195,7 @@ test('watching goes on over lost connections', async () => {
   )
   expect(seen).toEqual(['connect', 'c1', 'lost', 'connect', 'c2'])
 })
+
+function deathOf(id: string): string {
+  return `${JSON.stringify({ Type: 'container', Action: 'die', Actor: { ID: id } })}\n`
+}
