@@ -20,7 +20,7 @@ export async function compareCalls(): Promise<string> {
   await using recorder = await startRecorder(join(windlass.dataDir, 'recorder.sock'), windlass.engine.socket)
   const [worker] = windlass.workers
   await windlass.startWorker({ DOCKER_HOST: `unix://${recorder.socket}` })
-  worker?.kill('SIGTERM')
+  worker?.kill('SIGKILL')
   await worker?.exited
   await first.operate('POST', '/1.0/instances', newInstance('template'))
   const template = await readTemplate(engine)
