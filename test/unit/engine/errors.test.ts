@@ -26,7 +26,7 @@ test.each([
     400,
     '{"message":"client version 1.41 is too old. Minimum supported API version is 1.44"}',
     'unsupported',
-    undefined,
+    'Failed doing it: client version 1.41 is too old. Minimum supported API version is 1.44',
   ],
   [500, 'plain words', 'internal', 'Failed doing it: plain words'],
   [503, '', 'unavailable', 'Failed doing it: status 503'],

@@ -7,9 +7,6 @@ import type { EngineRequest } from '../../../src/engine/docker/requests.ts'
 
 /** A wire whose every stream says these lines. */
 function wireSaying(lines: readonly unknown[], asked: EngineRequest[] = []): Wire {
-  const never = (): never => {
-    throw new Error('not to be called')
-  }
   return {
     member: 'm',
     deployment: 'd',
@@ -30,11 +27,6 @@ function wireSaying(lines: readonly unknown[], asked: EngineRequest[] = []): Wir
 test('tells progress over all layers and the digest', async () => {
   const seen: PullProgress[] = []
   const asked: EngineRequest[] = []
-  const layer = (id: string, status: string, current = 0, total = 0) => ({
-    id,
-    status,
-    progressDetail: total === 0 ? {} : { current, total },
-  })
   const lines = [
     { status: 'Pulling from library/a', id: '1' },
     layer('l1', 'Pulling fs layer'),
@@ -70,3 +62,11 @@ test.each([
   const pulling = pull(wireSaying(lines), 'a:1', { onProgress: () => undefined })
   await expect(pulling).rejects.toMatchObject({ code, message: expect.stringContaining('pulling image a:1') })
 })
+
+function never(): never {
+  throw new Error('not to be called')
+}
+
+function layer(id: string, status: string, current = 0, total = 0) {
+  return { id, status, progressDetail: total === 0 ? {} : { current, total } }
+}
