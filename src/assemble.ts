@@ -161,7 +161,7 @@ function assembleServices(deps: Deps, { bus, inventory, records, operations }: R
     version,
     records,
     operations,
-    events: createEvents({ bus }),
+    events: createEvents({ bus, records }),
     server: createServer({
       ...common,
       engine,

@@ -1,6 +1,8 @@
 /** What happens, as clients follow it: live, or from an event they have seen. */
 import type { Event, EventType } from '../contract/event.ts'
-import type { EventBus, LogEvent } from '../core/ports.ts'
+import { notFound } from '../core/failure.ts'
+import { RESERVED_PROJECT } from '../core/names.ts'
+import type { EventBus, LogEvent, RecordReader } from '../core/ports.ts'
 import { toOperation } from '../operations/render.ts'
 import { mayEnter, type Caller } from './caller.ts'
 
@@ -31,8 +33,7 @@ interface Resumption {
 /** Events of the past are read in pages of this many. */
 const PAGE = 500
 
-export function createEvents(deps: { bus: EventBus }) {
-  const { bus } = deps
+export function createEvents({ bus, records }: { bus: EventBus; records: Pick<RecordReader, 'find'> }) {
   let newest = ''
   const unsubscribe = bus.subscribe((event) => {
     newest = event.id
@@ -41,6 +42,12 @@ export function createEvents(deps: { bus: EventBus }) {
   /** The newest event this process has seen: taken before a request is carried out, its events all come after it. */
   function cursor(): string {
     return newest
+  }
+
+  /** Nothing will ever happen in a project that does not exist: its follower is told so at once. */
+  async function requireKnown({ project }: Following): Promise<void> {
+    if (project === undefined || project === 'default' || project === RESERVED_PROJECT) return
+    if ((await records.find('project', '', project)) === undefined) throw notFound('Project not found')
   }
 
   /** Calls back for each event in order, without a hole and without a repeat, until the returned function is called. */
@@ -85,7 +92,7 @@ export function createEvents(deps: { bus: EventBus }) {
     return last
   }
 
-  return { cursor, follow, close: unsubscribe }
+  return { cursor, requireKnown, follow, close: unsubscribe }
 }
 
 /** Said to a client that has missed events. */

@@ -1,6 +1,5 @@
 /** New images: uploaded, pulled from a registry, or published from an instance or a snapshot. */
 import type { Readable } from 'node:stream'
-import { NEVER } from '../contract/common.ts'
 import type { ImagesPost } from '../contract/image.ts'
 import type { OperationRecord } from '../contract/operation-record.ts'
 import type { AliasRecord, ImageRecord, InstanceRecord, SnapshotRecord } from '../contract/records.ts'
@@ -11,6 +10,7 @@ import { imageVolume, KEPT_FILE } from '../core/kept-files.ts'
 import { parseAliasName } from '../core/names.ts'
 import type { BusyClaim, Clock, NameClaim, RecordReader } from '../core/ports.ts'
 import { parseRegistryReference } from '../core/registry-reference.ts'
+import { parseExpiry } from '../core/times.ts'
 import type { InputOf } from '../operations/catalog.ts'
 import { requireProject, requireRole, type Caller } from './caller.ts'
 import { referenceOn, type ImageLookup } from './image-lookup.ts'
@@ -96,20 +96,34 @@ export function createImageCreation(deps: ImageCreationDeps) {
   function labelsOf(image: ImageRecord) {
     const { uuid, project } = image
     const origin = JSON.stringify(image)
-    return { deployment: deps.deployment, role: 'tarball' as const, uuid, project, operation: '', step: 'upload', origin }
+    return {
+      deployment: deps.deployment,
+      role: 'tarball' as const,
+      uuid,
+      project,
+      operation: '',
+      step: 'upload',
+      origin,
+    }
   }
 
   /** The JSON body: publish an instance or a snapshot, or pull. */
   async function create(caller: Caller, project: string, body: ImagesPost): Promise<OperationRecord> {
     const aliases = await enter(caller, project, body.aliases ?? [])
     const type = body.source?.type ?? ''
-    if (type === 'instance' || type === 'container' || type === 'snapshot') return publish(caller, project, body, aliases)
+    if (type === 'instance' || type === 'container' || type === 'snapshot')
+      return publish(caller, project, body, aliases)
     if (type === 'image') return pull(caller, project, body, aliases)
     if (type === 'url') throw badRequest('Images cannot be fetched from a URL; download the tarball and import it')
     throw badRequest(type === '' ? 'Must specify an image source' : `Invalid image source type "${type}"`)
   }
 
-  async function pull(caller: Caller, project: string, body: ImagesPost, aliases: AliasRecord[]): Promise<OperationRecord> {
+  async function pull(
+    caller: Caller,
+    project: string,
+    body: ImagesPost,
+    aliases: AliasRecord[],
+  ): Promise<OperationRecord> {
     const source = body.source ?? {}
     if (source.mode && source.mode !== 'pull') throw badRequest(`Images cannot be copied in mode "${source.mode}"`)
     const text = referenceOn({ ...source, alias: source.alias || source.fingerprint })
@@ -125,7 +139,12 @@ export function createImageCreation(deps: ImageCreationDeps) {
     })
   }
 
-  async function publish(caller: Caller, project: string, body: ImagesPost, aliases: AliasRecord[]): Promise<OperationRecord> {
+  async function publish(
+    caller: Caller,
+    project: string,
+    body: ImagesPost,
+    aliases: AliasRecord[],
+  ): Promise<OperationRecord> {
     const { instance, snapshot } = await sourceOf(caller, body.source?.project || project, body)
     const from = snapshot ?? instance
     const own = draftOf(project, body, imagePropertiesOf(from.config))
@@ -133,7 +152,9 @@ export function createImageCreation(deps: ImageCreationDeps) {
     const busy: BusyClaim[] = [
       // A running instance is frozen while it is committed.
       { key: `instance:${instance.uuid}`, mode: snapshot === undefined ? 'own' : 'use', action: 'publish' },
-      ...(snapshot === undefined ? [] : [{ key: `snapshot:${snapshot.uuid}` as const, mode: 'use' as const, action: 'publish' }]),
+      ...(snapshot === undefined
+        ? []
+        : [{ key: `snapshot:${snapshot.uuid}` as const, mode: 'use' as const, action: 'publish' }]),
     ]
     return operations.submit(caller, {
       kind: 'image.publish',
@@ -178,7 +199,11 @@ export function createImageCreation(deps: ImageCreationDeps) {
   }
 
   /** Who may make images, and the records of the aliases that are to lead to the new one. */
-  async function enter(caller: Caller, project: string, aliases: { name: string; description?: string | null | undefined }[]) {
+  async function enter(
+    caller: Caller,
+    project: string,
+    aliases: { name: string; description?: string | null | undefined }[],
+  ) {
     requireRole(caller, 'operator')
     requireProject(caller, project)
     if ((await records.find('project', '', project)) === undefined) throw notFound('Project not found')
@@ -225,11 +250,4 @@ function parseCompression(algorithm: string): Compression {
   const known = COMPRESSIONS.find((one) => one === (algorithm || 'gzip'))
   if (known === undefined) throw badRequest(`Unsupported compression algorithm "${algorithm}": use gzip, zstd or none`)
   return known
-}
-
-/** RFC 3339, or nothing for "never". */
-export function parseExpiry(time: string | null | undefined): string {
-  if (!time) return NEVER
-  if (/^\d{4}-\d\d-\d\dT/.test(time) && !Number.isNaN(Date.parse(time))) return time
-  throw badRequest(`Invalid expiry "${time}": an RFC 3339 time is wanted`)
 }

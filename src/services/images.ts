@@ -9,8 +9,9 @@ import { checkIfMatch, etagOf } from '../core/etag.ts'
 import { withoutEmpty } from '../core/expand.ts'
 import { notFound, notImplemented, unavailable } from '../core/failure.ts'
 import { KEPT_FILE } from '../core/kept-files.ts'
+import { parseExpiry } from '../core/times.ts'
 import { requireRole, type Caller } from './caller.ts'
-import { createImageCreation, parseExpiry, type ImageCreationDeps } from './image-creation.ts'
+import { createImageCreation, type ImageCreationDeps } from './image-creation.ts'
 import type { ImageView } from './image-lookup.ts'
 import { imageUrl } from './noun-urls.ts'
 import type { Write } from './writes.ts'
@@ -34,7 +35,13 @@ export function createImages(deps: ImagesDeps) {
   const { operations, lookup, write } = deps
 
   /** `PUT`: everything a client writes; what is left out is as it was when the image was new. */
-  async function update(caller: Caller, project: string, fingerprint: string, body: ImagePut, ifMatch?: string): Promise<void> {
+  async function update(
+    caller: Caller,
+    project: string,
+    fingerprint: string,
+    body: ImagePut,
+    ifMatch?: string,
+  ): Promise<void> {
     const { record } = await writable(caller, project, fingerprint, ifMatch)
     await change(caller, {
       ...record,
@@ -47,7 +54,13 @@ export function createImages(deps: ImagesDeps) {
   }
 
   /** `PATCH`: merged into what is there. */
-  async function patch(caller: Caller, project: string, fingerprint: string, body: ImagePatch, ifMatch?: string): Promise<void> {
+  async function patch(
+    caller: Caller,
+    project: string,
+    fingerprint: string,
+    body: ImagePatch,
+    ifMatch?: string,
+  ): Promise<void> {
     const { record } = await writable(caller, project, fingerprint, ifMatch)
     await change(caller, {
       ...record,
@@ -91,7 +104,9 @@ export function createImages(deps: ImagesDeps) {
   ): Promise<ImageExport> {
     const { record } = await lookup.get(caller, project, fingerprint)
     if (record.tarball === '')
-      throw notImplemented(`The image was pulled as ${record.source} and has no tarball; publish an instance of it and export that`)
+      throw notImplemented(
+        `The image was pulled as ${record.source} and has no tarball; publish an instance of it and export that`,
+      )
     const { uuid, member } = record
     const labels = {
       deployment: deps.deployment,

@@ -1,16 +1,16 @@
 import type { OperationRecord } from '../contract/operation-record.ts'
 import type { InstanceRecord, SnapshotRecord } from '../contract/records.ts'
 import type { SnapshotsPost } from '../contract/snapshot.ts'
-import { NEVER } from '../contract/common.ts'
 import { restoredConfig } from '../core/config-keys.ts'
 import { checkIfMatch, etagOf } from '../core/etag.ts'
 import { badRequest, notFound } from '../core/failure.ts'
 import { checkAction } from '../core/instance-status.ts'
 import { parseSnapshotName, snapshotNumberedName } from '../core/names.ts'
 import type { Clock, RecordChange, RecordReader } from '../core/ports.ts'
+import { parseExpiry } from '../core/times.ts'
 import { requireRole, type Caller } from './caller.ts'
 import type { Drafts } from './drafts.ts'
-import { on } from './instances.ts'
+import { on, requireOwn } from './instances.ts'
 import { instanceUrl, snapshotResources, snapshotUrl } from './instance-urls.ts'
 import { usesOf, type Leases } from './leases.ts'
 import type { InstanceViews, InstanceView, Where } from './instance-views.ts'
@@ -43,6 +43,7 @@ export function createSnapshots({ views, operations, drafts, leases, clock }: Sn
     requireRole(caller, 'operator')
     if (body.stateful === true) throw badRequest('Stateful snapshots are not possible on Docker Engine')
     const view = await views.get(caller, where)
+    requireOwn(view)
     checkAction('snapshot', view.status.status)
     const record = snapshotOf(view, body)
     return operations.submit(caller, {
@@ -65,7 +66,7 @@ export function createSnapshots({ views, operations, drafts, leases, clock }: Sn
       name: parseSnapshotName(name),
       instance: uuid,
       created_at: now.toISOString(),
-      expires_at: body.expires_at ?? NEVER,
+      expires_at: parseExpiry(body.expires_at),
       size: -1,
       volumes: [],
     }
@@ -81,7 +82,7 @@ export function createSnapshots({ views, operations, drafts, leases, clock }: Sn
     requireRole(caller, 'operator')
     const { view, snapshot } = await find(caller, where, name)
     checkIfMatch(change.ifMatch, etagOf(snapshot.uuid, snapshot.rev))
-    const next = { ...snapshot, expires_at: change.expires_at ?? NEVER }
+    const next = { ...snapshot, expires_at: parseExpiry(change.expires_at) }
     const input = { instance: snapshot.instance, snapshot: snapshot.uuid, next }
     return operations.submit(caller, { ...on(view.record, 'snapshot.update', input), ...about(view.record, snapshot) })
   }

@@ -5,6 +5,7 @@ import type { TokenRecord } from '../contract/records.ts'
 import type { NewToken, Token, TokensPost } from '../contract/token.ts'
 import { badRequest, forbidden, notFound } from '../core/failure.ts'
 import type { Clock, RecordChange, RecordStore } from '../core/ports.ts'
+import { parseExpiry } from '../core/times.ts'
 import { keptAnswer, requireRole, SERVER, type Caller } from './caller.ts'
 import { toRefusal } from './operations.ts'
 
@@ -126,13 +127,6 @@ function isExpired(record: TokenRecord, now: number): boolean {
 function isWithin(caller: Caller, projects: string[] | null): boolean {
   if (caller.projects === null) return true
   return projects !== null && projects.every((project) => caller.projects?.includes(project))
-}
-
-function parseExpiry(text: string | null | undefined): string {
-  if (text === undefined || text === null || text === '' || text === NEVER) return NEVER
-  const at = Date.parse(text)
-  if (Number.isNaN(at)) throw badRequest(`Invalid expires_at "${text}": a time such as 2030-01-01T00:00:00Z is needed`)
-  return new Date(at).toISOString()
 }
 
 function toToken(record: TokenRecord): Token {

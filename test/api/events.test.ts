@@ -1,8 +1,10 @@
+import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { WebSocket } from 'ws'
 import type { Event } from '../../src/contract/event.ts'
+import { makeProject } from '../../src/services/projects.ts'
 import { endOperation, fakeInstances } from '../support/api-instances.ts'
 import { ADMIN_TOKEN, startApi, type TestApi } from '../support/api.ts'
 
@@ -10,6 +12,8 @@ let api: TestApi
 let origin: string
 beforeAll(async () => {
   api = await startApi({ services: fakeInstances })
+  const shop = makeProject({ uuid: randomUUID(), name: 'shop', description: '', config: {} })
+  await api.records.write({ changes: [{ change: 'put', noun: 'project', record: shop }], at: Date.now() })
   await api.app.listen({ host: '127.0.0.1', port: 0 })
   const { port } = api.app.server.address() as AddressInfo // it listens on TCP
   origin = `127.0.0.1:${port}`
@@ -96,6 +100,7 @@ test('a token hears only of the projects it may enter', async () => {
 test.each([
   ['?type=nosuch', 400, '"nosuch" isn\'t a supported event type'],
   ['?project=a&all-projects=true', 400, 'Cannot specify a project when requesting all projects'],
+  ['?project=nosuch', 404, 'Project not found'],
   ['?after=nonsense', 400, '"nonsense" is not the id of an event'],
 ])('%s is refused before anything is upgraded', async (query, status, error) => {
   const socket = new WebSocket(`ws://${origin}/1.0/events${query}`, {

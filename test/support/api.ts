@@ -94,7 +94,7 @@ export async function startApi(options: TestApiOptions = {}): Promise<TestApi> {
     info: () => Promise.reject(unavailable('The engine is away')),
     ...options.engine,
   })
-  const events = createEvents({ bus })
+  const events = createEvents({ bus, records })
   const services: Services = {
     operations: createOperations({
       store,

@@ -53,7 +53,7 @@ export function eventRoutes(app: App, deps: EventsDeps): void {
       response: { 200: { description: 'One event.', content: { 'text/event-stream': { schema: ref(Event) } } } },
     },
     // Refused before anything is upgraded.
-    preHandler: async (request) => void parseFollowing(request),
+    preHandler: async (request) => deps.events.requireKnown(parseFollowing(request)),
     handler: async (request, reply) => serveStream(deps, request, reply, streams),
     wsHandler: (socket, request) => serveSocket(deps, socket, request),
   })

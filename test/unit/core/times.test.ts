@@ -1,0 +1,23 @@
+import { expect, test } from 'vitest'
+import { parseExpiry } from '../../../src/core/times.ts'
+
+const NEVER = '0001-01-01T00:00:00Z'
+
+test.each([
+  [undefined, NEVER],
+  [null, NEVER],
+  ['', NEVER],
+  [NEVER, NEVER],
+  ['2030-01-01T00:00:00Z', '2030-01-01T00:00:00Z'],
+  ['2030-01-01T02:30:00.5+02:30', '2030-01-01T00:00:00.500Z'],
+])('%s is %s', (text, time) => {
+  expect(parseExpiry(text)).toBe(time)
+})
+
+// One of these in an answer fails the whole list of a client written in Go.
+test.each(['never', '2030-01-01', '2030-01-01T00:00:00', '2030-13-01T00:00:00Z', '2030-01-01 00:00:00Z', '1893456000'])(
+  '%s is refused',
+  (text) => {
+    expect(() => parseExpiry(text)).toThrow(`Invalid expires_at "${text}"`)
+  },
+)
