@@ -31,6 +31,9 @@ export async function removalOf(context: Context<Kind>, instance: InstanceRecord
   return [
     { change: 'remove', noun: 'instance', uuid: instance.uuid, rev: instance.rev },
     ...snapshots.map(({ uuid, rev }): RecordChange => ({ change: 'remove', noun: 'snapshot', uuid, rev })),
+    ...(await records.list('nickname'))
+      .filter((nickname) => nickname.instance === instance.uuid)
+      .map(({ uuid, rev }): RecordChange => ({ change: 'remove', noun: 'nickname', uuid, rev })),
     ...leases
       .filter((lease) => lease.instance === instance.uuid)
       .map(({ uuid, rev }): RecordChange => ({ change: 'remove', noun: 'lease', uuid, rev })),

@@ -161,6 +161,13 @@ export const LeaseRecord = keyed({
 })
 export type LeaseRecord = Static<typeof LeaseRecord>
 
+/** A dialect's own name or number for an instance. `name` is that name; it is unique within its dialect. */
+export const NicknameRecord = keyed({
+  dialect: Type.String(),
+  instance: Type.String({ description: "The instance's uuid." }),
+})
+export type NicknameRecord = Static<typeof NicknameRecord>
+
 /** The server's own settings (`PUT /1.0`); a single record. */
 export const ServerRecord = keyed({ config: Config })
 export type ServerRecord = Static<typeof ServerRecord>
@@ -178,6 +185,7 @@ export const RECORDS = {
   token: TokenRecord,
   warning: WarningRecord,
   lease: LeaseRecord,
+  nickname: NicknameRecord,
   server: ServerRecord,
 } as const
 

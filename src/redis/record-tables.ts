@@ -80,6 +80,7 @@ function emptyRows(): Rows {
     token: new Map(),
     warning: new Map(),
     lease: new Map(),
+    nickname: new Map(),
     server: new Map(),
   }
 }

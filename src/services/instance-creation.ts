@@ -14,6 +14,7 @@ import type { Drafts } from './drafts.ts'
 import type { ImageLookup } from './image-lookup.ts'
 import { copyDraft, draftOf, pickName, withAddresses, type Basis } from './instance-draft.ts'
 import { instanceResources, instanceUrl } from './instance-urls.ts'
+import { claimOf, putNickname, type Nickname } from './nicknames.ts'
 import { usesOf, type Leases } from './leases.ts'
 import { toRefusal, type Operations, type Submission } from './operations.ts'
 
@@ -31,6 +32,15 @@ export interface InstanceCreationDeps {
   member: string
 }
 
+interface Order {
+  caller: Caller
+  project: string
+  /** Checked. */
+  name: string
+  body: InstancesPost
+  nickname: Nickname | undefined
+}
+
 /** What stands between two requests for the same address: tried again with another one. */
 const LEASE_TRIES = 20
 const TAKEN =
@@ -39,7 +49,13 @@ const TAKEN =
 export function createInstanceCreation(deps: InstanceCreationDeps) {
   const { records, operations, clock } = deps
 
-  async function create(caller: Caller, project: string, body: InstancesPost): Promise<OperationRecord> {
+  /** `nickname`: a dialect's own name for it, which must be free there. */
+  async function create(
+    caller: Caller,
+    project: string,
+    body: InstancesPost,
+    nickname?: Nickname,
+  ): Promise<OperationRecord> {
     requireRole(caller, 'operator')
     requireProject(caller, project)
     if ((await records.find('project', '', project)) === undefined) throw notFound('Project not found')
@@ -49,16 +65,12 @@ export function createInstanceCreation(deps: InstanceCreationDeps) {
     const type = body.source?.type ?? ''
     const verb = SOURCES.get(type)
     if (verb === undefined) throw badRequest(`Unknown source type ${type}`)
-    const limits = limitsOfType(body.instance_type ?? '')
-    return verb(caller, project, name, { ...body, config: { ...limits, ...withoutEmpty(body.config ?? {}) } })
+    const config = { ...limitsOfType(body.instance_type ?? ''), ...withoutEmpty(body.config ?? {}) }
+    return verb({ caller, project, name, body: { ...body, config }, nickname })
   }
 
-  async function fromImage(
-    caller: Caller,
-    project: string,
-    name: string,
-    body: InstancesPost,
-  ): Promise<OperationRecord> {
+  async function fromImage(order: Order): Promise<OperationRecord> {
+    const { caller, project, name, body } = order
     const source = await deps.images.resolve(caller, project, body.source ?? {})
     const { image } = source
     const profiles = body.profiles ?? (image.profiles.length > 0 ? image.profiles : ['default'])
@@ -70,7 +82,7 @@ export function createInstanceCreation(deps: InstanceCreationDeps) {
     const use: BusyClaim[] =
       source.type === 'registry' ? [] : [{ key: `image:${image.uuid}`, mode: 'use', action: 'create' }]
     const secret = source.type === 'registry' ? source.credentials : undefined
-    return submitNew(caller, draft, use, (made) => ({
+    return submitNew(order, draft, use, (made) => ({
       kind: 'instance.create',
       input: { draft: made, source: from, start: body.start ?? false },
       resources: instanceResources(made),
@@ -78,28 +90,24 @@ export function createInstanceCreation(deps: InstanceCreationDeps) {
     }))
   }
 
-  async function fromNothing(
-    caller: Caller,
-    project: string,
-    name: string,
-    body: InstancesPost,
-  ): Promise<OperationRecord> {
-    const draft = draftOf(basisOf(project, name), body, undefined)
-    return submitNew(caller, draft, [], (made) => ({
+  async function fromNothing(order: Order): Promise<OperationRecord> {
+    const draft = draftOf(basisOf(order.project, order.name), order.body, undefined)
+    return submitNew(order, draft, [], (made) => ({
       kind: 'instance.create',
       input: { draft: made, source: { type: 'none' }, start: false },
       resources: instanceResources(made),
     }))
   }
 
-  async function copy(caller: Caller, project: string, name: string, body: InstancesPost): Promise<OperationRecord> {
+  async function copy(order: Order): Promise<OperationRecord> {
+    const { caller, project, name, body } = order
     const { source, snapshot } = await sourceOf(caller, project, body.source ?? {})
     const draft = copyDraft({ ...basisOf(project, name), member: source.member }, body, snapshot ?? source)
     const only = snapshot !== undefined || isInstanceOnly(body)
     const snapshots = only ? [] : await snapshotCopies(source, draft)
     // A running source is frozen while it is read: nobody else may change it meanwhile.
     const use: BusyClaim[] = [{ key: `instance:${source.uuid}`, mode: 'own', action: 'copy' }]
-    return submitNew(caller, draft, use, (made) => ({
+    return submitNew(order, draft, use, (made) => ({
       kind: 'instance.copy',
       input: { draft: made, source: { instance: source.uuid, snapshot: snapshot?.uuid ?? '' }, snapshots },
       resources: instanceResources(made, source),
@@ -138,14 +146,14 @@ export function createInstanceCreation(deps: InstanceCreationDeps) {
 
   /** Accepts the operation together with the addresses its instance gets. */
   async function submitNew<K extends Kind>(
-    caller: Caller,
+    { caller, nickname }: Order,
     draft: InstanceRecord,
     busy: BusyClaim[],
     rest: (draft: InstanceRecord) => Rest<K>,
   ): Promise<OperationRecord> {
     const { config, devices } = await deps.drafts.expand(draft.project, draft, 'create')
     await deps.room.check(draft.project, [{ uuid: draft.uuid, name: draft.name, config }])
-    const names: NameClaim[] = [{ noun: 'instance', scope: draft.project, name: draft.name }]
+    const names: NameClaim[] = [{ noun: 'instance', scope: draft.project, name: draft.name }, ...claimOf(nickname)]
     const own: BusyClaim = { key: `instance:${draft.uuid}`, mode: 'own', action: 'create' }
     for (let tries = 1; ; tries++) {
       const leases = await deps.leases.take(draft, devices)
@@ -159,7 +167,10 @@ export function createInstanceCreation(deps: InstanceCreationDeps) {
         names,
         taken: TAKEN,
         busy: [own, ...busy, ...usesOf(leases, 'create')],
-        changes: leases.map((record): RecordChange => ({ change: 'put', noun: 'lease', record })),
+        changes: [
+          ...leases.map((record): RecordChange => ({ change: 'put', noun: 'lease', record })),
+          ...(nickname === undefined ? [] : [putNickname(nickname, draft, clock.uuid())]),
+        ],
       })
       if (submitted.outcome === 'accepted') return submitted.operation
       if (!isLeaseLost(submitted) || tries >= LEASE_TRIES) throw toRefusal(submitted, TAKEN)

@@ -98,8 +98,12 @@ export function createOperations(deps: OperationsDeps) {
 
   /** For routes that LXD answers at once although the engine is needed: submits, waits, and throws what failed. */
   async function perform<K extends Kind>(caller: Caller, submission: Submission<K>): Promise<OperationRecord> {
-    const operation = await submit(caller, submission)
-    const ended = await waits.until(operation.id, SYNC_WAIT)
+    return finish(await submit(caller, submission))
+  }
+
+  /** The operation when it has succeeded; throws what failed, and a timeout with its URL after `ms`: it goes on then. */
+  async function finish(operation: OperationRecord, ms: number = SYNC_WAIT): Promise<OperationRecord> {
+    const ended = await waits.until(operation.id, ms)
     if (ended === undefined || !isFinal(ended.state))
       throw timedOut('The operation goes on; ask for its result', { operation: `/1.0/operations/${operation.id}` })
     if (ended.state !== 'success') throw new Failure(ended.code === '' ? 'internal' : toCode(ended.code), ended.err)
@@ -174,7 +178,7 @@ export function createOperations(deps: OperationsDeps) {
     return caller.idempotency && { ...caller.idempotency, ttl: deps.retention }
   }
 
-  return { submit, trySubmit, perform, get, wait, cancel, list, history }
+  return { submit, trySubmit, perform, finish, get, wait, cancel, list, history }
 }
 
 /** What a script refused → the Failure the client reads. */
