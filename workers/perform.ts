@@ -253,11 +253,15 @@ class Run {
     const { kind, requestor, project, entity } = this.#operation
     const action = outcome.action ?? CATALOG[kind as Kind].lifecycle // decoded before any step ran
     const source = outcome.source ?? entity.url
+    const tell = (told: string, context = {}) => ({ action: told, source, context, requestor, project })
     return {
       metadata: outcome.metadata ?? this.#operation.metadata,
       changes: outcome.changes,
       observed: outcome.observed ?? [],
-      lifecycle: action === undefined ? [] : [{ action, source, context: outcome.context ?? {}, requestor, project }],
+      lifecycle: [
+        ...(action === undefined ? [] : [tell(action, outcome.context)]),
+        ...(outcome.also ?? []).map((next) => tell(next)),
+      ],
     }
   }
 

@@ -57,6 +57,8 @@ export interface Outcome {
   context?: Record<string, unknown>
   /** Another lifecycle action than the catalogue's. */
   action?: string
+  /** What else happened with it, after the first: lifecycle actions without a context. */
+  also?: string[]
   source?: string
   observed?: Observed[]
 }

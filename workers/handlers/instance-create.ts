@@ -65,6 +65,7 @@ export const instanceCreate: Handler<'instance.create'> = {
       changes: [{ change: 'put', noun: 'instance', record }, ...(await pulledRecord(context))],
       observed: detail === undefined ? [] : [observe(context.engine.member, detail)],
       context: { type: 'container', 'storage-pool': 'default' },
+      ...(context.input.start && { also: ['instance-started'] }),
     }
   },
 }

@@ -26,7 +26,7 @@ export const instanceStop: Handler<'instance.stop'> = {
     const action = context.input.force ? 'instance-stopped' : 'instance-shutdown'
     if (instance.ephemeral) {
       const changes = await removalOf(context, instance)
-      return { action, changes, observed: [vanished(member, instance.container)] }
+      return { action, also: ['instance-deleted'], changes, observed: [vanished(member, instance.container)] }
     }
     const detail = await containerOf(context, instance)
     const record = { ...instance, power: 'stopped' as const }

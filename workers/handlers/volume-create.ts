@@ -16,5 +16,8 @@ export const volumeCreate: Handler<'volume.create'> = {
       },
     },
   ],
-  finish: async ({ input }) => ({ changes: [{ change: 'put', noun: 'volume', record: input.volume }] }),
+  finish: async ({ input }) => ({
+    changes: [{ change: 'put', noun: 'volume', record: input.volume }],
+    context: { type: 'custom' },
+  }),
 }
