@@ -1,4 +1,5 @@
 /** What the kinds that make an image share: its end, and taking back what was made. */
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { AliasRecord, ImageRecord } from '../src/contract/records.ts'
 import type { RecordChange } from '../src/core/ports.ts'
 import type { Kind } from '../src/operations/catalog.ts'
@@ -6,7 +7,10 @@ import type { Context, Outcome } from './steps.ts'
 
 /** The new image with its aliases, told as LXD's clients read it. */
 export function made(record: ImageRecord, aliases: AliasRecord[]): Outcome {
-  return { ...told(record, aliases), changes: [{ change: 'put', noun: 'image', record }, ...putAliases(record, aliases)] }
+  return {
+    ...told(record, aliases),
+    changes: [{ change: 'put', noun: 'image', record }, ...putAliases(record, aliases)],
+  }
 }
 
 /** An image that the project has already; only the aliases are new. */
@@ -30,12 +34,20 @@ export async function dropTag(context: Context<Kind>, tag: string): Promise<bool
   return (await context.engine.images.untag(tag, context.signal)) === 'removed'
 }
 
-/** Removes a volume with the helpers that a worker that died has left on it. */
+/** How often, and after how many milliseconds, a volume that is just being read is tried again. */
+const TRIES = 5
+const BETWEEN = 400
+
+/** Removes a volume with the helpers that a worker that died has left on it. One that stays in use is told. */
 export async function dropVolume(context: Context<Kind>, volume: string): Promise<boolean> {
   const { containers, volumes } = context.engine
   const helpers = await containers.find({ operation: context.operation.id, role: 'helper' }, context.signal)
   for (const helper of helpers) await containers.remove(helper.id, { force: true }, context.signal)
-  const outcome = await volumes.remove(volume, context.signal)
-  if (outcome === 'in-use') context.warn(`Volume ${volume} is still in use and was left`)
-  return outcome === 'removed'
+  for (let tries = 0; tries < TRIES; tries++) {
+    const outcome = await volumes.remove(volume, context.signal)
+    if (outcome !== 'in-use') return outcome === 'removed'
+    await sleep(BETWEEN, undefined, { signal: context.signal })
+  }
+  context.warn(`Volume ${volume} is still in use and was left`)
+  return false
 }

@@ -7,6 +7,7 @@ import { parseAliasName } from '../core/names.ts'
 import type { Clock, RecordReader } from '../core/ports.ts'
 import { mayEnter, requireProject, requireRole, type Caller } from './caller.ts'
 import type { ImageLookup } from './image-lookup.ts'
+import type { Where } from './instance-views.ts'
 import type { Write } from './writes.ts'
 
 export interface AliasesDeps {
@@ -39,23 +40,32 @@ export function createAliases({ records, lookup, write, clock }: AliasesDeps) {
     const name = parseAliasName(body.name)
     const image = await lookup.get(caller, project, body.target)
     const description = body.description ?? ''
-    const record: AliasRecord = { v: 1, rev: 0, uuid: clock.uuid(), project, name, target: image.record.name, description }
+    const record: AliasRecord = {
+      v: 1,
+      rev: 0,
+      uuid: clock.uuid(),
+      project,
+      name,
+      target: image.record.name,
+      description,
+    }
     await put(caller, record, { action: 'image-alias-created', taken: taken(name) })
     return record
   }
 
   /** `PUT`: target and description. */
-  async function update(caller: Caller, project: string, name: string, body: AliasPut, ifMatch?: string): Promise<void> {
+  async function update(caller: Caller, where: Where, body: AliasPut, ifMatch?: string): Promise<void> {
     if (!body.target) throw badRequest('The target field is required')
-    await change(caller, project, name, { target: body.target, description: body.description ?? '' }, ifMatch)
+    await change(caller, where, { target: body.target, description: body.description ?? '' }, ifMatch)
   }
 
   /** `PATCH`: what is given. */
-  async function patch(caller: Caller, project: string, name: string, body: AliasPut, ifMatch?: string): Promise<void> {
-    await change(caller, project, name, body, ifMatch)
+  async function patch(caller: Caller, where: Where, body: AliasPut, ifMatch?: string): Promise<void> {
+    await change(caller, where, body, ifMatch)
   }
 
-  async function change(caller: Caller, project: string, name: string, body: AliasPut, ifMatch: string | undefined) {
+  async function change(caller: Caller, where: Where, body: AliasPut, ifMatch: string | undefined): Promise<void> {
+    const { project, name } = where
     const alias = await writable(caller, project, name, ifMatch)
     const target = body.target ? (await lookup.get(caller, project, body.target)).record.name : alias.target
     const record = { ...alias, target, description: body.description ?? alias.description }
@@ -77,7 +87,12 @@ export function createAliases({ records, lookup, write, clock }: AliasesDeps) {
     })
   }
 
-  async function writable(caller: Caller, project: string, name: string, ifMatch: string | undefined): Promise<AliasRecord> {
+  async function writable(
+    caller: Caller,
+    project: string,
+    name: string,
+    ifMatch: string | undefined,
+  ): Promise<AliasRecord> {
     requireRole(caller, 'operator')
     const alias = await get(caller, project, name)
     checkIfMatch(ifMatch, etagOf(alias.uuid, alias.rev))

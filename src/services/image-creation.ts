@@ -37,6 +37,8 @@ export interface UploadInfo {
   aliases?: { name: string; description?: string | null | undefined }[] | undefined
   /** What the client says the sha256 is. */
   fingerprint?: string | undefined
+  /** Aborts when the client is gone. */
+  signal?: AbortSignal | undefined
 }
 
 type Compression = InputOf<'image.publish'>['compression']
@@ -52,7 +54,6 @@ export function createImageCreation(deps: ImageCreationDeps) {
     project: string,
     content: Readable,
     info: UploadInfo,
-    signal?: AbortSignal,
   ): Promise<OperationRecord> {
     const aliases = await enter(caller, project, info.aliases ?? [])
     const given = {
@@ -69,7 +70,7 @@ export function createImageCreation(deps: ImageCreationDeps) {
       KEPT_FILE,
       content,
       { labels: labelsOf(image), maxBytes: deps.uploadLimit },
-      signal,
+      info.signal,
     )
     const drop = () => engine.volumes.remove(volume).catch(() => undefined)
     try {

@@ -106,7 +106,12 @@ export function createImageLookup(deps: ImageLookupDeps) {
     if (reference === undefined) throw badRequest(`"${text}" is no reference of an image in a registry`)
     const pulled = (await records.list('image', project)).find(({ source }) => source === reference)
     if (pulled !== undefined) return { type: 'image', image: pulled }
-    return { type: 'registry', reference, image: draft(project, { properties: { description: reference } }), credentials }
+    return {
+      type: 'registry',
+      reference,
+      image: draft(project, { properties: { description: reference } }),
+      credentials,
+    }
   }
 
   /** A new image's record, as far as it is known before it is made. */

@@ -13,6 +13,7 @@ import { parseExpiry } from '../core/times.ts'
 import { requireRole, type Caller } from './caller.ts'
 import { createImageCreation, type ImageCreationDeps } from './image-creation.ts'
 import type { ImageView } from './image-lookup.ts'
+import type { Where } from './instance-views.ts'
 import { imageUrl } from './noun-urls.ts'
 import type { Write } from './writes.ts'
 
@@ -35,14 +36,8 @@ export function createImages(deps: ImagesDeps) {
   const { operations, lookup, write } = deps
 
   /** `PUT`: everything a client writes; what is left out is as it was when the image was new. */
-  async function update(
-    caller: Caller,
-    project: string,
-    fingerprint: string,
-    body: ImagePut,
-    ifMatch?: string,
-  ): Promise<void> {
-    const { record } = await writable(caller, project, fingerprint, ifMatch)
+  async function update(caller: Caller, where: Where, body: ImagePut, ifMatch?: string): Promise<void> {
+    const { record } = await writable(caller, where, ifMatch)
     await change(caller, {
       ...record,
       properties: withoutEmpty(body.properties ?? {}),
@@ -54,14 +49,8 @@ export function createImages(deps: ImagesDeps) {
   }
 
   /** `PATCH`: merged into what is there. */
-  async function patch(
-    caller: Caller,
-    project: string,
-    fingerprint: string,
-    body: ImagePatch,
-    ifMatch?: string,
-  ): Promise<void> {
-    const { record } = await writable(caller, project, fingerprint, ifMatch)
+  async function patch(caller: Caller, where: Where, body: ImagePatch, ifMatch?: string): Promise<void> {
+    const { record } = await writable(caller, where, ifMatch)
     await change(caller, {
       ...record,
       properties: withoutEmpty({ ...record.properties, ...body.properties }),
@@ -125,14 +114,9 @@ export function createImages(deps: ImagesDeps) {
     return { filename: `${record.name}${extension}`, ...file }
   }
 
-  async function writable(
-    caller: Caller,
-    project: string,
-    fingerprint: string,
-    ifMatch: string | undefined,
-  ): Promise<ImageView> {
+  async function writable(caller: Caller, where: Where, ifMatch: string | undefined): Promise<ImageView> {
     requireRole(caller, 'operator')
-    const view = await lookup.get(caller, project, fingerprint)
+    const view = await lookup.get(caller, where.project, where.name)
     checkIfMatch(ifMatch, etagOf(view.record.uuid, view.record.rev))
     return view
   }

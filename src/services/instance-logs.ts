@@ -61,14 +61,6 @@ export function createInstanceLogs({ views, engines, foreign, deployment }: Inst
     await engine.volumes.remove(await outputOf(engine, record.uuid, name))
   }
 
-  /** The volume of an instance's own output: the name of another one's leads nowhere. */
-  async function outputOf(engine: Engine, uuid: string, name: string): Promise<string> {
-    const volume = parseOutputLog(name)
-    const detail = volume === undefined ? undefined : await engine.volumes.inspect(volume)
-    if (detail?.own?.role !== 'output' || detail.own.uuid !== uuid) throw notFound('Log file not found')
-    return detail.name
-  }
-
   async function find(caller: Caller, where: Where) {
     const { record } = await views.get(caller, where)
     const engine = engines.get(record.member)
@@ -77,4 +69,12 @@ export function createInstanceLogs({ views, engines, foreign, deployment }: Inst
   }
 
   return { list, read, remove }
+}
+
+/** The volume of an instance's own output: the name of another one's leads nowhere. */
+async function outputOf(engine: Engine, uuid: string, name: string): Promise<string> {
+  const volume = parseOutputLog(name)
+  const detail = volume === undefined ? undefined : await engine.volumes.inspect(volume)
+  if (detail?.own?.role !== 'output' || detail.own.uuid !== uuid) throw notFound('Log file not found')
+  return detail.name
 }

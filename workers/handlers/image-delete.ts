@@ -1,6 +1,7 @@
 import { notFound } from '../../src/core/failure.ts'
 import type { RecordChange } from '../../src/core/ports.ts'
 import { imageTag, releaseImage } from '../engine-images.ts'
+import { dropVolume } from '../images.ts'
 import type { Context, Handler } from '../steps.ts'
 
 /** Forgets the image and its aliases. What was made from it keeps it alive in the engine. */
@@ -11,7 +12,7 @@ export const imageDelete: Handler<'image.delete'> = {
       run: async (context) => {
         const image = await load(context)
         await releaseImage(context, imageTag(image.uuid), image.engineImage, image.uuid)
-        if (image.tarball !== '') await context.engine.volumes.remove(image.tarball, context.signal)
+        if (image.tarball !== '') await dropVolume(context, image.tarball)
       },
     },
   ],

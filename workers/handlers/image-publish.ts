@@ -76,7 +76,12 @@ async function commit(context: Publishing): Promise<string> {
     return engineImage
   }
   const instance = await loadInstance(context, source.instance)
-  return commitInstance(context, instance, { role: 'image', uuid: image.uuid, tag: imageTag(image.uuid), origin: image })
+  return commitInstance(context, instance, {
+    role: 'image',
+    uuid: image.uuid,
+    tag: imageTag(image.uuid),
+    origin: image,
+  })
 }
 
 async function pack(context: Publishing): Promise<KeptFile> {

@@ -4,13 +4,14 @@ import type { InstanceRecord } from '../../src/contract/records.ts'
 import type { ContainerDetail, ExecSpec, RunningExec } from '../../src/core/engine.ts'
 import { execDirectory, execEnvironment } from '../../src/core/exec-environment.ts'
 import { expandConfig } from '../../src/core/expand.ts'
-import { badRequest, internal, isFailure } from '../../src/core/failure.ts'
+import { badRequest, cancelled, internal, isFailure } from '../../src/core/failure.ts'
 import { KEPT_FILE, outputLog, outputVolume, type OutputStream } from '../../src/core/kept-files.ts'
 import { containerOf, loadInstance, loadProfiles } from '../containers.ts'
 import { dropVolume } from '../images.ts'
 import type { Context, Handler } from '../steps.ts'
 
 type Executing = Context<'instance.exec'>
+type Exit = Awaited<RunningExec['exit']>
 
 /** Bytes kept of each of the two streams. */
 const MAX_OUTPUT = 16 * 1024 * 1024
@@ -46,7 +47,7 @@ async function run(context: Executing): Promise<number> {
   if (container.status === 'paused') throw badRequest('Instance is frozen')
   if (container.status !== 'running') throw badRequest('Instance is not running')
   const spec = await specOf(context, instance, container)
-  let exit: Awaited<RunningExec['exit']>
+  let exit: Exit
   try {
     exit = await runOnce(context, spec, instance)
   } catch (failure) {
@@ -61,15 +62,24 @@ async function run(context: Executing): Promise<number> {
   throw internal(exit.failure)
 }
 
-async function runOnce(context: Executing, spec: ExecSpec, instance: InstanceRecord): Promise<Awaited<RunningExec['exit']>> {
-  const running = await context.engine.execs.run(spec, context.signal)
-  running.stdin.end()
-  const [exit] = await Promise.all([
-    running.exit,
-    keep(context, instance, running.stdout, 'stdout'),
-    keep(context, instance, running.stderr, 'stderr'),
-  ])
-  return exit
+/** The signal is not handed on: with it the engine's side would end the process also where only this worker ends. */
+async function runOnce(context: Executing, spec: ExecSpec, instance: InstanceRecord): Promise<Exit> {
+  const { stdin, stdout, stderr, exit } = await context.engine.execs.run(spec)
+  const leave = (): void => {
+    const reason = cancelled('The worker let go of the command')
+    stdout.destroy(reason)
+    stderr.destroy(reason)
+  }
+  context.signal.addEventListener('abort', leave, { once: true })
+  if (context.signal.aborted) leave()
+  try {
+    stdin.end()
+    const kept = [keep(context, instance, stdout, 'stdout'), keep(context, instance, stderr, 'stderr')]
+    const [end] = await Promise.all([exit, ...kept])
+    return end
+  } finally {
+    context.signal.removeEventListener('abort', leave)
+  }
 }
 
 async function specOf(context: Executing, instance: InstanceRecord, container: ContainerDetail): Promise<ExecSpec> {
@@ -134,7 +144,10 @@ async function output({ input, operation, records }: Executing): Promise<{ outpu
 /** Waits until a process that this attempt cannot hear has ended, and says what is left to say. */
 async function lost(context: Executing, container: string): Promise<Error> {
   // An engine that is away is only asked again: leaving this step for it would start the command once more.
-  const mayLive = () => isAlive(context, container).catch((failure: unknown) => isFailure(failure, 'unavailable', 'timeout') || Promise.reject(failure))
+  const mayLive = () =>
+    isAlive(context, container).catch(
+      (failure: unknown) => isFailure(failure, 'unavailable', 'timeout') || Promise.reject(failure),
+    )
   for (let wait = FIRST_LOOK; await mayLive(); wait = Math.min(2 * wait, LAST_LOOK))
     await sleep(wait, undefined, { signal: context.signal })
   return internal(
@@ -156,7 +169,8 @@ async function endProcess(context: Executing): Promise<string | undefined> {
   const { container } = await loadInstance(context, context.input.instance)
   const lives = await isAlive(context, container)
   if (lives) await killProcess(context, container)
-  for (const name of STREAMS) if (context.input.record) await dropVolume(context, outputVolume(context.operation.id, name))
+  for (const name of STREAMS)
+    if (context.input.record) await dropVolume(context, outputVolume(context.operation.id, name))
   return lives ? 'Ended the command' : undefined
 }
 

@@ -21,6 +21,10 @@ export interface LxdMetadata {
 }
 
 const MAX_PROPERTIES = 1000
+/** Characters; those of real images have a few thousand. */
+const MAX_YAML = 32 * 1024
+const MAX_DEPTH = 32
+const MAX_INDENT = 100
 const BOOTS: readonly Boot[] = ['application', 'systemd', 'busybox', 'init']
 
 /** Bad-request for what is no YAML of an image. Aliases, with which a short text becomes a long one, are refused. */
@@ -38,11 +42,31 @@ export function parseLxdMetadata(yaml: string): LxdMetadata {
 }
 
 function parseYaml(yaml: string): unknown {
+  if (!isModest(yaml)) throw badRequest('metadata.yaml in the tarball is too large or nested too deep')
   try {
-    return parse(yaml, { maxAliasCount: 0, logLevel: 'silent' })
+    return parse(yaml, { maxAliasCount: 0, uniqueKeys: false, logLevel: 'error' })
   } catch (error) {
     throw badRequest('metadata.yaml in the tarball cannot be read', { cause: error })
   }
+}
+
+/**
+ * Whether the parser can be trusted with it. Its time grows with the square of the size (0.1 MB can take 20 s), and
+ * 2,000 open brackets exhaust its stack in a way that ends the process.
+ */
+function isModest(yaml: string): boolean {
+  if (yaml.length > MAX_YAML) return false
+  let depth = 0
+  for (const character of yaml) {
+    if (character === '{' || character === '[') depth += 1
+    else if (character === '}' || character === ']') depth = Math.max(0, depth - 1)
+    if (depth > MAX_DEPTH) return false
+  }
+  return yaml.split('\n').every((line) => line.search(/\S|$/) <= MAX_INDENT && countOf(line, /[-?:]\s/g) <= MAX_INDENT)
+}
+
+function countOf(line: string, pattern: RegExp): number {
+  return line.match(pattern)?.length ?? 0
 }
 
 function scalar(key: string, value: unknown): [string, string][] {

@@ -22,8 +22,10 @@ export type SpoolVolumes = Pick<Volumes, 'create' | 'inspect' | 'write' | 'read'
 
 /** `putFile` and `getFile` over the plain reading and writing of volumes. */
 export function createSpool(volumes: SpoolVolumes): Pick<Volumes, 'putFile' | 'getFile'> {
-  const putFile: Volumes['putFile'] = async (name, file, content, options, signal) => {
+  const putFile: Volumes['putFile'] = async (name, file, content, ...[options, signal]) => {
     const { labels, maxBytes } = options
+    // A sender that leaves before its first byte is asked for is met by the loop below, and must not end the process.
+    content.on('error', () => undefined)
     const isNew = (await volumes.inspect(name, signal)) === undefined
     if (isNew) await volumes.create(name, labels, signal)
     const kept: KeptFile = { size: 0, sha256: '' }
@@ -44,7 +46,10 @@ export function createSpool(volumes: SpoolVolumes): Pick<Volumes, 'putFile' | 'g
     const entries = readTar(stream)
     const kept = await manifestOf(entries, file)
     if (kept === undefined) return undefined
-    return { size: kept.size, content: Readable.from(contentOf(entries, file, kept.size), { objectMode: false }) }
+    const content = Readable.from(contentOf(entries, file, kept.size), { objectMode: false })
+    // One that is dropped before its first byte never starts what would close the volume.
+    content.once('close', () => stream.destroy())
+    return { size: kept.size, content }
   }
 
   return { putFile, getFile }

@@ -55,8 +55,7 @@ export function damaged(why: string): Error {
  */
 export async function* readTar(source: AsyncIterable<Buffer>): AsyncGenerator<TarEntry> {
   const bytes = new Bytes(source)
-  let global = NOTHING
-  let own = NOTHING
+  const said: Said = { global: NOTHING, own: NOTHING }
   let isFirst = true
   try {
     for (;;) {
@@ -65,20 +64,36 @@ export async function* readTar(source: AsyncIterable<Buffer>): AsyncGenerator<Ta
       if (block[0] === 0 && block.every((byte) => byte === 0)) return await bytes.drain()
       if (!hasValidSum(block)) throw isFirst ? badRequest('Unsupported compression') : damaged('a header is broken')
       isFirst = false
-      const flag = block.toString('latin1', 156, 157)
-      if (flag === 'V') await bytes.skip(padded(sizeIn(block)))
-      else if (flag === 'g') global = withPax(global, await extended(bytes, block))
-      else if (flag === 'x') own = withPax(own, await extended(bytes, block))
-      else if (flag === 'L' || flag === 'K') own = withLong(own, flag, await extended(bytes, block))
-      else {
-        const header = toHeader(block, own.size + global.size === 0 ? NOTHING : new Map([...global, ...own]))
-        own = NOTHING
-        yield* oneEntry(bytes, header)
-      }
+      if (EXTENDED.has(flagOf(block))) await hear(said, bytes, block)
+      else yield* oneEntry(bytes, toHeader(block, heard(said)))
     }
   } finally {
     await bytes.close()
   }
+}
+
+/** What headers in front of an entry have said of it, and of all entries after them. */
+interface Said {
+  global: Pax
+  own: Pax
+}
+
+const EXTENDED = new Set(['g', 'x', 'L', 'K', 'V'])
+
+async function hear(said: Said, bytes: Bytes, block: Buffer): Promise<void> {
+  const flag = flagOf(block)
+  // A volume's label is no entry.
+  if (flag === 'V') return bytes.skip(padded(sizeIn(block)))
+  const content = await extended(bytes, block)
+  if (flag === 'g') said.global = withPax(said.global, content)
+  else if (flag === 'x') said.own = withPax(said.own, content)
+  else said.own = withLong(said.own, flag, content)
+}
+
+function heard(said: Said): Pax {
+  const { global, own } = said
+  said.own = NOTHING
+  return global.size === 0 ? own : new Map([...global, ...own])
 }
 
 async function* oneEntry(bytes: Bytes, header: TarHeader): AsyncGenerator<TarEntry> {
@@ -106,27 +121,39 @@ function hasValidSum(block: Buffer): boolean {
 }
 
 function toHeader(block: Buffer, pax: Pax): TarHeader {
-  const flag = block.toString('latin1', 156, 157)
-  if (flag === 'S' || [...pax.keys()].some((key) => key.startsWith('GNU.sparse.')))
-    throw badRequest('Sparse files in tarballs are not supported; pack it without --sparse')
   const name = textOf(pax, 'path') ?? nameIn(block)
-  const known = TYPES[flag]
-  if (known === undefined) throw badRequest(`The tarball has an entry of the unknown type "${flag}"`)
-  // Before ustar a slash at the end was what made a directory.
-  const type = known === 'file' && name.endsWith('/') ? 'directory' : known
-  const size = type === 'file' ? (numberOf(pax, 'size') ?? sizeIn(block)) : 0
-  if (!Number.isSafeInteger(size) || size < 0) throw damaged('a size is impossible')
+  const type = typeOf(block, pax, name)
   return {
     name,
     type,
-    size,
-    mode: numberIn(block, 100, 8) & 0o7777,
-    uid: numberOf(pax, 'uid') ?? numberIn(block, 108, 8),
-    gid: numberOf(pax, 'gid') ?? numberIn(block, 116, 8),
-    mtime: Math.max(0, Math.floor(numberOf(pax, 'mtime') ?? numberIn(block, 136, 12))),
+    size: type === 'file' ? whole('size', numberOf(pax, 'size') ?? numberIn(block, 124, 12)) : 0,
+    mode: whole('mode', numberIn(block, 100, 8)) & 0o7777,
+    uid: whole('uid', numberOf(pax, 'uid') ?? numberIn(block, 108, 8)),
+    gid: whole('gid', numberOf(pax, 'gid') ?? numberIn(block, 116, 8)),
+    // Engines keep whole seconds, and none before 1970.
+    mtime: Math.max(0, Math.floor(numberOf(pax, 'mtime') ?? numberIn(block, 136, 12)) || 0),
     linkname: textOf(pax, 'linkpath') ?? stringIn(block, 157, 100),
     xattrs: xattrsOf(pax),
   }
+}
+
+function typeOf(block: Buffer, pax: Pax, name: string): TarType {
+  const flag = flagOf(block)
+  if (flag === 'S' || [...pax.keys()].some((key) => key.startsWith('GNU.sparse.')))
+    throw badRequest('Sparse files in tarballs are not supported; pack it without --sparse')
+  const known = TYPES[flag]
+  if (known === undefined) throw badRequest(`The tarball has an entry of the unknown type "${flag}"`)
+  // Before ustar a slash at the end was what made a directory.
+  return known === 'file' && name.endsWith('/') ? 'directory' : known
+}
+
+function flagOf(block: Buffer): string {
+  return block.toString('latin1', 156, 157)
+}
+
+function whole(what: string, value: number): number {
+  if (Number.isSafeInteger(value) && value >= 0) return value
+  throw damaged(`a ${what} is impossible`)
 }
 
 function nameIn(block: Buffer): string {
@@ -137,9 +164,7 @@ function nameIn(block: Buffer): string {
 }
 
 function sizeIn(block: Buffer): number {
-  const size = numberIn(block, 124, 12)
-  if (!Number.isSafeInteger(size) || size < 0) throw damaged('a size is impossible')
-  return size
+  return whole('size', numberIn(block, 124, 12))
 }
 
 function stringIn(block: Buffer, at: number, length: number): string {

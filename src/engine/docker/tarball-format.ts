@@ -57,11 +57,14 @@ async function look(survey: Survey, entry: TarEntry, name: string): Promise<void
   if (entry.type === 'link') normalName(entry.linkname)
   if (name.startsWith('rootfs/')) survey.hasRootfs = true
   if (PROBED.has(name)) survey.probes.set(name, targetOf(entry))
-  if (name === 'metadata.yaml' && entry.type === 'file') survey.metadata = await readText(entry, name)
-  if (name === 'manifest.json' && entry.type === 'file' && entry.size <= MAX_TEXT)
-    survey.manifest = await readText(entry, name)
-  if (survey.saved.size < MAX_SAVED && name.length <= MAX_SAVED_NAME && entry.type !== 'directory')
+  if (entry.type !== 'directory' && name.length <= MAX_SAVED_NAME && survey.saved.size < MAX_SAVED)
     survey.saved.set(name, entry.type === 'file' ? '' : entry.linkname)
+  if (entry.type === 'file') await lookInto(survey, entry, name)
+}
+
+async function lookInto(survey: Survey, entry: TarEntry, name: string): Promise<void> {
+  if (name === 'metadata.yaml') survey.metadata = await readText(entry, name)
+  if (name === 'manifest.json' && entry.size <= MAX_TEXT) survey.manifest = await readText(entry, name)
 }
 
 function targetOf(entry: TarEntry): string {

@@ -22,23 +22,23 @@ interface Turn {
   images: ImportImages
   options: Parameters<Import>[1]
   signal: AbortSignal | undefined
-  /** The kept file's bytes unpacked, from its beginning. */
-  open(shown: { from: number; to: number }): Promise<AsyncGenerator<Buffer>>
+  /** The kept file's bytes unpacked, from its beginning; nothing is opened before they are asked for. */
+  open(shown: { from: number; to: number }): AsyncGenerator<Buffer>
 }
 
 /** `importTarball` over a spool and the plain making of images. */
 export function createTarballImport(images: ImportImages, volumes: Pick<Volumes, 'getFile'>): Import {
   return async (kept, options, signal) => {
-    const open: Turn['open'] = async ({ from, to }) => {
+    const open: Turn['open'] = async function* ({ from, to }) {
       const file = await volumes.getFile(kept.volume, kept.file, kept.labels, signal)
       if (file === undefined) throw notFound(`The uploaded tarball is gone from volume ${kept.volume}`)
-      return decompressed(file.content, (read) => {
+      yield* decompressed(file.content, (read) => {
         const percent = Math.floor(from + ((to - from) * read) / Math.max(1, file.size))
         options.onProgress(`Unpack: ${percent}%`, percent)
       })
     }
     const turn: Turn = { images, options, signal, open }
-    const survey = await surveyTarball(await open({ from: 0, to: 50 }))
+    const survey = await surveyTarball(open({ from: 0, to: 50 }))
     if (survey.metadata !== undefined && survey.hasRootfs) return importLxd(turn, survey, survey.metadata)
     const saved = savedImageOf(survey)
     if (saved !== undefined) return importSaved(turn, saved)
@@ -76,7 +76,7 @@ function asRootfs(
 
 async function importTree(turn: Turn, root: string, runs: ReturnType<typeof asRootfs>) {
   const { labels, tag } = turn.options
-  const bytes = await turn.open({ from: 50, to: 100 })
+  const bytes = turn.open({ from: 50, to: 100 })
   const tar = Readable.from(inChunks(rootTar(readTar(bytes), root)), { objectMode: false })
   const { boot, command, environment } = runs
   const id = await turn.images.importTar(tar, { labels, tag, command, environment }, turn.signal)
@@ -88,18 +88,18 @@ async function importSaved(turn: Turn, saved: SavedImage): Promise<ImportedTarba
   const config = ownConfig(await configOf(turn, saved), labels)
   const { uuid, role, operation } = labels
   const [made] = await turn.images.find({ uuid, role, operation }, turn.signal)
-  const id = made?.id ?? (await turn.images.load(await archive(turn, saved, config.json), turn.signal))
+  const id = made?.id ?? (await turn.images.load(archive(turn, saved, config.json), turn.signal))
   await turn.images.tag(id, tag, turn.signal)
   return { ...(await describe(turn, id, 'application')), format: 'docker', properties: {} }
 }
 
-async function archive(turn: Turn, saved: SavedImage, config: string): Promise<Readable> {
-  const entries = readTar(await turn.open({ from: 50, to: 100 }))
+function archive(turn: Turn, saved: SavedImage, config: string): Readable {
+  const entries = readTar(turn.open({ from: 50, to: 100 }))
   return Readable.from(inChunks(savedTar(entries, saved, config)), { objectMode: false })
 }
 
 async function configOf(turn: Turn, saved: SavedImage): Promise<string> {
-  for await (const entry of readTar(await turn.open({ from: 50, to: 50 }))) {
+  for await (const entry of readTar(turn.open({ from: 50, to: 50 }))) {
     if (isConfig(entry, saved)) return readText(entry, saved.config, MAX_CONFIG)
   }
   throw internal(`The tarball no longer has its ${saved.config}`)

@@ -68,7 +68,8 @@ function oneAliasRoutes(app: App, aliases: Aliases): void {
       },
       handler: async (request, reply) => {
         const { params, body, headers } = request
-        await aliases[method](keeping(request, DONE), projectOf(request), params.name, body, headers['if-match'])
+        const where = { project: projectOf(request), name: params.name }
+        await aliases[method](keeping(request, DONE), where, body, headers['if-match'])
         return give(reply, DONE)
       },
     })

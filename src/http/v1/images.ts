@@ -79,7 +79,7 @@ function createRoute(app: App, { images, operations }: ImageRoutesDeps): void {
     if (request.headers['content-type']?.startsWith('multipart/'))
       throw unsupported('Split images are not taken; send one tarball with metadata.yaml and rootfs/')
     const info = toUploadInfo(request.headers)
-    const operation = await images.upload(caller, project, body, info, clientGone(reply))
+    const operation = await images.upload(caller, project, body, { ...info, signal: clientGone(reply) })
     return accepted(request, reply, operations, operation)
   })
 }
@@ -94,14 +94,16 @@ function oneRoutes(app: App, { images, operations }: ImageRoutesDeps): void {
   const put = { operationId: 'putImage', summary: 'Change an image as a whole', tags, ...One, body: ref(ImagePut) }
   app.put('/1.0/images/:fingerprint', { schema: { ...put, response: CHANGED } }, async (request, reply) => {
     const { params, body, headers } = request
-    await images.update(keeping(request, DONE), projectOf(request), params.fingerprint, body, headers['if-match'])
+    const where = { project: projectOf(request), name: params.fingerprint }
+    await images.update(keeping(request, DONE), where, body, headers['if-match'])
     return give(reply, DONE)
   })
 
   const patch = { operationId: 'patchImage', summary: 'Change some of an image', tags, ...One, body: ref(ImagePatch) }
   app.patch('/1.0/images/:fingerprint', { schema: { ...patch, response: CHANGED } }, async (request, reply) => {
     const { params, body, headers } = request
-    await images.patch(keeping(request, DONE), projectOf(request), params.fingerprint, body, headers['if-match'])
+    const where = { project: projectOf(request), name: params.fingerprint }
+    await images.patch(keeping(request, DONE), where, body, headers['if-match'])
     return give(reply, DONE)
   })
 
