@@ -222,7 +222,10 @@ export interface Images {
   list(signal?: AbortSignal): Promise<ImageDetailSummary[]>
   inspect(reference: string, signal?: AbortSignal): Promise<ImageDetail | undefined>
   find(labels: Partial<OwnLabels>, signal?: AbortSignal): Promise<ImageDetailSummary[]>
-  /** Finds the commit this operation and step already made, else commits; flattens at 100 layers. The id. */
+  /**
+   * Finds the commit this operation and step already made, else commits; flattens at 100 layers. The id. It runs like
+   * the image the container was made from: environment, command, user … that the container was given are not in it.
+   */
   commit(container: string, options: { labels: OwnLabels; tag: string }, signal?: AbortSignal): Promise<string>
   /** A root file system as plain tar → an image. The id. A failed one leaves nothing. */
   importTar(

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { Readable } from 'node:stream'
 import { buffer } from 'node:stream/consumers'
 import { describe, expect, test } from 'vitest'
+import type { ImageDetail } from '../../src/core/engine.ts'
 import { type EngineKit, failureOf, unique } from './engine-kit.ts'
 import { makeTar } from './tar-samples.ts'
 
@@ -9,13 +10,11 @@ import { makeTar } from './tar-samples.ts'
 export function imageCases(kit: EngineKit): void {
   describe('images', () => {
     test('a commit is made once per operation and step', async () => {
-      const id = await kit.engine.containers.create(kit.spec({ environment: { A: '1' } }))
+      const id = await kit.engine.containers.create(kit.spec())
       const made = { labels: kit.labels('snapshot'), tag: `windlass-test/${unique()}:s1` }
       const image = await kit.engine.images.commit(id, made)
       expect(await kit.engine.images.commit(id, made)).toBe(image)
-      const detail = await kit.engine.images.inspect(made.tag)
-      expect(detail).toMatchObject({ id: image, own: made.labels, command: ['sleep', '1000'], stopSignal: 'SIGTERM' })
-      expect(detail?.environment.A).toBe('1')
+      expect(await kit.engine.images.inspect(made.tag)).toMatchObject({ id: image, own: made.labels })
       expect((await kit.engine.images.find({ operation: made.labels.operation })).map((one) => one.id)).toEqual([image])
       expect(await kit.engine.images.untag(made.tag)).toBe('removed')
       expect(await kit.engine.images.untag(made.tag)).toBe('missing')
@@ -110,31 +109,88 @@ export function imageCases(kit: EngineKit): void {
       expect(failure.message).toContain('2 images')
     })
 
-    test('a commit of too many layers is flattened, configuration and files kept', async () => {
-      const config = {
-        Cmd: ['serve', 'it'],
-        Entrypoint: ['/in', '--x'],
-        Env: ['PATH=/bin', 'MONEY=$HOME'],
-        ExposedPorts: { '80/tcp': {} },
-        StopSignal: 'SIGQUIT',
-        User: '7:8',
-        Volumes: { '/data': {} },
-        WorkingDir: '/srv',
+    const CONFIG = {
+      Cmd: ['serve', 'it'],
+      Entrypoint: ['/in', '--x'],
+      Env: ['PATH=/bin', 'MONEY=$HOME'],
+      ExposedPorts: { '80/tcp': {} },
+      StopSignal: 'SIGQUIT',
+      User: '7:8',
+      Volumes: { '/data': {} },
+      WorkingDir: '/srv',
+    }
+    const told = {
+      command: ['other'],
+      entrypoint: ['/o'],
+      user: '5',
+      workdir: '/o',
+      stopSignal: 'SIGINT',
+      environment: { A: '1', MONEY: 'mine' },
+    }
+
+    /** Two commits, each of a container made from the image before that was told something else. */
+    async function commitTwice(image: string): Promise<ImageDetail> {
+      let last = image
+      for (const more of [told, { ...told, environment: { A: '2', B: '1' } }]) {
+        const container = await kit.engine.containers.create(kit.spec({ image: last, ...more }))
+        const made = { labels: kit.labels('snapshot'), tag: `windlass-test/${unique()}:told` }
+        last = await kit.engine.images.commit(container, made)
+        await kit.engine.containers.remove(container, { force: true })
       }
-      const many = await kit.engine.images.load(Readable.from([await archiveOf(100, config)]))
+      const detail = await kit.engine.images.inspect(last)
+      if (detail === undefined) throw new Error('The commit is gone')
+      expect(detail.own?.role).toBe('snapshot')
+      const helpers = await kit.engine.images.find({ project: kit.project, role: 'helper' })
+      expect(helpers.flatMap((one) => one.tags)).toEqual([])
+      return detail
+    }
+
+    test('a commit runs like the image below its container, whatever the container was told', async () => {
+      const image = await kit.engine.images.load(Readable.from([await archiveOf(1, CONFIG)]))
+      expect(await commitTwice(image)).toMatchObject({
+        command: CONFIG.Cmd,
+        entrypoint: CONFIG.Entrypoint,
+        environment: { PATH: '/bin', MONEY: '$HOME' },
+        stopSignal: 'SIGQUIT',
+        user: '7:8',
+        workdir: '/srv',
+      })
+    })
+
+    test('a commit of what was told everything, made from an image that says nothing, says nothing either', async () => {
+      const image = await kit.engine.images.load(Readable.from([await archiveOf(1, {})]))
+      const bare = { entrypoint: [], command: [], environment: {}, stopSignal: 'SIGTERM', user: '0', workdir: '/' }
+      expect(await commitTwice(image)).toMatchObject(bare)
+      const container = await kit.engine.containers.create(kit.spec({ image, command: ['only'], environment: {} }))
+      const tag = `windlass-test/${unique()}:only`
+      const id = await kit.engine.images.commit(container, { labels: kit.labels('snapshot'), tag })
+      expect(await kit.engine.images.inspect(id)).toMatchObject({ tags: [tag], entrypoint: [], command: [] })
+    })
+
+    test('a variable that only the container had is gone from what is made of its commit', async () => {
+      const first = await kit.started({ environment: { GONE: 'x', KEPT: 'x' } })
+      const tag = `windlass-test/${unique()}:1`
+      const image = await kit.engine.images.commit(first, { labels: kit.labels('snapshot'), tag })
+      const second = await kit.started({ image, environment: { KEPT: 'y' } })
+      const names = 'tr "\\0" "\\n" </proc/1/environ | grep -E "^(GONE|KEPT|PATH)" | cut -d= -f1 | sort | xargs'
+      expect(await kit.sh(second, names)).toBe('KEPT PATH\n')
+      expect(await kit.sh(second, 'echo "${GONE-unset} $KEPT"')).toBe('unset y\n')
+      expect((await kit.engine.containers.inspect(second))?.environment).toMatchObject({ KEPT: 'y' })
+    })
+
+    test('a commit of too many layers is flattened, files and the configuration of its image kept', async () => {
+      const many = await kit.engine.images.load(Readable.from([await archiveOf(100, CONFIG)]))
       expect((await kit.engine.images.inspect(many))?.layers).toBe(100)
-      const container = await kit.engine.containers.create(
-        kit.spec({ image: many, command: undefined, environment: { A: '1' }, stopSignal: 'SIGQUIT' }),
-      )
+      const container = await kit.engine.containers.create(kit.spec({ image: many, ...told }))
       const made = { labels: kit.labels('snapshot'), tag: `windlass-test/${unique()}:flat` }
       const id = await kit.engine.images.commit(container, made)
       expect(await kit.engine.images.inspect(id)).toMatchObject({
         layers: 1,
         tags: [made.tag],
         own: made.labels,
-        command: config.Cmd,
-        entrypoint: config.Entrypoint,
-        environment: { PATH: '/bin', MONEY: '$HOME', A: '1' },
+        command: CONFIG.Cmd,
+        entrypoint: CONFIG.Entrypoint,
+        environment: { PATH: '/bin', MONEY: '$HOME' },
         stopSignal: 'SIGQUIT',
         user: '7:8',
         volumes: ['/data'],

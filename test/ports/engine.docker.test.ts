@@ -5,9 +5,12 @@ import { Readable } from 'node:stream'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Engine } from '../../src/core/engine.ts'
 import { createDockerEngine } from '../../src/engine/docker/connect.ts'
+import { askEngine } from '../support/ask-engine.ts'
 import { sharedEngine } from '../support/shared-engine.ts'
 import { tinyImageTar } from '../support/tiny-image.ts'
+import { makeKit, unique } from './engine-kit.ts'
 import { engineSuite } from './engine.suite.ts'
+import { makeTar } from './tar-samples.ts'
 
 const deployment = 'suite'
 const credentials = { username: 'u', password: 'p' }
@@ -18,6 +21,25 @@ engineSuite('a real Docker Engine', async () => {
   const { dockerHost, image } = await sharedEngine()
   const engine = createDockerEngine({ member: 'test', deployment, dockerHost, tools })
   return { engine, deployment, image, rootfs: tinyImageTar, close: () => engine.close() }
+})
+
+test('a container whose image somebody has removed by force is committed all the same', async () => {
+  const { dockerHost, socket, image } = await sharedEngine()
+  const engine = createDockerEngine({ member: 'test', deployment, dockerHost })
+  const kit = makeKit(async () => ({ engine, deployment, image, rootfs: tinyImageTar, close: () => engine.close() }))
+  await kit.open()
+  const source = await kit.engine.containers.create(kit.spec({ environment: { A: '1' } }))
+  const made = { labels: kit.labels('snapshot'), tag: `windlass-test/${unique()}:gone` }
+  const gone = await engine.images.commit(source, made)
+  const container = await engine.containers.create(kit.spec({ image: gone }))
+  await engine.containers.writeTar(container, '/root', Readable.from([await makeTar({ name: 'note', body: 'here' })]))
+  expect((await askEngine(socket, 'DELETE', `/images/${gone}?force=true`)).status).toBe(200)
+  const again = { labels: kit.labels('snapshot'), tag: `windlass-test/${unique()}:again` }
+  const rescued = await engine.images.commit(container, again)
+  expect((await engine.images.inspect(rescued))?.tags).toEqual([again.tag])
+  const copy = await engine.containers.create(kit.spec({ image: rescued }))
+  expect(await engine.containers.stat(copy, '/root/note')).toMatchObject({ size: 4 })
+  await kit.close()
 })
 
 describe('a registry', () => {

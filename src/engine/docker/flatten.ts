@@ -1,6 +1,5 @@
 /** A container's file system as an image of one layer: engines refuse a commit at 125 layers. */
-import type { OwnLabels } from '../../core/engine.ts'
-import { imageFromTar } from './image-making.ts'
+import { imageFromTar, type NewImage } from './image-making.ts'
 import { fields, type Fields, required, text } from './read.ts'
 import { askUnless, type Wire } from './engine-wire.ts'
 import { route } from './requests.ts'
@@ -8,33 +7,10 @@ import { route } from './requests.ts'
 /** From so many layers on a commit flattens; not earlier, for it ends the sharing of layers. */
 export const FLATTEN_FROM = 100
 
-/** What an image keeps of its container's configuration. */
-const KEPT = [
-  'Cmd',
-  'Entrypoint',
-  'Env',
-  'ExposedPorts',
-  'Healthcheck',
-  'Labels',
-  'OnBuild',
-  'Shell',
-  'StopSignal',
-  'User',
-  'Volumes',
-  'WorkingDir',
-] as const
-
-/** Export, import, and a commit with the container's configuration: the id. A running one is frozen meanwhile. */
-export async function flatten(
-  wire: Wire,
-  container: Fields,
-  make: { labels: OwnLabels; tag: string },
-  signal?: AbortSignal,
-): Promise<string> {
+/** Export, import, and a commit with a configuration: the id. A running one is frozen meanwhile. */
+export async function flatten(wire: Wire, container: Fields, make: NewImage, signal?: AbortSignal): Promise<string> {
   const id = required(container.Id, "a container's id")
   const isRunning = text(fields(container.State).Status) === 'running'
-  const told = fields(container.Config)
-  const config = Object.fromEntries(KEPT.flatMap((key) => (told[key] == null ? [] : [[key, told[key]]])))
   const doing = `exporting container ${id}`
   const timeout = wire.timeouts.change
   if (isRunning) {
@@ -45,7 +21,7 @@ export async function flatten(
   }
   try {
     const tar = await wire.stream({ doing, method: 'GET', path: route`/containers/${id}/export`, signal })
-    return await imageFromTar(wire, tar, { ...make, config }, signal)
+    return await imageFromTar(wire, tar, make, signal)
   } finally {
     if (isRunning) {
       const path = route`/containers/${id}/unpause`

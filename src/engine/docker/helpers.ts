@@ -44,9 +44,9 @@ export async function createHelper(wire: Wire, spec: HelperSpec, signal?: AbortS
   const volume = { Type: 'volume', Source: spec.volume, Target: HELPER_VOLUME }
   const body = {
     Image: spec.image,
-    // Never run: an image without a command cannot be created from.
-    Cmd: spec.command ?? ['x'],
-    Entrypoint: [],
+    // Never run: an image without a command cannot be created from. A commit can leave an entrypoint out, no command.
+    Cmd: spec.command ?? [],
+    Entrypoint: spec.command === undefined ? ['x'] : [],
     Labels: toDockerLabels(helperLabels(spec.labels)),
     HostConfig: {
       NetworkMode: 'none',

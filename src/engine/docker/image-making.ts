@@ -29,20 +29,54 @@ export async function commitContainer(wire: Wire, commit: Commit, signal?: Abort
   return required(fields(answer.body).Id, "the new image's id")
 }
 
+/** What an image is to be called, and to say. */
+export interface NewImage {
+  tag: string
+  labels: OwnLabels
+  config: Fields
+}
+
 /**
  * A tar as an image with a configuration. In two steps, since an import's own `changes` refuse some fields, expand `$`
  * and end at 50 kB of labels: import, then commit of a container of it that never runs.
  */
-export async function imageFromTar(
+export function imageFromTar(wire: Wire, tar: Readable, make: NewImage, signal?: AbortSignal): Promise<string> {
+  const labels = helperLabels(make.labels)
+  return reconfigured(wire, (tag) => importTar(wire, tar, { tag, labels }, signal), make, signal)
+}
+
+/**
+ * A container as an image that says just what `config` says, also where that is no command at all: a commit would take
+ * it from the container, and the container of a commit need not have one.
+ */
+export function imageFromContainer(
   wire: Wire,
-  tar: Readable,
-  make: { tag: string; labels: OwnLabels; config: Fields },
+  commit: Omit<Commit, 'tag'>,
+  make: NewImage,
+  signal?: AbortSignal,
+): Promise<string> {
+  const Labels = toDockerLabels(helperLabels(make.labels))
+  const first = { ...commit, config: { ...commit.config, Labels } }
+  return reconfigured(wire, (tag) => commitContainer(wire, { ...first, tag }, signal), make, signal)
+}
+
+/** Makes an image under a passing tag, and of it one of the same files with the configuration. */
+async function reconfigured(
+  wire: Wire,
+  first: (tag: string) => Promise<string>,
+  make: NewImage,
   signal?: AbortSignal,
 ): Promise<string> {
   const part = `windlass/part:${randomUUID()}`
   try {
-    const image = await importTar(wire, tar, { tag: part, labels: helperLabels(make.labels) }, signal)
-    const config = { ...make.config, Labels: { ...fields(make.config.Labels), ...toDockerLabels(make.labels) } }
+    const image = await first(part)
+    const config = {
+      Cmd: [],
+      // Left out, the helper's would be taken.
+      Entrypoint: [],
+      ...make.config,
+      Labels: { ...fields(make.config.Labels), ...toDockerLabels(make.labels) },
+    }
     const commitIt = (container: string): Promise<string> =>
       commitContainer(wire, { container, tag: make.tag, pause: false, config }, signal)
     return await withHelper(wire, { image, labels: make.labels }, commitIt, signal)

@@ -5,7 +5,8 @@ import { internal, notFound } from '../../core/failure.ts'
 import { inspectPayload } from './containers.ts'
 import { FLATTEN_FROM, flatten } from './flatten.ts'
 import { withoutNames } from './image-archive.ts'
-import { commitContainer, imageFromTar, importTar } from './image-making.ts'
+import { originalConfig, wholeConfig, wouldInheritCommand } from './image-config.ts'
+import { commitContainer, imageFromContainer, imageFromTar, importTar } from './image-making.ts'
 import { isRoleOf, labelFilter, toDockerLabels } from './labels.ts'
 import { linesOf } from './ndjson.ts'
 import { toImageDetail, toImageSummary } from './normalize.ts'
@@ -128,15 +129,18 @@ async function commit(
   const payload = await inspectPayload(wire, reference, signal)
   if (payload === undefined) throw notFound(`There is no container ${reference}`)
   const image = await payloadOf(wire, text(payload.Image), signal)
-  if (list(fields(image?.RootFS).Layers).length >= FLATTEN_FROM) return flatten(wire, payload, options, signal)
+  // One whose image is gone has no other configuration than its own, and engines do not commit it either.
+  if (image === undefined) return flatten(wire, payload, { ...options, config: wholeConfig(payload) }, signal)
+  if (list(fields(image.RootFS).Layers).length >= FLATTEN_FROM)
+    return flatten(wire, payload, { ...options, config: wholeConfig(image) }, signal)
   const container = required(payload.Id, "a container's id")
   // What is paused already was paused by somebody, who will also wake it.
   const pause = text(fields(payload.State).Status) === 'running'
-  return commitContainer(
-    wire,
-    { container, tag: options.tag, pause, config: { Labels: toDockerLabels(options.labels) } },
-    signal,
-  )
+  const config = originalConfig(image, payload)
+  if (wouldInheritCommand(config, payload))
+    return imageFromContainer(wire, { container, pause, config }, { ...options, config }, signal)
+  const Labels = toDockerLabels(options.labels)
+  return commitContainer(wire, { container, tag: options.tag, pause, config: { ...config, Labels } }, signal)
 }
 
 async function load(wire: Wire, tar: Readable, signal?: AbortSignal): Promise<string> {

@@ -52,12 +52,13 @@ export function moment(value: unknown): number {
   return Number.isNaN(parsed) || parsed < 0 ? 0 : parsed
 }
 
-/** `A=1` lines as a map; the last one of a name counts. */
+/** `A=1` lines as a map; the last one of a name counts, and without `=` it takes the variable away. */
 export function environmentMap(value: unknown): Record<string, string> {
-  const result: Record<string, string> = {}
+  const result = new Map<string, string>()
   for (const line of texts(value)) {
     const at = line.indexOf('=')
-    if (at > 0) result[line.slice(0, at)] = line.slice(at + 1)
+    if (at > 0) result.set(line.slice(0, at), line.slice(at + 1))
+    else if (at < 0) result.delete(line)
   }
-  return result
+  return Object.fromEntries(result)
 }
