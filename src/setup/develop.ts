@@ -4,9 +4,11 @@ import { join } from 'node:path'
 import { ensureBusybox } from './busybox.ts'
 import { check, describeResult } from './check.ts'
 import { type Environment, findProgram, openTerminal, SetupError } from './host.ts'
+import { findLxc } from './lxc-client.ts'
 import { installParts, type Part, type SetupContext } from './packages.ts'
 import { findRedisServer } from './redis.ts'
 import { describeCounts, readCounts } from './test-summary.ts'
+import { unpackPackage } from './unpack.ts'
 
 /** A command for those who change Windlass. */
 export interface DeveloperCommand {
@@ -83,7 +85,11 @@ async function prepare({ root, env, args }: DeveloperCommand): Promise<void> {
     if (tools.includes(undefined)) missing.push('namespaces')
   }
   await installParts(missing, context)
-  await ensureBusybox(join(root, '.cache'), env, terminal)
+  const cache = join(root, '.cache')
+  await ensureBusybox(cache, env, terminal)
+  // What only one file of tests needs; without it they are skipped.
+  if ((await findLxc(cache, env)) === undefined)
+    await unpackPackage('lxd-client', "the tests with LXD's own client", { cache, env, terminal })
 }
 
 function runScript(asked: DeveloperCommand, script: string): Promise<number> {
