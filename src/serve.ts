@@ -62,5 +62,7 @@ function stopAsked(): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>()
   for (const name of ['SIGTERM', 'SIGINT'] as const) process.on(name, () => resolve())
   process.once('disconnect', () => resolve())
+  // Listening would keep the channel to the supervisor, and with it this process, open for ever.
+  process.channel?.unref()
   return promise
 }
