@@ -3,6 +3,7 @@ import type { RecordChange } from '../src/core/ports.ts'
 import type { Kind } from '../src/operations/catalog.ts'
 import { loadInstance } from './containers.ts'
 import { releaseImage, snapshotTag } from './engine-images.ts'
+import { dropVolume } from './images.ts'
 import type { Context } from './steps.ts'
 import { removeVolumes } from './volumes.ts'
 
@@ -12,7 +13,7 @@ export async function removeInstance(context: Context<Kind>, uuid: string): Prom
   await context.engine.containers.remove(instance.container, { force: true }, context.signal)
   await removeVolumes(context, instance.volumes)
   for (const { name } of await context.engine.volumes.find({ role: 'output', uuid }, context.signal))
-    await context.engine.volumes.remove(name, context.signal)
+    await dropVolume(context, name)
   for (const snapshot of await context.records.list('snapshot', uuid)) await removeSnapshot(context, snapshot)
 }
 
