@@ -3,14 +3,21 @@ import { readFile, writeFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import { buildApp, type Services } from '../src/app.ts'
 import { settingsTable } from '../src/config.ts'
+import { DIALECTS } from '../src/dialects/index.ts'
 import manifest from '../package.json' with { type: 'json' }
 
 /** The native API's document as it is to be committed. */
 export async function nativeDocument(): Promise<string> {
-  const app = buildApp({ services: uncallable(), options: { version: manifest.version } })
+  return (await documents()).get('native') ?? ''
+}
+
+/** Every document by the name of its API. */
+async function documents(): Promise<Map<string, string>> {
+  const dialects = Object.values(DIALECTS).map((dialect) => ({ dialect, prefix: '' }))
+  const app = buildApp({ services: uncallable(), options: { version: manifest.version, dialects } })
   try {
     await app.ready()
-    return `${JSON.stringify(app.swagger(), null, 2)}\n`
+    return new Map([...app.documents].map(([name, { read }]) => [name, `${JSON.stringify(read(), null, 2)}\n`]))
   } finally {
     await app.close()
   }
@@ -34,7 +41,7 @@ export async function generated(): Promise<{ path: string; text: string }[]> {
   const readme = await readFile(at('../README.md'), 'utf8')
   const table = `<!-- settings: npm run openapi writes this table -->\n${settingsTable()}\n<!-- /settings -->`
   return [
-    { path: at('native.json'), text: await nativeDocument() },
+    ...[...(await documents())].map(([name, text]) => ({ path: at(`${name}.json`), text })),
     { path: at('../README.md'), text: readme.replace(/<!-- settings:[^]*<!-- \/settings -->/, () => table) },
   ]
 }

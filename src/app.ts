@@ -2,12 +2,16 @@
 import helmet from '@fastify/helmet'
 import websocket from '@fastify/websocket'
 import fastify, { LogController, type FastifyBaseLogger, type FastifyServerOptions } from 'fastify'
-import type { RecordStore } from './core/ports.ts'
+import { systemClock } from './clock.ts'
+import type { Clock, RecordStore } from './core/ports.ts'
+import type { Dialect } from './dialects/dialect.ts'
+import { mountDialect, unknownIn, type MountTools } from './dialects/mount.ts'
+import type { Openness } from './dialects/openness.ts'
 import type { App } from './http/app-types.ts'
 import { acceptBodies, JSON_LIMIT } from './http/bodies.ts'
-import { identify } from './http/caller.ts'
-import { answerClientError, answerFailure } from './http/errors.ts'
-import { guard, type Freshness } from './http/gate.ts'
+import { callerByToken, identify, trustedCaller } from './http/caller.ts'
+import { answerClientError, answerFailure, fromFramework } from './http/errors.ts'
+import { guard, refuseWhenLost, type Freshness } from './http/gate.ts'
 import { honourIdempotencyKeys } from './http/idempotency.ts'
 import { describeApi, serveDocuments } from './http/openapi.ts'
 import { sendPlainJson } from './http/plain-json.ts'
@@ -30,10 +34,13 @@ import { tokenRoutes } from './http/v1/tokens.ts'
 import { volumeRoutes } from './http/v1/volumes.ts'
 import { warningRoutes } from './http/v1/warnings.ts'
 import type { Aliases } from './services/aliases.ts'
+import type { Directory } from './services/directory.ts'
 import type { Events } from './services/events.ts'
+import type { ImageNames } from './services/image-names.ts'
 import type { Images } from './services/images.ts'
 import type { InstanceLogs } from './services/instance-logs.ts'
 import type { Networks } from './services/networks.ts'
+import type { Nicknames } from './services/nicknames.ts'
 import type { Operations } from './services/operations.ts'
 import type { Profiles } from './services/profiles.ts'
 import type { Projects } from './services/projects.ts'
@@ -61,6 +68,9 @@ export interface Services {
   projects: Projects
   storage: Storage
   volumes: Volumes
+  directory: Directory
+  nicknames: Nicknames
+  imageNames: ImageNames
   /** For idempotency keys. */
   records: Pick<RecordStore, 'idempotent'>
 }
@@ -69,48 +79,78 @@ export interface AppOptions {
   logger?: FastifyBaseLogger
   version: string
   freshness?: () => Freshness
+  /** False: only dialects are served here. */
+  native?: boolean
+  dialects?: readonly { dialect: Dialect; prefix: string }[]
+  openness?: Openness
+  /** How long a dialect's request waits for its work, milliseconds. */
+  patience?: number
+  clock?: Clock
 }
 
 /** Builds the application; nothing listens yet. */
 export function buildApp({ services, options }: { services: Services; options: AppOptions }): App {
   const app: App = fastify({ ...FRAMEWORK, ...(options.logger && { loggerInstance: options.logger }) })
+  const mounted = options.dialects ?? []
+  app.decorate('documents', new Map())
   app.setSerializerCompiler(() => JSON.stringify)
   app.setErrorHandler(answerFailure)
-  answerUnknown(app)
+  answerUnknown(app, (request) => unknownIn(mounted, request))
   sendPlainJson(app)
   app.register(helmet, HEADERS)
   app.register(websocket, { options: { maxPayload: JSON_LIMIT } })
-  describeApi(app, options.version)
-  app.register(async (native: App) => {
-    acceptBodies(native)
-    guard(native, { ...services, freshness: options.freshness ?? (() => 'fresh') })
-    honourIdempotencyKeys(native, services)
-    serverRoutes(native, services)
-    operationRoutes(native, services)
-    eventRoutes(native, {
-      events: services.events,
-      isWelcome: async (request) => (await identify(request, services.tokens)) !== undefined,
-    })
-    for (const root of ['instances', 'containers'] as const) {
-      instanceRoutes(native, services, root)
-      snapshotRoutes(native, services, root)
-      logRoutes(native, services, root)
-    }
-    imageRoutes(native, services)
-    aliasRoutes(native, services)
-    profileRoutes(native, services)
-    networkRoutes(native, services)
-    projectRoutes(native, services)
-    storageRoutes(native, services)
-    volumeRoutes(native, services)
-    tokenRoutes(native, services)
-    warningRoutes(native, services)
-    emptyRoutes(native)
-    metricRoutes(native, services)
-    healthRoutes(native, services)
-  })
-  app.register(async (documents: App) => serveDocuments(documents))
+  if (options.native !== false) app.register(async (native: App) => nativeScope(native, services, options))
+  for (const { dialect, prefix } of mounted) mountDialect(app, dialect, prefix, dialectTools(app, services, options))
+  if (options.native !== false) app.register(async (documents: App) => serveDocuments(documents))
   return app
+}
+
+async function nativeScope(native: App, services: Services, options: AppOptions): Promise<void> {
+  await describeApi(native, options.version)
+  native.documents.set('native', { title: 'Windlass (LXD)', read: () => native.swagger() })
+  acceptBodies(native)
+  guard(native, { ...services, freshness: options.freshness ?? (() => 'fresh') })
+  honourIdempotencyKeys(native, services)
+  serverRoutes(native, services)
+  operationRoutes(native, services)
+  eventRoutes(native, {
+    events: services.events,
+    isWelcome: async (request) => (await identify(request, services.tokens)) !== undefined,
+  })
+  for (const root of ['instances', 'containers'] as const) {
+    instanceRoutes(native, services, root)
+    snapshotRoutes(native, services, root)
+    logRoutes(native, services, root)
+  }
+  imageRoutes(native, services)
+  aliasRoutes(native, services)
+  profileRoutes(native, services)
+  networkRoutes(native, services)
+  projectRoutes(native, services)
+  storageRoutes(native, services)
+  volumeRoutes(native, services)
+  tokenRoutes(native, services)
+  warningRoutes(native, services)
+  emptyRoutes(native)
+  metricRoutes(native, services)
+  healthRoutes(native, services)
+}
+
+function dialectTools(app: App, services: Services, options: AppOptions): MountTools {
+  const freshness = options.freshness ?? (() => 'fresh' as const)
+  return {
+    kit: { services, clock: options.clock ?? systemClock, patience: options.patience ?? 60_000 },
+    version: options.version,
+    openness: options.openness ?? { dialects: new Set(), anywhere: false },
+    trusted: trustedCaller,
+    byToken: (secret, request) => callerByToken(secret, request, services.tokens),
+    toFailure: fromFramework,
+    prepare: (scope) => {
+      refuseWhenLost(scope, freshness)
+      honourIdempotencyKeys(scope, services)
+    },
+    document: (name, title, read) => app.documents.set(name, { title, read }),
+  }
 }
 
 const FRAMEWORK: FastifyServerOptions = {

@@ -8,11 +8,13 @@ import { openEventBus } from './redis/event-bus.ts'
 import { createRedisLeader } from './redis/leader.ts'
 import { openMirror, type Mirror } from './redis/mirror.ts'
 import { createAliases } from './services/aliases.ts'
+import { createDirectory } from './services/directory.ts'
 import { createDrafts, createHosts } from './services/drafts.ts'
 import { createEvents } from './services/events.ts'
 import { createFirstStart } from './services/first-start.ts'
 import { createForeign } from './services/foreign.ts'
 import { readHostNetworks } from './services/host-networks.ts'
+import { createImageNames } from './services/image-names.ts'
 import { createImageLookup } from './services/image-lookup.ts'
 import { createImages } from './services/images.ts'
 import { createInstanceCreation } from './services/instance-creation.ts'
@@ -22,6 +24,7 @@ import { createInstances } from './services/instances.ts'
 import { createInventory, type Inventory } from './services/inventory.ts'
 import { createLeases } from './services/leases.ts'
 import { createNetworks } from './services/networks.ts'
+import { createNicknames } from './services/nicknames.ts'
 import { createOperations, type Operations } from './services/operations.ts'
 import { createProfileEffects } from './services/profile-effects.ts'
 import { createProfiles } from './services/profiles.ts'
@@ -157,6 +160,7 @@ function assembleServices(deps: Deps, { bus, inventory, records, operations }: R
   const effects = createProfileEffects({ ...common, leases, room, hosts })
   const networks = createNetworks({ ...common, write, usedBy, hostNetworks: readHostNetworks })
   const warnings = createWarnings({ records, clock })
+  const nicknames = createNicknames({ records, clock })
   return {
     version,
     records,
@@ -171,6 +175,9 @@ function assembleServices(deps: Deps, { bus, inventory, records, operations }: R
     }),
     tokens: createTokens({ records, clock }),
     warnings,
+    nicknames,
+    directory: createDirectory({ views, nicknames, records }),
+    imageNames: createImageNames({ lookup }),
     instances: {
       ...createInstances({ views, operations, drafts, leases, room, foreign }),
       create,

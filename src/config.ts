@@ -4,6 +4,7 @@
  */
 import { homedir } from 'node:os'
 import { join } from 'node:path'
+import { parseOpened, parsePlacements } from './dialects/names.ts'
 import { SetupError } from './setup/host.ts'
 import type { ListenAddress } from './setup/ports.ts'
 
@@ -99,6 +100,26 @@ const SETTINGS = {
     'Seconds one `/wait` or `Prefer: wait` may take at most.',
     '`600`',
     (text) => integer(600, 1, 3600)(text) * 1000,
+  ),
+  WINDLASS_SYNC_WAIT: setting(
+    'Seconds a request waits for work that its API answers at once; the work goes on after that.',
+    '`60`',
+    (text) => integer(60, 1, 3600)(text) * 1000,
+  ),
+  WINDLASS_DIALECTS: setting(
+    'Where the old APIs are served: `hostapi,lwp=/panel,vz=127.0.0.1:8888,-hebergos` (as it is, under a prefix, on a port of its own, off).',
+    'all five as they are',
+    (text) => parsePlacements(text ?? ''),
+  ),
+  WINDLASS_OPEN_DIALECTS: setting(
+    'Dialects that answer without a token, on loopback only: `hostapi`, `vzapi`, `hebergos`.',
+    'none',
+    (text) => parseOpened(text ?? ''),
+  ),
+  WINDLASS_OPEN_DIALECTS_ANYWHERE: setting(
+    '`yes`: opened dialects answer other machines too.',
+    '`no`',
+    oneOf(['no', 'yes'], 'no'),
   ),
   WINDLASS_UNSAFE_REDIS: setting(
     '`yes` accepts a Redis without append-only file or with an evicting policy. Operations can then be lost.',

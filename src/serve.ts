@@ -4,6 +4,9 @@ import { chmod, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { buildApp } from './app.ts'
 import { assemble } from './assemble.ts'
+import type { Dialect } from './dialects/dialect.ts'
+import { DIALECTS } from './dialects/index.ts'
+import type { Placement } from './dialects/names.ts'
 import type { Config } from './config.ts'
 import type { App } from './http/app-types.ts'
 import { listen } from './http/listeners.ts'
@@ -21,15 +24,19 @@ export async function serve(config: Config): Promise<void> {
     const services = await assemble(deps)
     const tokenFile = await adoptAdminToken(config, services.tokens)
     const { version, freshness } = services
-    const app = buildApp({ services, options: { logger: deps.log, version, freshness } })
+    const options = { logger: deps.log, version, freshness, ...dialectOptions(config) }
+    const app = buildApp({ services, options: { ...options, dialects: dialectsAt(config, undefined) } })
     const { WINDLASS_SOCKET: given, WINDLASS_HTTP: http } = config
     const socket = given === 'off' ? undefined : (given ?? join(config.WINDLASS_DATA_DIR, 'unix.socket'))
     const { http: url } = await listen(app, { socket, http })
+    const elsewhere = await listenElsewhere(config, (dialects) =>
+      buildApp({ services, options: { ...options, native: false, dialects } }),
+    )
     await services.prepare()
     process.send?.({ type: 'ready', url, socket, docs: url === undefined ? undefined : `${url}/docs`, tokenFile })
     deps.log.info({ url, socket }, 'Windlass listens')
     await stopAsked()
-    await drain(app)
+    await Promise.all([app, ...elsewhere].map(drain))
   } finally {
     await deps.close()
   }
@@ -48,6 +55,39 @@ async function adoptAdminToken(config: Config, tokens: Pick<Tokens, 'adopt'>): P
   await chmod(file, 0o600)
   await tokens.adopt(ADMIN, token, 'admin')
   return file
+}
+
+function dialectOptions(config: Config) {
+  const { WINDLASS_OPEN_DIALECTS: dialects, WINDLASS_OPEN_DIALECTS_ANYWHERE: anywhere, WINDLASS_SYNC_WAIT } = config
+  return { openness: { dialects, anywhere: anywhere === 'yes' }, patience: WINDLASS_SYNC_WAIT }
+}
+
+/** The dialects on one listener; undefined: on the server's own. */
+function dialectsAt({ WINDLASS_DIALECTS }: Config, listen: Placement['listen']): Mounted[] {
+  return WINDLASS_DIALECTS.filter(
+    (one) => one.listen?.port === listen?.port && one.listen?.host === listen?.host,
+  ).flatMap(({ name, prefix }) => {
+    const dialect = DIALECTS[name]
+    return dialect === undefined ? [] : [{ dialect, prefix }]
+  })
+}
+
+type Mounted = { dialect: Dialect; prefix: string }
+
+/** Dialects that have a port of their own get an application of their own there. */
+async function listenElsewhere(config: Config, build: (dialects: Mounted[]) => App): Promise<App[]> {
+  const places = new Map(
+    config.WINDLASS_DIALECTS.flatMap(({ listen }) =>
+      listen === undefined ? [] : [[`${listen.host}:${listen.port}`, listen]],
+    ),
+  )
+  const apps: App[] = []
+  for (const http of places.values()) {
+    const app = build(dialectsAt(config, http))
+    await listen(app, { socket: undefined, http })
+    apps.push(app)
+  }
+  return apps
 }
 
 /** Requests under way are answered; those that take too long (waits, event streams) are cut, and clients come again. */

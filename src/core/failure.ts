@@ -14,6 +14,7 @@ export const FAILURE_CODES = [
   'too-large',
   'unsupported',
   'not-implemented',
+  'method-not-allowed',
   'too-many',
   'unavailable',
   'timeout',
@@ -61,6 +62,7 @@ export const gone = maker('gone')
 export const tooLarge = maker('too-large')
 export const unsupported = maker('unsupported')
 export const notImplemented = maker('not-implemented')
+export const methodNotAllowed = maker('method-not-allowed')
 export const tooMany = maker('too-many')
 export const unavailable = maker('unavailable')
 export const timedOut = maker('timeout')

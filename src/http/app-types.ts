@@ -19,6 +19,10 @@ declare module 'fastify' {
     /** The body is handed to the handler as a stream, unless it is JSON. */
     streamed?: boolean
   }
+  interface FastifyInstance {
+    /** The OpenAPI documents by name, readable once the application is ready. */
+    documents: Map<string, { title: string; read: () => ReturnType<FastifyInstance['swagger']> }>
+  }
   interface FastifyRequest {
     /** Who asks; undefined for a visitor without a valid token on an open route. */
     visitor: Caller | undefined

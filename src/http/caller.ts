@@ -17,10 +17,25 @@ export async function identify(
   request: FastifyRequest,
   tokens: Pick<Tokens, 'authenticate'>,
 ): Promise<Caller | undefined> {
-  if (trusted.has(request.raw.socket))
-    return { requestor: { username: 'root', protocol: 'unix', address: '@' }, role: 'admin', projects: null }
+  const trusted = trustedCaller(request)
+  if (trusted !== undefined) return trusted
   const secret = /^Bearer +(\S+) *$/i.exec(request.headers.authorization ?? '')?.[1]
-  const record = secret === undefined ? undefined : await tokens.authenticate(secret)
+  return secret === undefined ? undefined : callerByToken(secret, request, tokens)
+}
+
+/** The administrator, where the connection came over the unix socket. */
+export function trustedCaller(request: FastifyRequest): Caller | undefined {
+  if (!trusted.has(request.raw.socket)) return undefined
+  return { requestor: { username: 'root', protocol: 'unix', address: '@' }, role: 'admin', projects: null }
+}
+
+/** Whose token this is. */
+export async function callerByToken(
+  secret: string,
+  request: FastifyRequest,
+  tokens: Pick<Tokens, 'authenticate'>,
+): Promise<Caller | undefined> {
+  const record = await tokens.authenticate(secret)
   if (record === undefined) return undefined
   return {
     requestor: { username: record.name, protocol: 'token', address: request.ip },

@@ -26,6 +26,8 @@ const STATUS: Record<FailureCode, number> = {
   'too-large': 413,
   unsupported: 415,
   'not-implemented': 501,
+  // LXD's answer to a known path with another method.
+  'method-not-allowed': 501,
   'too-many': 429,
   unavailable: 503,
   timeout: 504,
@@ -65,7 +67,7 @@ export function answerFailure(
 }
 
 /** What Fastify refused by itself has a status of its own; everything else is a Failure or becomes an internal one. */
-function fromFramework(thrown: FastifyError | Error): Failure {
+export function fromFramework(thrown: FastifyError | Error): Failure {
   if (thrown instanceof Failure || !('statusCode' in thrown)) return toFailure(thrown)
   if ('validation' in thrown && thrown.validation !== undefined) return badRequest(toValidationText(thrown))
   const { statusCode = 500 } = thrown

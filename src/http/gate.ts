@@ -31,3 +31,13 @@ export function guard(app: App, { tokens, events, freshness }: GateDeps): void {
     request.eventCursor = events.cursor()
   })
 }
+
+/** Says so while answers come from memory, and refuses all but what is open when that has lasted too long. */
+export function refuseWhenLost(app: App, freshness: () => Freshness): void {
+  app.addHook('onRequest', async (request: FastifyRequest, reply) => {
+    const state = freshness()
+    if (state === 'lost' && request.routeOptions.config.open !== true)
+      throw unavailable('Redis does not answer', { retryAfter: 1 })
+    if (state === 'stale') reply.header('warning', '110 windlass "Response is Stale"')
+  })
+}

@@ -2,6 +2,7 @@
 import swagger from '@fastify/swagger'
 import swaggerUi from '@fastify/swagger-ui'
 import type { RouteOptions } from 'fastify'
+import { notFound } from '../core/failure.ts'
 import { ErrorAnswer } from '../contract/envelope.ts'
 import { namedSchemas, ref } from '../contract/named.ts'
 import type { App } from './app-types.ts'
@@ -41,10 +42,10 @@ const LINKS = {
 }
 
 /** Collects the routes that are registered after it. */
-export function describeApi(app: App, version: string): void {
+export async function describeApi(app: App, version: string): Promise<void> {
   for (const schema of namedSchemas().values()) app.addSchema(schema)
   app.addHook('onRoute', complete)
-  app.register(swagger, {
+  await app.register(swagger, {
     convertConstToEnum: false,
     openapi: {
       openapi: '3.1.0',
@@ -60,17 +61,31 @@ export function describeApi(app: App, version: string): void {
   })
 }
 
-/** The document at `/openapi.json` and the pages at `/docs`, which can be used with a token. */
+/** The documents, each at `/openapi/<name>.json` (ours also at `/openapi.json`), and the pages at `/docs`, usable with a token. */
 export function serveDocuments(app: App): void {
+  const read = (name: string) => {
+    const document = app.documents.get(name)
+    if (document === undefined) throw notFound('not found')
+    return document.read()
+  }
+  // The pages insist on one in their own scope; what they show are the documents of the scopes of the routes.
+  app.register(swagger, { openapi: { openapi: '3.1.0', info: { title: 'Windlass', version: '' } } })
   app.register(swaggerUi, {
     routePrefix: '/docs',
-    uiConfig: { persistAuthorization: true, docExpansion: 'list', displayRequestDuration: true },
+    uiConfig: {
+      persistAuthorization: true,
+      docExpansion: 'list',
+      displayRequestDuration: true,
+      urls: [...app.documents].map(([name, { title }]) => ({ url: `/openapi/${name}.json`, name: title })),
+    },
     // The pages bring their scripts along; only their styles stand in the page itself.
     staticCSP:
       "default-src 'none'; base-uri 'none'; connect-src 'self'; font-src 'self'; form-action 'none'; " +
       "frame-ancestors 'none'; img-src 'self' data:; script-src 'self'; style-src 'self' 'unsafe-inline'",
   })
-  app.get('/openapi.json', { schema: { hide: true }, config: { open: true } }, async () => app.swagger())
+  const open = { schema: { hide: true }, config: { open: true } }
+  app.get('/openapi.json', open, async () => read('native'))
+  for (const name of app.documents.keys()) app.get(`/openapi/${name}.json`, open, async () => read(name))
 }
 
 /** Adds to a route what all have in common: failures, examples, links, and whether a token is needed. */

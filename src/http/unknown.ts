@@ -3,14 +3,22 @@ import { notFound, notImplemented } from '../core/failure.ts'
 import type { App } from './app-types.ts'
 import { answerFailure } from './errors.ts'
 
+/** Paths that belong to another scope are answered in its words. */
+export type Elsewhere = (
+  request: FastifyRequest,
+) => ((reply: FastifyReply, isPathKnown: boolean) => FastifyReply) | undefined
+
 /** What LXD says where there is no route: 404, or 501 where only the method is unknown. OPTIONS is always fine. */
-export function answerUnknown(app: App): void {
+export function answerUnknown(app: App, elsewhere: Elsewhere = () => undefined): void {
   const paths = new Set<string>()
   app.addHook('onRoute', ({ url }) => void paths.add(url))
   const patterns = once(() => [...paths].map(toPattern))
   app.setNotFoundHandler((request: FastifyRequest, reply: FastifyReply) => {
     const [path = ''] = request.url.split('?')
-    if (!patterns().some((pattern) => pattern.test(path))) return answerFailure(notFound('not found'), request, reply)
+    const isKnown = patterns().some((pattern) => pattern.test(path))
+    const own = elsewhere(request)
+    if (own !== undefined) return own(reply, isKnown)
+    if (!isKnown) return answerFailure(notFound('not found'), request, reply)
     if (request.method === 'OPTIONS') return reply.code(200).send()
     return answerFailure(notImplemented('not implemented'), request, reply)
   })

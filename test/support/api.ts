@@ -58,6 +58,9 @@ const ABSENT = {
   projects: absent<Services['projects']>('projects'),
   storage: absent<Services['storage']>('storage'),
   volumes: absent<Services['volumes']>('volumes'),
+  directory: absent<Services['directory']>('directory'),
+  nicknames: absent<Services['nicknames']>('nicknames'),
+  imageNames: absent<Services['imageNames']>('imageNames'),
 }
 
 export const ADMIN_TOKEN = 'the admin token of the tests'.replaceAll(' ', '-')

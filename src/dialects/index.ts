@@ -1,0 +1,5 @@
+/** Every dialect that can be served. */
+import type { Dialect } from './dialect.ts'
+import type { DialectName } from './names.ts'
+
+export const DIALECTS: Partial<Record<DialectName, Dialect>> = {}

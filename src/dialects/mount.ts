@@ -1,0 +1,133 @@
+/** Joins dialects to an application: each in a scope of its own, so that nothing of one reaches another. */
+import swagger from '@fastify/swagger'
+import { createHash } from 'node:crypto'
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import { badRequest, methodNotAllowed, notFound, unauthorized, type Failure } from '../core/failure.ts'
+import type { Caller } from '../services/caller.ts'
+import type { Dialect, DialectApp, DialectKit } from './dialect.ts'
+import { openCaller, type Openness } from './openness.ts'
+
+export interface MountTools {
+  kit: Omit<DialectKit, 'prefix'>
+  version: string
+  /** The dialects the operator has opened, and whether to everywhere. */
+  openness: Openness
+  /** The caller of a trusted connection, or undefined. */
+  trusted(request: FastifyRequest): Caller | undefined
+  /** The caller by a token's secret, or undefined. */
+  byToken(secret: string, request: FastifyRequest): Promise<Caller | undefined>
+  /** Whatever was thrown, the framework's own refusals included → a Failure. */
+  toFailure(thrown: Error): Failure
+  /** Called in each scope before its routes: idempotency keys, freshness. */
+  prepare(app: DialectApp): void
+  /** Given the document of each dialect, to be served. */
+  document(name: string, title: string, read: () => ReturnType<DialectApp['swagger']>): void
+}
+
+/** Registers one dialect under its prefix. */
+export function mountDialect(app: DialectApp, dialect: Dialect, prefix: string, tools: MountTools): void {
+  app.register(async (scope: DialectApp) => {
+    acceptAnyJson(scope)
+    scope.setErrorHandler((thrown: Error, request, reply) => fail(dialect, tools.toFailure(thrown), request, reply))
+    scope.decorateRequest('visitor', undefined)
+    scope.decorateRequest('eventCursor', '')
+    scope.decorateRequest('bodyHash', undefined)
+    scope.addHook('onRequest', async (request) => {
+      request.visitor = await identify(request, dialect, tools)
+      const { url = '' } = request.routeOptions
+      const isOpen = dialect.open?.includes(url.slice(prefix.length)) ?? false
+      if (request.visitor === undefined && !isOpen) throw unauthorized('not authorized')
+    })
+    await describe(scope, dialect, tools)
+    tools.prepare(scope)
+    await scope.register(
+      async (routes: DialectApp) => dialect.routes(routes, { ...tools.kit, prefix }),
+      prefix === '' ? {} : { prefix },
+    )
+  })
+}
+
+/** Answers a path that has no route, in the words of the dialect it belongs to; undefined: it belongs to none. */
+export function unknownIn(
+  mounted: readonly { dialect: Dialect; prefix: string }[],
+  request: FastifyRequest,
+): ((reply: FastifyReply, isPathKnown: boolean) => FastifyReply) | undefined {
+  const [path = ''] = request.url.split('?')
+  const found = mounted.find(({ dialect, prefix }) =>
+    dialect.roots.some((root) => path === prefix + root || path.startsWith(`${prefix}${root}/`)),
+  )
+  if (found === undefined) return undefined
+  return (reply, isPathKnown) =>
+    fail(found.dialect, isPathKnown ? methodNotAllowed('Method not allowed') : notFound('Not found'), request, reply)
+}
+
+function fail(dialect: Dialect, failure: Failure, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  if (failure.code === 'internal')
+    request.log.error({ err: failure.cause ?? failure, dialect: dialect.name }, 'Request failed')
+  if (failure.code === 'unavailable') reply.header('retry-after', String(failure.retryAfter ?? 1))
+  if (failure.operation !== undefined) reply.header('location', failure.operation)
+  return dialect.answer(failure, request, reply)
+}
+
+async function identify(request: FastifyRequest, dialect: Dialect, tools: MountTools): Promise<Caller | undefined> {
+  const trusted = tools.trusted(request)
+  if (trusted !== undefined) return trusted
+  const secret = dialect.secretOf?.(request) ?? headerSecret(request)
+  if (secret !== undefined) return tools.byToken(secret, request)
+  return dialect.openable ? openCaller(request, dialect.name, tools.openness) : undefined
+}
+
+/** `Authorization: Bearer TOKEN`, or Basic with the token as the password. */
+function headerSecret({ headers }: FastifyRequest): string | undefined {
+  const [scheme = '', value = ''] = (headers.authorization ?? '').split(/ +/, 2)
+  if (/^bearer$/i.test(scheme)) return value
+  if (!/^basic$/i.test(scheme)) return undefined
+  const text = Buffer.from(value, 'base64').toString()
+  return text.slice(text.indexOf(':') + 1)
+}
+
+/** Largest JSON body, bytes. */
+const JSON_LIMIT = 1024 * 1024
+
+/** These clients send JSON under any content type or none; an empty body is no body. */
+function acceptAnyJson(scope: DialectApp): void {
+  scope.removeAllContentTypeParsers()
+  scope.addContentTypeParser(
+    '*',
+    { parseAs: 'string', bodyLimit: JSON_LIMIT },
+    async (request: FastifyRequest, body: string) => {
+      if (request.headers['idempotency-key'] !== undefined)
+        request.bodyHash = createHash('sha256').update(body).digest('hex')
+      if (body.trim() === '') return undefined
+      try {
+        return JSON.parse(body, (key, value: unknown) => (key === '__proto__' ? undefined : value))
+      } catch (thrown) {
+        throw badRequest(thrown instanceof Error ? thrown.message : 'Body is not JSON')
+      }
+    },
+  )
+}
+
+async function describe(scope: DialectApp, dialect: Dialect, { version, document }: MountTools): Promise<void> {
+  const { title, description } = dialect
+  await scope.register(swagger, {
+    convertConstToEnum: false,
+    openapi: {
+      openapi: '3.1.0',
+      info: { title, version, description, license: { name: 'Apache-2.0' } },
+      components: {
+        securitySchemes: {
+          token: { type: 'http', scheme: 'bearer' },
+          password: { type: 'http', scheme: 'basic' },
+          ...dialect.securitySchemes,
+        },
+      },
+      security: [
+        { token: [] },
+        { password: [] },
+        ...Object.keys(dialect.securitySchemes ?? {}).map((name) => ({ [name]: [] })),
+      ],
+    },
+  })
+  document(dialect.name, title, () => scope.swagger())
+}
