@@ -63,9 +63,9 @@ function dialectOptions(config: Config) {
 }
 
 /** The dialects on one listener; undefined: on the server's own. */
-function dialectsAt({ WINDLASS_DIALECTS }: Config, listen: Placement['listen']): Mounted[] {
+function dialectsAt({ WINDLASS_DIALECTS }: Config, place: Placement['listen']): Mounted[] {
   return WINDLASS_DIALECTS.filter(
-    (one) => one.listen?.port === listen?.port && one.listen?.host === listen?.host,
+    (one) => one.listen?.port === place?.port && one.listen?.host === place?.host,
   ).flatMap(({ name, prefix }) => {
     const dialect = DIALECTS[name]
     return dialect === undefined ? [] : [{ dialect, prefix }]
@@ -77,8 +77,8 @@ type Mounted = { dialect: Dialect; prefix: string }
 /** Dialects that have a port of their own get an application of their own there. */
 async function listenElsewhere(config: Config, build: (dialects: Mounted[]) => App): Promise<App[]> {
   const places = new Map(
-    config.WINDLASS_DIALECTS.flatMap(({ listen }) =>
-      listen === undefined ? [] : [[`${listen.host}:${listen.port}`, listen]],
+    config.WINDLASS_DIALECTS.flatMap(({ listen: place }) =>
+      place === undefined ? [] : [[`${place.host}:${place.port}`, place]],
     ),
   )
   const apps: App[] = []

@@ -17,8 +17,8 @@ export async function identify(
   request: FastifyRequest,
   tokens: Pick<Tokens, 'authenticate'>,
 ): Promise<Caller | undefined> {
-  const trusted = trustedCaller(request)
-  if (trusted !== undefined) return trusted
+  const administrator = trustedCaller(request)
+  if (administrator !== undefined) return administrator
   const secret = /^Bearer +(\S+) *$/i.exec(request.headers.authorization ?? '')?.[1]
   return secret === undefined ? undefined : callerByToken(secret, request, tokens)
 }
