@@ -1,6 +1,8 @@
 /** What the kinds that make an image share: its end, and taking back what was made. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { AliasRecord, ImageRecord } from '../src/contract/records.ts'
+import type { KeptFile } from '../src/core/engine.ts'
+import { imageVolume, KEPT_FILE } from '../src/core/kept-files.ts'
 import type { RecordChange } from '../src/core/ports.ts'
 import type { Kind } from '../src/operations/catalog.ts'
 import type { Context, Outcome } from './steps.ts'
@@ -50,4 +52,19 @@ export async function dropVolume(context: Context<Kind>, volume: string): Promis
   }
   context.warn(`Volume ${volume} is still in use and was left`)
   return false
+}
+
+/** The image's files as a tarball in its own volume; half a tarball of an earlier attempt is thrown away first. */
+export async function packImage(
+  context: Context<Kind>,
+  image: ImageRecord,
+  compression: 'gzip' | 'zstd' | 'none',
+): Promise<KeptFile> {
+  const { uuid, project, architecture, properties, boot, engineImage } = image
+  const volume = imageVolume(uuid)
+  await dropVolume(context, volume)
+  const labels = context.labels({ role: 'tarball', uuid, project, origin: image })
+  const metadata = { architecture, created: Date.parse(image.created_at), properties, boot }
+  const options = { volume, file: KEPT_FILE, labels, compression, metadata }
+  return context.engine.images.packTarball(engineImage, options, context.signal)
 }

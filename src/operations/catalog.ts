@@ -176,6 +176,13 @@ export const CATALOG = {
     metadata: published,
     lifecycle: 'image-created',
   },
+  'image.pack': {
+    ...onImage,
+    description: 'Packing image',
+    action: 'export',
+    input: inputs.ImageTarget,
+    lifecycle: undefined,
+  },
   'image.delete': {
     ...onImage,
     cancellable: false,

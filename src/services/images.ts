@@ -7,8 +7,8 @@ import type { ImageRecord } from '../contract/records.ts'
 import { compressionOf, tarballExtension } from '../core/compression.ts'
 import { checkIfMatch, etagOf } from '../core/etag.ts'
 import { withoutEmpty } from '../core/expand.ts'
-import { notFound, notImplemented, unavailable } from '../core/failure.ts'
-import { KEPT_FILE } from '../core/kept-files.ts'
+import { notFound, unavailable } from '../core/failure.ts'
+import { imageVolume, KEPT_FILE } from '../core/kept-files.ts'
 import { parseExpiry } from '../core/times.ts'
 import { requireRole, type Caller } from './caller.ts'
 import { createImageCreation, type ImageCreationDeps } from './image-creation.ts'
@@ -84,18 +84,15 @@ export function createImages(deps: ImagesDeps) {
     })
   }
 
-  /** The tarball of an image that was imported or published. Must be read or destroyed. */
+  /** The image's tarball; one that was pulled gets it now. Must be read or destroyed. */
   async function exportTarball(
     caller: Caller,
     project: string,
     fingerprint: string,
     signal?: AbortSignal,
   ): Promise<ImageExport> {
-    const { record } = await lookup.get(caller, project, fingerprint)
-    if (record.tarball === '')
-      throw notImplemented(
-        `The image was pulled as ${record.source} and has no tarball; publish an instance of it and export that`,
-      )
+    const view = await lookup.get(caller, project, fingerprint)
+    const record = view.record.tarball === '' ? await packed(caller, view.record) : view.record
     const { uuid, member } = record
     const labels = {
       deployment: deps.deployment,
@@ -112,6 +109,25 @@ export function createImages(deps: ImagesDeps) {
     if (file === undefined) throw notFound(`The tarball of image ${record.name} is gone from the engine`)
     const extension = tarballExtension(compressionOf(await peek(file.content)))
     return { filename: `${record.name}${extension}`, ...file }
+  }
+
+  /** Waits for the tarball as every route does that LXD answers at once: 60 s, then the operation's URL is told. */
+  async function packed(caller: Caller, record: ImageRecord): Promise<ImageRecord> {
+    const { uuid, name, project, member } = record
+    await operations.perform(caller, {
+      kind: 'image.pack',
+      input: { image: uuid },
+      project,
+      member,
+      entity: { id: uuid, name, url: imageUrl(record) },
+      resources: { images: [imageUrl(record)] },
+      busy: [
+        // Others may use it meanwhile, but only one packs it.
+        { key: `image:${uuid}`, mode: 'use', action: 'export' },
+        { key: `image:${uuid}/tarball`, mode: 'own', action: 'export' },
+      ],
+    })
+    return { ...record, tarball: imageVolume(uuid) }
   }
 
   async function writable(caller: Caller, where: Where, ifMatch: string | undefined): Promise<ImageView> {

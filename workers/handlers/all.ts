@@ -3,6 +3,7 @@ import type { Kind } from '../../src/operations/catalog.ts'
 import type { Handler } from '../steps.ts'
 import { imageDelete } from './image-delete.ts'
 import { imageImport } from './image-import.ts'
+import { imagePack } from './image-pack.ts'
 import { imagePublish } from './image-publish.ts'
 import { imagePull } from './image-pull.ts'
 import { instanceCopy } from './instance-copy.ts'
@@ -47,6 +48,7 @@ export const handlers: { [K in Kind]: Handler<K> } = {
   'image.import': imageImport,
   'image.pull': imagePull,
   'image.publish': imagePublish,
+  'image.pack': imagePack,
   'image.delete': imageDelete,
   'network.create': networkCreate,
   'network.delete': networkDelete,

@@ -1,11 +1,11 @@
 import type { ImageRecord, InstanceRecord, SnapshotRecord } from '../../src/contract/records.ts'
 import type { KeptFile } from '../../src/core/engine.ts'
 import { conflict } from '../../src/core/failure.ts'
-import { imageVolume, KEPT_FILE } from '../../src/core/kept-files.ts'
+import { imageVolume } from '../../src/core/kept-files.ts'
 import { loadInstance, loadSnapshot } from '../containers.ts'
 import { commitInstance, imageTag } from '../engine-images.ts'
 import { freezeStep, lookStep, thawStep } from '../freezing.ts'
-import { dropTag, dropVolume, made } from '../images.ts'
+import { dropTag, dropVolume, made, packImage } from '../images.ts'
 import type { Context, Handler, Step } from '../steps.ts'
 
 type Publishing = Context<'image.publish'>
@@ -86,24 +86,10 @@ async function commit(context: Publishing): Promise<string> {
 
 async function pack(context: Publishing): Promise<KeptFile> {
   const { image, compression } = context.input
-  const { uuid, project, architecture, properties } = image
   const { engineImage } = context.note('commit') as { engineImage: string } // the step's own note
   const { boot } = await sourceOf(context)
-  const volume = imageVolume(uuid)
-  // Half a tarball of an earlier attempt would be mixed with this one.
-  await dropVolume(context, volume)
-  const kept = await context.engine.images.packTarball(
-    engineImage,
-    {
-      volume,
-      file: KEPT_FILE,
-      labels: context.labels({ role: 'tarball', uuid, project, origin: image }),
-      compression,
-      metadata: { architecture, created: context.clock.now(), properties, boot },
-    },
-    context.signal,
-  )
-  const known = await context.records.find('image', project, kept.sha256)
+  const kept = await packImage(context, { ...image, engineImage, boot }, compression)
+  const known = await context.records.find('image', image.project, kept.sha256)
   if (known !== undefined) throw conflict(`The image already exists: ${kept.sha256}`)
   return kept
 }
