@@ -66,7 +66,8 @@ class Session {
     const body = { command: ['sh', '-c', script], 'record-output': true, 'wait-for-websocket': false }
     const operation = await this.#operate(what, 'POST', `/1.0/instances/${name}/exec`, body)
     const metadata = fieldOf(operation, 'metadata')
-    if (fieldOf(metadata, 'return') !== 0) throw new SetupError(`${what} ended with ${String(fieldOf(metadata, 'return'))}`)
+    if (fieldOf(metadata, 'return') !== 0)
+      throw new SetupError(`${what} ended with ${String(fieldOf(metadata, 'return'))}`)
     const log = fieldOf(fieldOf(metadata, 'output'), '1')
     return typeof log === 'string' ? this.#text(log) : ''
   }
@@ -76,10 +77,17 @@ class Session {
     const accepted = await callApi(this.#socket, { method, path, ...(body === undefined ? {} : { body }) })
     const url = fieldOf(accepted.body, 'operation')
     if (accepted.status !== 202 || typeof url !== 'string')
-      throw new SetupError(`${what}: the server answered ${accepted.status}: ${String(fieldOf(accepted.body, 'error'))}`)
-    const ended = fieldOf((await callApi(this.#socket, { method: 'GET', path: `${url}/wait?timeout=120` })).body, 'metadata')
+      throw new SetupError(
+        `${what}: the server answered ${accepted.status}: ${String(fieldOf(accepted.body, 'error'))}`,
+      )
+    const ended = fieldOf(
+      (await callApi(this.#socket, { method: 'GET', path: `${url}/wait?timeout=120` })).body,
+      'metadata',
+    )
     const ms = Math.round(performance.now() - began)
-    this.#print(`${what.padEnd(24)} ${String(fieldOf(ended, 'status')).padEnd(9)} ${String(ms).padStart(6)} ms   ${url}`)
+    this.#print(
+      `${what.padEnd(24)} ${String(fieldOf(ended, 'status')).padEnd(9)} ${String(ms).padStart(6)} ms   ${url}`,
+    )
     if (fieldOf(ended, 'status_code') !== 200) throw new SetupError(`${what} failed: ${String(fieldOf(ended, 'err'))}`)
     this.done.push({ operation: what, ms })
     return ended
@@ -88,7 +96,9 @@ class Session {
   async #get(path: string): Promise<unknown> {
     const answer = await callApi(this.#socket, { method: 'GET', path })
     if (answer.status !== 200)
-      throw new SetupError(`GET ${path} answered ${answer.status}: is the server of this data directory running ("npm start")?`)
+      throw new SetupError(
+        `GET ${path} answered ${answer.status}: is the server of this data directory running ("npm start")?`,
+      )
     return fieldOf(answer.body, 'metadata')
   }
 
@@ -100,5 +110,10 @@ class Session {
 function table(done: readonly Done[]): string {
   const rows = done.map(({ operation, ms }) => `| ${operation.padEnd(24)} | ${String(ms).padStart(6)} ms |`)
   const total = done.reduce((sum, { ms }) => sum + ms, 0)
-  return ['| operation                |      time |', '|--------------------------|-----------|', ...rows, `| ${'together'.padEnd(24)} | ${String(total).padStart(6)} ms |`].join('\n')
+  return [
+    '| operation                |      time |',
+    '|--------------------------|-----------|',
+    ...rows,
+    `| ${'together'.padEnd(24)} | ${String(total).padStart(6)} ms |`,
+  ].join('\n')
 }
