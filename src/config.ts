@@ -133,10 +133,16 @@ const SETTINGS = {
     'its own',
     optional,
   ),
-  DOCKER_HOST: setting(
-    'The Docker Engine: `unix:///path`, `tcp://host:port` (with `DOCKER_TLS_VERIFY`, `DOCKER_CERT_PATH`).',
-    'found by itself',
-    optional,
+  DOCKER_HOST: setting('The Docker Engine: `unix:///path` or `tcp://host:port`.', 'found by itself', optional),
+  DOCKER_TLS_VERIFY: setting(
+    'Anything but nothing: an engine at `tcp://` is spoken to by TLS, with a client certificate.',
+    'not set',
+    (text) => text !== undefined,
+  ),
+  DOCKER_CERT_PATH: setting(
+    'Folder of `ca.pem`, `cert.pem` and `key.pem` for that.',
+    '`~/.docker`',
+    (text) => text ?? join(homedir(), '.docker'),
   ),
   LOG_LEVEL: setting(
     'trace, debug, info, warn, error, fatal or silent.',

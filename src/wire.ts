@@ -14,6 +14,7 @@ import { makeKeys } from './redis/keys.ts'
 import { createRedisOperationStore } from './redis/operation-store.ts'
 import { createRedisRecordStore } from './redis/record-store.ts'
 import type { Database } from './redis/scripts.ts'
+import { type ClientCertificate, findTools, readClientCertificate } from './setup/docker-client.ts'
 import { redisSocket } from './setup/redis.ts'
 
 /** What every process of the server has. */
@@ -35,6 +36,9 @@ export interface Deps {
   onClose(close: () => Promise<void> | void): void
   close(): Promise<void>
 }
+
+/** Where the starter unpacks what the machine lacks. */
+const CACHE = join(import.meta.dirname, '..', '.cache')
 
 /** Milliseconds to wait for Redis when a process starts. */
 const PATIENCE = 15_000
@@ -71,6 +75,8 @@ export async function openDeps(config: Config, role: Extract<RedisRole, 'api' | 
       member: config.WINDLASS_MEMBER,
       deployment: id,
       dockerHost: dockerHostOf(config),
+      tls: await tlsOf(config),
+      tools: await findTools(CACHE),
     })
     onClose(() => engine.close())
     return {
@@ -111,6 +117,12 @@ function addressOf({ REDIS_URL, WINDLASS_DATA_DIR }: Config): RedisAddress {
 
 function dockerHostOf({ DOCKER_HOST }: Config): string {
   return DOCKER_HOST ?? 'unix:///var/run/docker.sock'
+}
+
+/** As Docker's own client: a socket is trusted by its permissions alone. */
+async function tlsOf(config: Config): Promise<ClientCertificate | undefined> {
+  if (!config.DOCKER_TLS_VERIFY || !dockerHostOf(config).startsWith('tcp://')) return undefined
+  return readClientCertificate(config.DOCKER_CERT_PATH)
 }
 
 /** The deployment's id is kept in Redis and beside our own files: two that do not belong together are not mixed up. */

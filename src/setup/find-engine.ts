@@ -23,7 +23,8 @@ export async function findEngine(env: Environment): Promise<EngineFinding> {
   const hosts = await listDockerHosts(env)
   const findings: EngineFinding[] = []
   for (const host of hosts) {
-    const finding = await probeEngine(host)
+    const isPrivate = host.startsWith('tcp://') && Boolean(env['DOCKER_TLS_VERIFY'])
+    const finding: EngineFinding = isPrivate ? { kind: 'unchecked', dockerHost: host } : await probeEngine(host)
     if (finding.kind === 'found' || finding.kind === 'unchecked') return finding
     findings.push(finding)
   }

@@ -41,6 +41,12 @@ test('DOCKER_HOST is the only address where it is set', async () => {
   expect(await listDockerHosts({ DOCKER_HOST: 'tcp://x:1', HOME: home })).toEqual(['tcp://x:1'])
 })
 
+test('what only a client with a certificate can try is left to the server', async () => {
+  const one = { DOCKER_HOST: 'tcp://127.0.0.1:1', HOME: home }
+  expect(await findEngine({ ...one, DOCKER_TLS_VERIFY: '1' })).toMatchObject({ kind: 'unchecked' })
+  expect(await findEngine({ ...one, DOCKER_TLS_VERIFY: '' })).toMatchObject({ kind: 'absent' })
+})
+
 test('the current context comes first, then rootless sockets, then the usual one', async () => {
   await makeContext('work', 'unix:///work.sock')
   const hosts = await listDockerHosts({ HOME: home, XDG_RUNTIME_DIR: '/run/user/7' })
