@@ -1,9 +1,10 @@
-import { request } from 'node:http'
+import { request, type IncomingHttpHeaders } from 'node:http'
 import { SetupError } from './host.ts'
 
 /** One answer of the server's native API. */
 export interface ApiAnswer {
   readonly status: number
+  readonly headers: IncomingHttpHeaders
   /** The decoded body; undefined where there was none or no JSON. */
   readonly body: unknown
   /** The body as it came. */
@@ -30,7 +31,9 @@ export function callApi(socketPath: string, { method, path, body, headers = {} }
       answer.setEncoding('utf8')
       answer.on('data', (chunk: string) => (text += chunk))
       answer.on('error', reject)
-      answer.on('end', () => resolve({ status: answer.statusCode ?? 0, body: decode(text), text }))
+      answer.on('end', () =>
+        resolve({ status: answer.statusCode ?? 0, headers: answer.headers, body: decode(text), text }),
+      )
     })
     sent.on('error', reject)
     sent.end(payload)
