@@ -4,7 +4,7 @@ import { expect } from 'vitest'
 export const text = expect.any(String)
 export const number = expect.any(Number)
 const flag = expect.any(Boolean)
-export const time = expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z$/)
+const time = expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z$/)
 export const map = expect.objectContaining({})
 
 export const OPERATION = {
