@@ -130,11 +130,14 @@ test('a stream of several parts is kept and read again', async () => {
   await expect.poll(() => engine.containers.find({ role: 'helper' }), { timeout: 30_000 }).toEqual([])
 })
 
-test('an empty stream is a file of no bytes', async () => {
-  const kept = await keep(Buffer.alloc(0))
+test.each([0, 1, 4096, 4097, 10_000])('a stream of %i bytes is kept', async (size) => {
+  const content = Buffer.alloc(size, 'ab')
+  const kept = await keep(content)
+  expect(kept).toMatchObject({ size, sha256: createHash('sha256').update(content).digest('hex') })
   const file = await engine.volumes.getFile(kept.volume, 'content', labels('helper'))
-  expect(file?.size).toBe(0)
-  expect(file && (await buffer(file.content))).toEqual(Buffer.alloc(0))
+  expect(file?.size).toBe(size)
+  expect(file && (await buffer(file.content))).toEqual(content)
+  expect(await engine.volumes.getFile(kept.volume, 'other', labels('helper'))).toBeUndefined()
 })
 
 test('a stream over its bound, and one that breaks, leave nothing', async () => {
