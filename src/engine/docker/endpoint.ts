@@ -2,6 +2,7 @@
 import type { DockerOptions } from 'dockerode'
 import { Agent } from 'node:http'
 import { Agent as TlsAgent } from 'node:https'
+import { inspect } from 'node:util'
 import { badRequest } from '../../core/failure.ts'
 
 /** PEM texts of a client of a `tcp://` engine with TLS. */
@@ -29,13 +30,26 @@ export function openEndpoint(dockerHost: string, tls: DockerTls | undefined): En
   throw badRequest(`DOCKER_HOST ${dockerHost} is neither unix:///path nor tcp://host:port`)
 }
 
+// docker-modem renders the options of every request for a debug line, also when nobody reads it, and the agent in them
+// with everything that hangs on its sockets: tens of milliseconds each while many calls are under way.
+class QuietAgent extends Agent {
+  [inspect.custom](): string {
+    return 'Agent'
+  }
+}
+
+class QuietTlsAgent extends TlsAgent {
+  [inspect.custom](): string {
+    return 'Agent'
+  }
+}
+
 // dockerode fills what is left undefined from the environment, so that every field is said, also the empty ones.
 const NOTHING = { host: undefined, port: undefined, ca: undefined, cert: undefined, key: undefined, timeout: undefined }
 
 function unixEndpoint(socketPath: string): Endpoint {
   if (!socketPath.startsWith('/')) throw badRequest(`DOCKER_HOST unix://${socketPath} is not an absolute path`)
-  // A connection of its own for each call costs nothing here, and none is found dead after the engine's restart.
-  const agent = new Agent({ keepAlive: false })
+  const agent = new QuietAgent({ keepAlive: true })
   return {
     address: socketPath,
     options: { ...NOTHING, protocol: 'http', socketPath, agent },
@@ -46,7 +60,7 @@ function unixEndpoint(socketPath: string): Endpoint {
 function tcpEndpoint(url: URL, tls: DockerTls | undefined): Endpoint {
   const protocol = tls === undefined ? 'http' : 'https'
   const port = url.port === '' ? (tls === undefined ? PLAIN_PORT : TLS_PORT) : Number(url.port)
-  const agent = tls === undefined ? new Agent({ keepAlive: true }) : new TlsAgent({ keepAlive: true, ...tls })
+  const agent = tls === undefined ? new QuietAgent({ keepAlive: true }) : new QuietTlsAgent({ keepAlive: true, ...tls })
   const address = `${protocol}://${url.hostname}`
   return {
     address: `${address}:${port}`,

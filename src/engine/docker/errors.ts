@@ -110,16 +110,21 @@ export function connectionFailure(error: unknown, engine: EngineAddress, doing: 
 const UNREACHABLE = ['ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENETUNREACH', 'ETIMEDOUT']
 const LOST = ['ECONNRESET', 'EPIPE', 'ERR_STREAM_PREMATURE_CLOSE']
 
+/** Whether a connection that was there broke off. */
+export function isLost(error: unknown): boolean {
+  if (!(error instanceof Error)) return false
+  return LOST.includes(text('code' in error ? error.code : '')) || says(error.message, 'socket hang up', 'aborted')
+}
+
 function adviceFor(error: unknown, { address }: EngineAddress): string | undefined {
   const code = text(error instanceof Error && 'code' in error ? error.code : '')
-  const message = error instanceof Error ? error.message : ''
   if (code === 'ENOENT') return `there is no socket at ${address}; start Docker or set DOCKER_HOST`
   if (code === 'ECONNREFUSED') return `nothing answers at ${address}; start Docker`
   if (code === 'EACCES' || code === 'EPERM') {
     return `no permission for ${address}; run as root or as a member of the group that owns the socket`
   }
   if (UNREACHABLE.includes(code)) return `${address} cannot be reached (${code}); check DOCKER_HOST and the network`
-  if (LOST.includes(code) || says(message, 'socket hang up', 'aborted')) return `the connection to ${address} was lost`
+  if (isLost(error)) return `the connection to ${address} was lost`
   if (says(code, 'err_tls', 'cert', 'self_signed', 'err_ssl')) return `TLS with ${address} failed (${code})`
   return undefined
 }

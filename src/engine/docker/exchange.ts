@@ -3,7 +3,7 @@ import type Docker from 'dockerode'
 import { IncomingMessage } from 'node:http'
 import { Duplex } from 'node:stream'
 import { badRequest, Failure, internal, timedOut } from '../../core/failure.ts'
-import { abortFailure, connectionFailure, type EngineAddress, noAnswer } from './errors.ts'
+import { abortFailure, connectionFailure, type EngineAddress, isLost, noAnswer } from './errors.ts'
 import type { Limiter } from './limiter.ts'
 import type { EngineRequest, Timeouts } from './requests.ts'
 import { guardStream, onAbort } from './stream-guard.ts'
@@ -41,7 +41,7 @@ export async function exchange<T>(
   try {
     const modem = await choose()
     if (request.isBlocking !== true) leave = await line.limiter.enter(abort.signal)
-    return await use(await dial(modem, request, abort))
+    return await use(await dialTwice(modem, request, abort))
   } catch (error) {
     if (abort.signal.aborted) throw abortFailure(abort.signal.reason, request.doing)
     throw connectionFailure(error, line.engine, request.doing)
@@ -81,6 +81,17 @@ function startTimer(line: Line, request: EngineRequest, abort: AbortController):
   return () => {
     file?.off('end', start)
     clearTimeout(timer)
+  }
+}
+
+/** A kept connection that the engine has closed is found dead by the first bytes: what only reads is sent once more. */
+async function dialTwice(modem: Modem, request: EngineRequest, abort: AbortController): Promise<Head> {
+  try {
+    return await dial(modem, request, abort)
+  } catch (error) {
+    const isRead = request.method === 'GET' || request.method === 'HEAD'
+    if (!isRead || abort.signal.aborted || !isLost(error)) throw error
+    return dial(modem, request, abort)
   }
 }
 

@@ -123,6 +123,21 @@ test('a lost connection is unavailable, before the answer and in its middle', as
   })
 })
 
+test('what only reads is sent once more when the connection turns out to be dead, and nothing else', async () => {
+  const seen: string[] = []
+  const host = await fakeEngine((request, response) => {
+    const { method = '', url = '', socket } = request
+    seen.push(`${method} ${url.replace(/^\/v[\d.]+/, '')}`)
+    if (seen.length % 2 === 0) socket.destroy()
+    else response.end('{}')
+  })
+  const wire = wireTo(host)
+  await wire.ask(get('/a'))
+  expect((await wire.ask(get('/b'))).status).toBe(200)
+  await expect(wire.ask({ doing: 'making', method: 'POST', path: '/c' })).rejects.toMatchObject({ code: 'unavailable' })
+  expect(seen).toEqual(['GET /a', 'GET /b', 'GET /b', 'POST /c'])
+})
+
 test('no more calls at a time than said, but those that block', async () => {
   let now = 0
   let most = 0
