@@ -40,6 +40,8 @@ export interface Wire {
   hijack(request: EngineRequest): Promise<Duplex>
   /** Asks for the version again at the next call: the engine may be another one now. */
   forget(): void
+  /** Aborts when the engine is let go of. */
+  readonly closed: AbortSignal
   close(): void
 }
 
@@ -80,6 +82,7 @@ export function createWire(options: WireOptions): Wire {
       return send({ ...request, headers }, (head) => upgraded(request, head))
     },
     forget: modems.forget,
+    closed: closing.signal,
     close: () => {
       closing.abort(unavailable(`The connection to member "${options.member}" is being closed`))
       endpoint.close()

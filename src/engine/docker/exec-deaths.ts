@@ -52,7 +52,7 @@ export function createExecDeaths(wire: Wire): ExecDeaths {
       followed.set(id, { container, check })
       if (listening === undefined) {
         listening = new AbortController()
-        void listen(listening.signal)
+        void listen(AbortSignal.any([listening.signal, wire.closed]))
       }
       return () => {
         followed.delete(id)

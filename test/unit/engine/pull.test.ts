@@ -15,6 +15,7 @@ function wireSaying(lines: readonly unknown[], asked: EngineRequest[] = []): Wir
     ask: never,
     hijack: never,
     forget: never,
+    closed: new AbortController().signal,
     close: never,
     stream: async (request) => {
       asked.push(request)
