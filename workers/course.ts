@@ -2,7 +2,7 @@
  * What one turn writes about its operation. Everything goes through the fence: a turn that is no longer the
  * operation's own is told so by the first write and ends there.
  */
-import type { OperationRecord, StepNote } from '../src/contract/operation-record.ts'
+import type { OperationRecord, OperationState, StepNote } from '../src/contract/operation-record.ts'
 import { conflict } from '../src/core/failure.ts'
 import type { Clock, CourseNote, Ended, Ending, Hold, OperationStore } from '../src/core/ports.ts'
 
@@ -11,12 +11,26 @@ export class Abandoned extends Error {}
 
 export type Course = ReturnType<typeof createCourse>
 
+/** A change of an operation's state that this worker has written. */
+export interface Transition {
+  operation: string
+  kind: string
+  state: OperationState
+  /** Until a turn began: since the operation was accepted. At its end: since the turn began. Milliseconds. */
+  ms: number
+  /** Why it failed or was cancelled. */
+  reason?: string
+}
+
 export interface CourseDeps {
   store: OperationStore
   clock: Clock
+  onTransition(transition: Transition): void
 }
 
-export function createCourse({ store, clock }: CourseDeps, hold: Hold, operation: OperationRecord) {
+export function createCourse({ store, clock, onTransition }: CourseDeps, hold: Hold, operation: OperationRecord) {
+  const began = clock.now()
+  onTransition(describe(operation, { state: 'running', err: '' }, began - operation.created))
   const notes = new Map(operation.notes.map((note) => [note.name, note]))
   const warnings = [...operation.warnings]
   let { forward, metadata } = operation
@@ -49,8 +63,10 @@ export function createCourse({ store, clock }: CourseDeps, hold: Hold, operation
   }
 
   async function end(ending: Omit<Ending, 'at' | 'warnings'>): Promise<Exclude<Ended, 'fenced'>> {
-    const ended = await store.end(hold, { ...ending, warnings, at: clock.now() })
+    const at = clock.now()
+    const ended = await store.end(hold, { ...ending, warnings, at })
     if (ended === 'fenced') throw new Abandoned(hold.id)
+    if (ended === 'ended') onTransition(describe(operation, ending, at - began))
     if (ended === 'cancelling') cancelled = true
     return ended
   }
@@ -79,4 +95,12 @@ export function createCourse({ store, clock }: CourseDeps, hold: Hold, operation
       metadata = { ...metadata, ...more }
     },
   }
+}
+
+function describe(
+  { id, kind }: OperationRecord,
+  { state, err }: { state: OperationState; err: string },
+  ms: number,
+): Transition {
+  return { operation: id, kind, state, ms, ...(err !== '' && { reason: err }) }
 }

@@ -1,9 +1,10 @@
 /** One worker process: takes jobs of its members' queues and performs them against the engines. */
 import { setTimeout as sleep } from 'node:timers/promises'
+import type { Logger } from 'pino'
 import type { Config } from '../src/config.ts'
 import type { Engine } from '../src/core/engine.ts'
 import { openEventBus } from '../src/redis/event-bus.ts'
-import { openJobSource } from '../src/redis/job-source.ts'
+import { openJobSource, type RedisJobSource } from '../src/redis/job-source.ts'
 import { openDeps } from '../src/wire.ts'
 import { handlers } from './handlers/all.ts'
 import { createPerform } from './perform.ts'
@@ -13,6 +14,8 @@ import { createPoints } from './test-points.ts'
 const DRAIN = 2_500
 /** How often an engine that is away is asked again, milliseconds. */
 const ENGINE_RETRY = 500
+/** How often this process asks itself whether it still gets jobs, milliseconds. */
+const HEALTH_EVERY = 10_000
 
 export async function work(config: Config): Promise<void> {
   const deps = await openDeps(config, 'worker')
@@ -24,6 +27,10 @@ export async function work(config: Config): Promise<void> {
     worker,
     engineBack,
     point: createPoints(config.WINDLASS_TEST_POINT),
+    onTransition: (transition) => {
+      if (transition.state === 'failure') log.warn(transition, 'Operation')
+      else log.info(transition, 'Operation')
+    },
     onError: (failure, operation) => log.error({ err: failure, operation }, 'Operation failed'),
   })
   const source = await openJobSource({
@@ -48,9 +55,23 @@ export async function work(config: Config): Promise<void> {
   await bus.ready
   process.send?.({ type: 'ready' })
   log.info({ worker, members: [...engines.keys()] }, 'Worker takes jobs')
+  const stopChecking = exitWhenDeaf(source, log)
   await stopAsked()
+  stopChecking()
   await source.close(DRAIN)
   await deps.close()
+}
+
+/** A process that gets no jobs any more does not recover: the supervisor starts another. Returns what ends the checks. */
+function exitWhenDeaf(source: RedisJobSource, log: Logger): () => void {
+  const check = (): void => {
+    if (source.healthy()) return
+    log.fatal('Redis answers, but this worker is given no jobs any more; it ends, to be started again')
+    // Not a drain: that would wait for the very queue that is dead. Another worker takes over what runs here.
+    process.exit(1)
+  }
+  const timer = setInterval(check, HEALTH_EVERY)
+  return () => clearInterval(timer)
 }
 
 async function engineBack(engine: Engine, signal: AbortSignal): Promise<void> {

@@ -4,21 +4,19 @@
  */
 import type { OperationRecord } from '../src/contract/operation-record.ts'
 import { cancelled, conflict, Failure, internal, isFailure, toFailure, type FailureCode } from '../src/core/failure.ts'
-import type { Clock, Ending, Hold, OperationStore, RecordReader, Turn } from '../src/core/ports.ts'
+import type { Ending, Hold, RecordReader, Turn } from '../src/core/ports.ts'
 import type { Engine } from '../src/core/engine.ts'
 import { CATALOG, type Kind } from '../src/operations/catalog.ts'
 import { decodeJob, decodeTicket, type Job } from '../src/operations/job.ts'
 import { createContext, progressOf } from './context.ts'
-import { Abandoned, createCourse, type Course } from './course.ts'
+import { Abandoned, createCourse, type Course, type CourseDeps } from './course.ts'
 import { watchFence } from './fence-watch.ts'
 import type { Context, Handler, Outcome, Step } from './steps.ts'
 
-export interface PerformDeps {
-  store: OperationStore
+export interface PerformDeps extends CourseDeps {
   records: RecordReader
   engines: Map<string, Engine>
   handlers: { [K in Kind]: Handler<K> }
-  clock: Clock
   deployment: string
   /** This worker's name, shown in the record. */
   worker: string
