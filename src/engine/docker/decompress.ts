@@ -5,13 +5,14 @@ import { pipeline, type Readable, type Transform } from 'node:stream'
 import { buffer } from 'node:stream/consumers'
 import { createGunzip, createZstdDecompress } from 'node:zlib'
 import { compressionOf } from '../../core/compression.ts'
-import { Failure, internal, tooLarge } from '../../core/failure.ts'
+import { Failure, tooLarge, unsupported } from '../../core/failure.ts'
 import { damaged } from './tar-reader.ts'
 
 /** A tarball may grow to this, or to `MAX_RATIO` times its size if that is more. */
 const FREE = 1024 * 1024 * 1024
 const MAX_RATIO = 200
-const XZ = ['--decompress', '--stdout', '--quiet', '--memlimit-decompress=256MiB']
+/** Node has no xz of its own; the program is in Debian's xz-utils, and lacks only in the smallest installations. */
+const XZ = { program: 'xz', args: ['--decompress', '--stdout', '--quiet', '--memlimit-decompress=256MiB'] }
 // The programs' own environment variables must not change what they do.
 const PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/opt/homebrew/bin'
 
@@ -80,7 +81,7 @@ async function* through(source: AsyncIterable<Buffer>, transform: Transform): As
 }
 
 async function* throughXz(source: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
-  const child = spawn('xz', XZ, { env: { PATH }, stdio: ['pipe', 'pipe', 'pipe'] })
+  const child = spawn(XZ.program, XZ.args, { env: { PATH }, stdio: ['pipe', 'pipe', 'pipe'] })
   const exited = once(child, 'close')
   // Heard here so that an early end does not go unhandled; the loop below meets the same end.
   exited.catch(() => undefined)
@@ -89,7 +90,10 @@ async function* throughXz(source: AsyncIterable<Buffer>): AsyncGenerator<Buffer>
   try {
     yield* child.stdout as AsyncIterable<Buffer>
     const [code] = await exited.catch((error: unknown) => {
-      throw internal('The program xz, which unpacks .tar.xz, could not be run on the worker', { cause: error })
+      throw unsupported(
+        'No program xz was found to unpack it: install xz-utils where the workers run, or use gzip or zstd',
+        { cause: error },
+      )
     })
     const error = await fed
     if (error instanceof Failure) throw error
