@@ -1,24 +1,165 @@
+import { createHash } from 'node:crypto'
+import { setTimeout as delay } from 'node:timers/promises'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { fieldOf } from '../../src/setup/api-client.ts'
+import { fieldOf, type ApiAnswer } from '../../src/setup/api-client.ts'
 import { publishStarterImage } from '../../src/setup/publish-starter.ts'
-import { handlers } from '../../workers/handlers/all.ts'
-import { askEngine } from '../support/ask-engine.ts'
-import { startWindlass, type Operation, type TestWindlass } from '../support/windlass.ts'
+import { engineObjects, readFileIn, writeFileIn, type EngineObjects } from '../support/engine-objects.ts'
+import { until } from '../support/processes.ts'
+import { tinyImageTar } from '../support/tiny-image.ts'
+import { volumeImageTar } from '../support/volume-image.ts'
+import { startWindlass, type Operation, type TestProcess, type TestWindlass } from '../support/windlass.ts'
 
-// Each operation's worker is killed at one named point; another worker takes over when the lock has run out.
+// One worker is held at another point of each of many operations and killed; another worker takes all of them over.
 
 let windlass: TestWindlass
+let worker: TestProcess
 
 beforeAll(async () => {
-  windlass = await startWindlass({ workers: 1 })
+  windlass = await startWindlass({ workers: 0 })
+  worker = await windlass.startWorker()
   await publishStarterImage(windlass.socket, '/bin/busybox')
-  await operate('POST', '/1.0/instances', { name: 'base', source, start: true })
-  await operate('POST', '/1.0/instances/base/snapshots', { name: 's0' })
+  const uploaded = await operate('POST', '/1.0/images', await volumeImageTar(windlass.engine.socket))
+  const target = uploaded.metadata?.['fingerprint']
+  await windlass.call('POST', '/1.0/images/aliases', { name: 'volume', target })
 })
 
 afterAll(() => windlass?.[Symbol.asyncDispose]())
 
-const source = { type: 'image', alias: 'busybox' }
+const plain = { type: 'image', alias: 'busybox' }
+const withVolume = { type: 'image', alias: 'volume' }
+
+interface Crash {
+  /** Where the first worker dies. */
+  point: string
+  method: string
+  path: string
+  body?: unknown
+  /** A cancel between the death and the takeover. */
+  cancelled?: boolean
+  /** What ends in a failure that contains this. */
+  err?: string
+}
+
+const cancel = (crash: Crash): Crash => ({ ...crash, cancelled: true })
+
+const create = (at: string, name: string, more: object = {}): Crash => ({
+  point: `instance.create.${at}@${name}`,
+  method: 'POST',
+  path: '/1.0/instances',
+  body: { name, source: withVolume, ...more },
+})
+
+const copy = (at: string, name: string, from: string): Crash => ({
+  point: `instance.copy.${at}@${name}`,
+  method: 'POST',
+  path: '/1.0/instances',
+  body: { name, source: { type: 'copy', source: from } },
+})
+
+const restore = (at: string, name: string): Crash => ({
+  point: `snapshot.restore.${at}@${name}`,
+  method: 'PUT',
+  path: `/1.0/instances/${name}`,
+  body: { restore: 's0' },
+})
+
+const recreate = (at: string, name: string): Crash => ({
+  point: `instance.update.${at}@${name}`,
+  method: 'PUT',
+  path: `/1.0/instances/${name}`,
+  body: { config: { 'environment.COLOUR': 'blue' }, devices: {}, profiles: ['default'] },
+})
+
+const snapshot = (at: string, name: string): Crash => ({
+  point: `snapshot.create.${at}@${name}/s1`,
+  method: 'POST',
+  path: `/1.0/instances/${name}/snapshots`,
+  body: { name: 's1' },
+})
+
+const exec = (at: string, name: string, err?: string): Crash => ({
+  point: `instance.exec.${at}@${name}`,
+  method: 'POST',
+  path: `/1.0/instances/${name}/exec`,
+  body: { command: ['sh', '-c', 'echo x >> /root/ran'], 'record-output': true },
+  ...(err === undefined ? {} : { err }),
+})
+
+const remove = (at: string, name: string): Crash => ({
+  point: `instance.delete.${at}@${name}`,
+  method: 'DELETE',
+  path: `/1.0/instances/${name}`,
+})
+
+const upload = (at: string, body: Buffer): Crash => ({
+  point: `image.import.${at}@${createHash('sha256').update(body).digest('hex')}`,
+  method: 'POST',
+  path: '/1.0/images',
+  body,
+})
+
+/** The step in an instance's name. */
+const stepOf = (name: string): string => name.slice(2)
+
+const RESTORES = ['r-volumes', 'r-container', 'r-stop', 'r-aside', 'r-name', 'r-start', 'r-record', 'r-cleanup']
+const UPDATES = ['u-stop', 'u-commit', 'u-name', 'u-record']
+const SNAPSHOTS = ['p-freeze', 'p-commit', 'p-thaw']
+const SOURCES = ['s-commit', 's-container']
+const COPIES = ['k-commit', 'k-container']
+const EXECS = ['e-unmarked', 'e-marked', 'e-after']
+const DOOMED = ['d-remove', 'd-end']
+const CREATED = ['c-volumes', 'c-before', 'c-end']
+const STARTED = ['c-after', 'c-start']
+
+async function crashes(): Promise<Crash[]> {
+  const tar = await tinyImageTar()
+  return [
+    create('volumes.after', 'c-volumes'),
+    create('container.before', 'c-before'),
+    create('end.before', 'c-end'),
+    create('container.after', 'c-after', { start: true }),
+    create('start.after', 'c-start', { start: true }),
+    ...COPIES.map((name, at) => copy(`${stepOf(name)}.after`, name, SOURCES[at] ?? '')),
+    ...RESTORES.map((name) => restore(`${stepOf(name)}.after`, name)),
+    ...UPDATES.map((name) => recreate(`${stepOf(name)}.after`, name)),
+    ...SNAPSHOTS.map((name) => snapshot(`${stepOf(name)}.after`, name)),
+    remove('remove.after', 'd-remove'),
+    remove('end.before', 'd-end'),
+    exec('mark.after', 'e-unmarked'),
+    exec('run.before', 'e-marked', 'ended before it'),
+    exec('run.after', 'e-after', 'ended before it'),
+    upload('import.before', Buffer.concat([tar, Buffer.alloc(1024)])),
+    upload('import.after', Buffer.concat([tar, Buffer.alloc(2048)])),
+    cancel(create('container.after', 'x-create')),
+    cancel(restore('start.after', 'x-restore')),
+    cancel(recreate('name.after', 'x-update')),
+    cancel(snapshot('commit.after', 'x-snapshot')),
+  ]
+}
+
+/** Sends all requests to one worker, kills it when each stands at its point, and lets another one end them all. */
+async function crashAll(cuts: Crash[]): Promise<Operation[]> {
+  await stop(worker)
+  const points = cuts.map(({ point }) => point)
+  const doomed = await windlass.startWorker({ WINDLASS_TEST_POINT: points.join(','), WINDLASS_CONCURRENCY: '64' })
+  const accepted = await Promise.all(cuts.map(({ method, path, body }) => windlass.call(method, path, body)))
+  expect(accepted.filter(({ status }) => status !== 202)).toEqual([])
+  await doomed.holds(points)
+  doomed.kill('SIGKILL')
+  await doomed.exited
+  const asked = accepted.filter((_, at) => cuts[at]?.cancelled === true)
+  for (const answer of asked) expect((await windlass.call('DELETE', urlOf(answer))).status).toBe(200)
+  worker = await windlass.startWorker()
+  return Promise.all(accepted.map((answer) => windlass.ended(answer)))
+}
+
+async function stop(process: TestProcess): Promise<void> {
+  process.kill('SIGTERM')
+  await process.exited
+}
+
+const urlOf = (accepted: ApiAnswer): string => String(fieldOf(accepted.body, 'operation'))
+const read = (name: string, path: string) => readFileIn(windlass.engine.socket, `${name}.lxd`, path)
 
 async function operate(method: string, path: string, body?: unknown): Promise<Operation> {
   const ended = await windlass.operate(method, path, body)
@@ -26,99 +167,99 @@ async function operate(method: string, path: string, body?: unknown): Promise<Op
   return ended
 }
 
-interface Crash {
-  point: string
-  method: string
-  path: string
-  body: unknown
+async function statusByName(): Promise<Record<string, unknown>> {
+  const { body } = await windlass.call('GET', '/1.0/instances?recursion=1')
+  const instances = fieldOf(body, 'metadata')
+  if (!Array.isArray(instances)) return {}
+  return Object.fromEntries(instances.map((one) => [String(fieldOf(one, 'name')), fieldOf(one, 'status')]))
 }
 
-/** Sends each request to a pool whose only worker dies at the point; the next one's worker never sees the earlier job. */
-async function crashAll(crashes: Crash[]): Promise<Operation[]> {
-  const [healthy] = windlass.workers.splice(0)
-  healthy?.kill('SIGTERM')
-  await healthy?.exited
-  const accepted = []
-  for (const { point, method, path, body } of crashes) {
-    const doomed = await windlass.startWorker({ WINDLASS_TEST_POINT: point })
-    accepted.push(await windlass.call(method, path, body))
-    await doomed.exited
-  }
-  windlass.workers.push(await windlass.startWorker())
-  return Promise.all(accepted.map((answer) => windlass.ended(answer)))
+async function each(names: string[], act: (name: string) => Promise<unknown>): Promise<void> {
+  await Promise.all(names.map(act))
 }
 
-/** What the engine holds of ours, by the label that says what it is for. */
-async function held(): Promise<Record<string, string[]>> {
-  const containers: { Names: string[] }[] = JSON.parse(
-    (await askEngine(windlass.engine.socket, 'GET', '/containers/json?all=true')).text,
-  )
-  const volumes: { Volumes: { Name: string }[] } = JSON.parse(
-    (await askEngine(windlass.engine.socket, 'GET', '/volumes')).text,
-  )
-  return {
-    containers: containers.flatMap(({ Names }) => Names).toSorted(),
-    volumes: volumes.Volumes.map(({ Name }) => Name).filter((name) => !name.includes('image')),
-  }
+const VOLUMED = [...RESTORES, ...SNAPSHOTS, ...SOURCES, 'x-restore', 'x-snapshot']
+const PLAIN = [...UPDATES, ...EXECS, 'x-update']
+const SNAPSHOTTED = [...RESTORES, 's-container', 'd-end', 'x-restore']
+
+async function prepare(): Promise<void> {
+  const make = (source: object, start: boolean) => (name: string) =>
+    operate('POST', '/1.0/instances', { name, source, start })
+  await Promise.all([
+    each(VOLUMED, make(withVolume, true)),
+    each(PLAIN, make(plain, true)),
+    each(DOOMED, make(withVolume, false)),
+  ])
+  await each(SNAPSHOTTED, (name) => operate('POST', `/1.0/instances/${name}/snapshots`, { name: 's0' }))
+  const write = (directory: string) => (name: string) =>
+    writeFileIn(windlass.engine.socket, `${name}.lxd`, directory, { name: 'note', content: 'new' })
+  await Promise.all([each([...VOLUMED, ...PLAIN], write('/root')), each(VOLUMED, write('/data'))])
 }
 
-test('a worker killed in the middle of a create, a copy, a restore or an update loses nothing and leaves nothing', async () => {
-  const crashes: Crash[] = [
-    { point: 'instance.create.container.before', method: 'POST', path: '/1.0/instances', body: { name: 'k1', source } },
-    { point: 'instance.create.container.after', method: 'POST', path: '/1.0/instances', body: { name: 'k2', source } },
-    { point: 'instance.create.end.before', method: 'POST', path: '/1.0/instances', body: { name: 'k3', source } },
-    {
-      point: 'instance.copy.commit.after',
-      method: 'POST',
-      path: '/1.0/instances',
-      body: { name: 'k4', source: { type: 'copy', source: 'base' } },
+test('whatever a killed worker was doing is ended by another one: once, and with nothing left', async () => {
+  await prepare()
+  const cuts = await crashes()
+  const ended = await crashAll(cuts)
+  for (const [at, { point, cancelled, err }] of cuts.entries())
+    expect({ point, ...ended[at] }).toMatchObject({ point, ...wanted(cancelled, err) })
+  const stopped = [...CREATED, ...COPIES]
+  const running = [...STARTED, ...VOLUMED, ...PLAIN]
+  expect(await statusByName()).toEqual({
+    ...Object.fromEntries(stopped.map((name) => [name, 'Stopped'])),
+    ...Object.fromEntries(running.map((name) => [name, 'Running'])),
+  })
+  const snapshots = RESTORES.length + SNAPSHOTS.length + 3
+  expect(await engineObjects(windlass.engine.socket)).toEqual({
+    containers: [...stopped, ...running].map((name) => `${name}.lxd`).toSorted(),
+    paused: [],
+    running: running.map((name) => `${name}.lxd`).toSorted(),
+    volumes: { volume: stopped.length + STARTED.length + VOLUMED.length, snapshot: snapshots, tarball: 4, output: 2 },
+    // Images that a container was made from stay while it is there.
+    tags: { image: 4, snapshot: snapshots, operation: UPDATES.length + COPIES.length },
+  } satisfies EngineObjects)
+  await each(RESTORES, async (name) => {
+    expect([name, await read(name, '/root/note'), await read(name, '/data/note')]).toEqual([name, undefined, undefined])
+  })
+  await each(
+    [...VOLUMED, ...COPIES].filter((name) => !RESTORES.includes(name)),
+    async (name) => {
+      expect([name, await read(name, '/root/note'), await read(name, '/data/note')]).toEqual([name, 'new', 'new'])
     },
-  ]
-  for (const ended of await crashAll(crashes)) expect(ended).toMatchObject({ status: 'Success', err: '' })
-  expect((await held())['containers']).toEqual(['/base.lxd', '/k1.lxd', '/k2.lxd', '/k3.lxd', '/k4.lxd'])
-  const base = await windlass.call('GET', '/1.0/instances/base')
-  expect(fieldOf(fieldOf(base.body, 'metadata'), 'status')).toBe('Running')
-})
+  )
+  await each(PLAIN, async (name) => expect([name, await read(name, '/root/note')]).toEqual([name, 'new']))
+  expect(await Promise.all(EXECS.map((name) => read(name, '/root/ran')))).toEqual(['x\n', undefined, 'x\n'])
+}, 240_000)
 
-const restorePoints = handlers['snapshot.restore'].steps
-  .map(({ name }) => name)
-  .filter((name) => name !== 'look')
-  .map((name) => `snapshot.restore.${name}.after`)
-
-test('a restore whose worker is killed after any step ends as if nothing had happened', async () => {
-  for (const point of restorePoints)
-    await operate('POST', '/1.0/instances', { name: nameOf(point), source: { type: 'copy', source: 'base' } })
-  for (const point of restorePoints) await operate('PUT', `/1.0/instances/${nameOf(point)}/state`, { action: 'start' })
-  const before = await held()
-  const crashes = restorePoints.map((point) => ({
-    point,
-    method: 'PUT',
-    path: `/1.0/instances/${nameOf(point)}`,
-    body: { restore: 's0' },
-  }))
-  for (const ended of await crashAll(crashes)) expect(ended).toMatchObject({ status: 'Success', err: '' })
-  expect(await held()).toEqual(before)
-  for (const point of restorePoints) {
-    const read = await windlass.call('GET', `/1.0/instances/${nameOf(point)}`)
-    expect(fieldOf(fieldOf(read.body, 'metadata'), 'status')).toBe('Running')
-  }
-})
-
-function nameOf(point: string): string {
-  return `r-${point.split('.')[2]}`
+function wanted(cancelled: boolean | undefined, err: string | undefined): Partial<Operation> {
+  if (cancelled === true) return { status: 'Cancelled', status_code: 401 }
+  if (err !== undefined) return { status: 'Failure', err: expect.stringContaining(err) }
+  return { status: 'Success', err: '' }
 }
 
-test('a cancelled operation whose worker was killed is undone by the next one', async () => {
-  const before = await held()
-  const [healthy] = windlass.workers.splice(0)
-  healthy?.kill('SIGTERM')
-  await healthy?.exited
-  const doomed = await windlass.startWorker({ WINDLASS_TEST_POINT: 'instance.create.container.after' })
-  const accepted = await windlass.call('POST', '/1.0/instances', { name: 'gone', source })
-  await doomed.exited
-  await windlass.call('DELETE', String(fieldOf(accepted.body, 'operation')))
-  windlass.workers.push(await windlass.startWorker())
-  expect(await windlass.ended(accepted)).toMatchObject({ status: 'Cancelled', status_code: 401 })
-  expect(await held()).toEqual(before)
-  await operate('POST', '/1.0/instances', { name: 'gone', source })
-})
+test('a command that runs when its worker ends is followed to its end and never started again', async () => {
+  const script = 'echo x >> /root/ran; sleep 5; echo y >> /root/ran'
+  const runs = async (name: string) => {
+    await operate('POST', '/1.0/instances', { name, source: plain, start: true })
+    const body = { command: ['sh', '-c', script], 'record-output': true }
+    const accepted = await windlass.call('POST', `/1.0/instances/${name}/exec`, body)
+    const look = async () => ((await read(name, '/root/ran')) === undefined ? undefined : true)
+    await until(20_000, look, () => new Error(`The command does not run in ${name}`))
+    return accepted
+  }
+  const killed = await runs('f-killed')
+  const next = windlass.startWorker()
+  worker.kill('SIGKILL')
+  worker = await next
+  const drained = await runs('f-drained')
+  const last = windlass.startWorker()
+  await stop(worker)
+  worker = await last
+  for (const accepted of [killed, drained])
+    expect(await windlass.ended(accepted)).toMatchObject({
+      status: 'Failure',
+      err: expect.stringContaining('ended before it'),
+    })
+  // Long enough for a second run to be seen.
+  await delay(500)
+  expect([await read('f-killed', '/root/ran'), await read('f-drained', '/root/ran')]).toEqual(['x\ny\n', 'x\ny\n'])
+}, 90_000)
