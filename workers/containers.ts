@@ -81,6 +81,7 @@ export async function specOf(
   context: AnyContext,
   instance: InstanceRecord,
   image: ImageDetail,
+  fresh: readonly string[],
 ): Promise<ContainerSpec> {
   const { records, engine, signal } = context
   const [profiles, networks, volumes, host] = await Promise.all([
@@ -102,20 +103,25 @@ export async function specOf(
     host: { cpus: host.cpus, memoryBytes: host.memoryBytes },
     labels: context.labels({ role: 'instance', uuid: instance.uuid, project: instance.project, origin: instance }),
     name: temporaryName(context),
+    fresh,
   })
   checkPolicy(context.operation.role, spec, config)
-  const isBare = image.command.length === 0 && image.entrypoint.length === 0 && spec.command === undefined
+  const isBare = [...image.command, ...image.entrypoint].length === 0 && (spec.command ?? spec.entrypoint) === undefined
   // The engine refuses a container without a command; an empty instance gets its files, and an init, later.
   return isBare ? { ...spec, command: ['/sbin/init'] } : spec
 }
 
-/** A new container. One of an earlier attempt goes: it may lack what is added to it after its creation. */
+/**
+ * A new container. One of an earlier attempt goes: it may lack what is added to it after its creation. `fresh` are the
+ * paths of volumes that are to be filled from the image.
+ */
 export async function makeContainer(
   context: AnyContext,
   instance: InstanceRecord,
   image: ImageDetail,
+  fresh: readonly string[],
 ): Promise<string> {
-  const spec = await specOf(context, instance, image)
+  const spec = await specOf(context, instance, image, fresh)
   if (context.again) await unmakeContainer(context)
   return context.engine.containers.create(spec, context.signal)
 }

@@ -27,6 +27,8 @@ export interface Recreation<K extends Kind> {
   next(context: Context<K>, now: InstanceRecord): Promise<InstanceRecord>
   /** The engine's image the new container is made from. */
   image(context: Context<K>): Promise<string>
+  /** Paths of those of its volumes that are new. */
+  fresh(context: Context<K>): Promise<string[]>
   when?(context: Context<K>): boolean
 }
 
@@ -67,7 +69,8 @@ async function makeBeside<K extends Kind>(context: Context<K>, recreation: Recre
   const instance = await load(context, recreation)
   const image = await imageOf(context, await recreation.image(context))
   const next = { ...(await recreation.next(context, instance)), engineImage: image.id }
-  return { old: instance.container, made: await makeContainer(context, next, image), next, volumes: instance.volumes }
+  const made = await makeContainer(context, next, image, await recreation.fresh(context))
+  return { old: instance.container, made, next, volumes: instance.volumes }
 }
 
 function stopOld<K extends Kind>(recreation: Recreation<K>): Act<K> {

@@ -1,7 +1,10 @@
 /** Volumes that belong to one instance or snapshot: made, copied and removed with it. */
-import type { OwnVolume } from '../src/contract/records.ts'
+import type { InstanceRecord, OwnVolume } from '../src/contract/records.ts'
+import { missingVolumes } from '../src/core/container-spec.ts'
 import type { ObjectRole } from '../src/core/engine.ts'
+import { expandConfig, expandDevices } from '../src/core/expand.ts'
 import type { Kind } from '../src/operations/catalog.ts'
+import { loadProfiles } from './containers.ts'
 import type { Context } from './steps.ts'
 
 interface Owner {
@@ -15,11 +18,16 @@ function volumeName(context: Context<Kind>, owner: Owner, at: number): string {
   return `windlass-${owner.uuid}-${context.operation.id.slice(-12)}-${at}`
 }
 
-/** One empty volume per path. */
-export async function makeVolumes(context: Context<Kind>, owner: Owner, paths: string[]): Promise<OwnVolume[]> {
+/** One empty volume per path; `first` of the owner's are made already. */
+export async function makeVolumes(
+  context: Context<Kind>,
+  owner: Owner,
+  paths: string[],
+  first = 0,
+): Promise<OwnVolume[]> {
   const volumes: OwnVolume[] = []
   for (const [at, path] of paths.entries()) {
-    const volume = volumeName(context, owner, at)
+    const volume = volumeName(context, owner, first + at)
     await context.engine.volumes.create(volume, context.labels({ ...owner, origin: { path } }), context.signal)
     volumes.push({ path, volume })
   }
@@ -42,6 +50,39 @@ export async function copyVolumes(context: Context<Kind>, owner: Owner, from: Ow
     context.progress(`Copying volume ${source.path}`, Math.round(((at + 1) / from.length) * 100))
   }
   return copies
+}
+
+/** Paths at which the instance, as it is to become, lacks a volume beside those it has at `paths`. */
+export async function lackedPaths(
+  context: Context<Kind>,
+  next: InstanceRecord,
+  paths: readonly string[],
+): Promise<string[]> {
+  const profiles = await loadProfiles(context, next)
+  const expanded = { config: expandConfig(profiles, next.config), devices: expandDevices(profiles, next.devices) }
+  return missingVolumes(expanded, paths)
+}
+
+/** Copies of volumes, and an empty one for each path that a new owner lacks beside them. */
+export async function copyAndComplete(
+  context: Context<Kind>,
+  next: InstanceRecord,
+  from: OwnVolume[],
+): Promise<OwnVolume[]> {
+  const owner = { role: 'volume', uuid: next.uuid, project: next.project } as const
+  const copies = await copyVolumes(context, owner, from)
+  const lacked = await lackedPaths(
+    context,
+    next,
+    from.map(({ path }) => path),
+  )
+  return [...copies, ...(await makeVolumes(context, owner, lacked, copies.length))]
+}
+
+/** Paths of those volumes that have no counterpart: they are new. */
+export function freshPaths(volumes: OwnVolume[], from: OwnVolume[]): string[] {
+  const copied = new Set(from.map(({ path }) => path))
+  return volumes.map(({ path }) => path).filter((path) => !copied.has(path))
 }
 
 /** Removes what this operation made for this owner. */

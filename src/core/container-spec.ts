@@ -26,6 +26,8 @@ export interface SpecSources {
   labels: OwnLabels
   /** The engine's name for it, which may be a temporary one. */
   name: string
+  /** Paths at which volumes are new: there they get what the image has, as Docker fills them. */
+  fresh: readonly string[]
 }
 
 /**
@@ -52,9 +54,8 @@ export function toContainerSpec(sources: SpecSources): ContainerSpec {
     environment: prefixed(config, 'environment.'),
     nics: devices.flatMap(({ name, device }) => (device.type === 'nic' ? [toNic(name, device, sources)] : [])),
     mounts: toMounts(
-      instance,
+      sources,
       devices.map(({ device }) => device),
-      sources.volumes,
     ),
     ports: devices.flatMap(({ device }) => (device.type === 'proxy' ? device.ports : [])),
     limits: limitsOf(config, sources.host),
@@ -137,20 +138,33 @@ function toNic(name: string, device: Extract<Device, { type: 'nic' }>, sources: 
 }
 
 /** The instance's own volumes first; a disk device on the same path takes its place. */
-function toMounts(instance: InstanceRecord, devices: Device[], volumes: VolumeRecord[]): Mount[] {
+function toMounts({ instance, volumes, fresh }: SpecSources, devices: Device[]): Mount[] {
   const mounts = new Map<string, Mount>()
-  for (const { path, volume } of instance.volumes) mounts.set(path, { type: 'volume', volume, path, readonly: false })
+  for (const { path, volume } of instance.volumes)
+    mounts.set(path, { type: 'volume', volume, path, readonly: false, populate: fresh.includes(path) })
   for (const device of devices) {
     if (device.type === 'host') {
       const { source, path, readonly } = device
       mounts.set(path, { type: 'bind', source, path, readonly })
     } else if (device.type === 'volume') {
       const { path, readonly } = device
-      mounts.set(path, { type: 'volume', volume: engineVolume(device.volume, volumes), path, readonly })
+      const volume = engineVolume(device.volume, volumes)
+      mounts.set(path, { type: 'volume', volume, path, readonly, populate: fresh.includes(path) })
     }
   }
   // A mount inside another must come after it.
   return [...mounts.values()].toSorted((a, b) => a.path.length - b.path.length || compareNames(a.path, b.path))
+}
+
+/** Where an engine inside keeps what it has: its layers cannot lie on those of the engine outside. */
+const NESTED_ENGINE = '/var/lib/docker'
+
+/** Paths at which an instance needs a volume of its own, beside those at which it has one or a disk device. */
+export function missingVolumes(expanded: { config: Config; devices: Devices }, paths: readonly string[]): string[] {
+  if (!isTrue(expanded.config['security.nesting'])) return []
+  const disks = Object.values(effectiveDevices(expanded.devices)).filter((device) => device['type'] === 'disk')
+  const taken = [...paths, ...disks.map((device) => device['path'])]
+  return taken.includes(NESTED_ENGINE) ? [] : [NESTED_ENGINE]
 }
 
 function engineVolume(name: string, volumes: VolumeRecord[]): string {

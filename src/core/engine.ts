@@ -34,8 +34,9 @@ export interface Nic {
   aliases: string[]
 }
 
+/** `populate`: a volume that is still empty gets what the image has at that path. */
 export type Mount =
-  | { type: 'volume'; volume: string; path: string; readonly: boolean }
+  | { type: 'volume'; volume: string; path: string; readonly: boolean; populate: boolean }
   | { type: 'bind'; source: string; path: string; readonly: boolean }
 
 export interface PublishedPort {

@@ -78,6 +78,7 @@ export function createDrafts(deps: { records: RecordReader; hosts: Hosts }) {
       host: await deps.hosts.of(instance.member),
       labels: NO_LABELS,
       name: instance.name,
+      fresh: [],
     })
     checkPolicy(role, spec, expanded.config)
   }

@@ -99,7 +99,7 @@ export function storageCases(kit: EngineKit): void {
       expect(await kit.engine.volumes.inspect(`${name}x`)).toBeUndefined()
       expect((await kit.engine.volumes.find({ uuid: own.uuid })).map((one) => one.name)).toEqual([name])
       expect((await kit.engine.volumes.list()).map((one) => one.name)).toContain(name)
-      const mounts = [{ type: 'volume' as const, volume: name, path: '/data', readonly: false }]
+      const mounts = [{ type: 'volume' as const, volume: name, path: '/data', readonly: false, populate: false }]
       const id = await kit.engine.containers.create(kit.spec({ mounts }))
       expect((await kit.engine.containers.inspect(id))?.mounts).toMatchObject([
         { type: 'volume', volume: name, path: '/data' },
@@ -127,6 +127,26 @@ export function storageCases(kit: EngineKit): void {
       expect(read.get('ünïcode – dir')?.type).toBe('directory')
       expect(await kit.engine.containers.find({ project: kit.project, role: 'helper' })).toEqual([])
       for (const name of [from, to]) expect(await kit.engine.volumes.remove(name)).toBe('removed')
+    })
+
+    test('an empty one is filled with what the image has there, or left empty, as the mount says', async () => {
+      const source = await kit.engine.containers.create(kit.spec())
+      const inside = await makeTar({ name: 'seed', type: 'directory' }, { name: 'seed/file', body: 'x' })
+      await kit.engine.containers.writeTar(source, '/', Readable.from([inside]))
+      const made = { labels: kit.labels('snapshot'), tag: `windlass-test/${unique()}:seed` }
+      const image = await kit.engine.images.commit(source, made)
+      const [filled, left] = [unique(), unique()]
+      for (const name of [filled, left]) await kit.engine.volumes.create(name, kit.labels('volume'))
+      const fileIn = async (volume: string, populate: boolean) => {
+        const mounts = [{ type: 'volume' as const, volume, path: '/seed', readonly: false, populate }]
+        const id = await kit.engine.containers.create(kit.spec({ image, mounts }))
+        const found = await kit.engine.containers.stat(id, '/seed/file')
+        await kit.engine.containers.remove(id, { force: true })
+        return found?.size
+      }
+      expect(await fileIn(filled, true)).toBe(1)
+      expect(await fileIn(left, false)).toBeUndefined()
+      expect(await fileIn(filled, false)).toBe(1)
     })
 
     test('a missing one is not made by reading or writing it', async () => {

@@ -4,7 +4,7 @@ import { finalName, imageOf, loadInstance, loadSnapshot, makeContainer, unmakeCo
 import { commitInstance, snapshotTag, temporaryTag } from '../engine-images.ts'
 import { freezeStep, lookStep, thawStep } from '../freezing.ts'
 import { observe, type Context, type Handler, type Step } from '../steps.ts'
-import { copyVolumes, unmakeVolumes } from '../volumes.ts'
+import { copyAndComplete, copyVolumes, freshPaths, unmakeVolumes } from '../volumes.ts'
 
 type Copying = Context<'instance.copy'>
 
@@ -34,7 +34,7 @@ export const instanceCopy: Handler<'instance.copy'> = {
     }),
     {
       name: 'volumes',
-      run: async (context) => copyVolumes(context, owner(context), await sourceVolumes(context)),
+      run: async (context) => copyAndComplete(context, context.input.draft, await sourceVolumes(context)),
       undo: (context) => unmakeVolumes(context, owner(context)),
     },
     onlyLive(thawStep(instanceOf)),
@@ -50,7 +50,8 @@ export const instanceCopy: Handler<'instance.copy'> = {
         const image = await imageOf(context, await sourceImage(context))
         const volumes = context.note('volumes') as InstanceRecord['volumes'] // the step's own note
         const next = { ...context.input.draft, volumes, engineImage: image.id }
-        const container = await makeContainer(context, next, image)
+        const fresh = freshPaths(volumes, await sourceVolumes(context))
+        const container = await makeContainer(context, next, image, fresh)
         await context.engine.containers.rename(container, finalName(next), context.signal)
         return { ...next, container }
       },

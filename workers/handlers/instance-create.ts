@@ -7,7 +7,7 @@ import { imageTag } from '../engine-images.ts'
 import { dropTag } from '../images.ts'
 import { pulledImage, recordOfPulled, type Pulled } from '../pulling.ts'
 import { observe, type Context, type Handler } from '../steps.ts'
-import { makeVolumes, unmakeVolumes } from '../volumes.ts'
+import { lackedPaths, makeVolumes, unmakeVolumes } from '../volumes.ts'
 
 type Creating = Context<'instance.create'>
 
@@ -30,8 +30,9 @@ export const instanceCreate: Handler<'instance.create'> = {
     {
       name: 'volumes',
       run: async (context) => {
-        const image = await imageFor(context)
-        return makeVolumes(context, owner(context), image.volumes)
+        const { volumes } = await imageFor(context)
+        const lacked = await lackedPaths(context, context.input.draft, volumes)
+        return makeVolumes(context, owner(context), [...volumes, ...lacked])
       },
       undo: (context) => unmakeVolumes(context, owner(context)),
     },
@@ -39,7 +40,9 @@ export const instanceCreate: Handler<'instance.create'> = {
       name: 'container',
       run: async (context) => {
         const image = await imageFor(context)
-        const container = await makeContainer(context, become(context, image.id), image)
+        const next = become(context, image.id)
+        const fresh = next.volumes.map(({ path }) => path)
+        const container = await makeContainer(context, next, image, fresh)
         await context.engine.containers.rename(container, finalName(context.input.draft), context.signal)
         return { container, engineImage: image.id }
       },

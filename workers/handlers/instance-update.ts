@@ -10,6 +10,7 @@ import { found, lookStep } from '../freezing.ts'
 import { freeUnused } from '../leases.ts'
 import { recreationSteps } from '../recreating.ts'
 import { observe, type Context, type Handler } from '../steps.ts'
+import { lackedPaths, makeVolumes, unmakeVolumes } from '../volumes.ts'
 
 type Updating = Context<'instance.update'>
 
@@ -25,7 +26,11 @@ const steps = recreationSteps<'instance.update'>({
   instance: ({ input }) => input.instance,
   when: recreates,
   image: async (context) => (context.note('commit') as { engineImage: string }).engineImage, // the step's own note
-  next: async (context, now) => merged(now, context.input.next),
+  next: async (context, now) => ({
+    ...merged(now, context.input.next),
+    volumes: [...now.volumes, ...addedVolumes(context)],
+  }),
+  fresh: async (context) => addedVolumes(context).map(({ path }) => path),
 })
 
 /** Changes configuration, devices and profiles: in the record, live, or by recreating the container around its files. */
@@ -67,6 +72,17 @@ export const instanceUpdate: Handler<'instance.update'> = {
         return undefined
       },
     },
+    {
+      name: 'volumes',
+      when: recreates,
+      run: async (context) => {
+        const now = await loadInstance(context, context.input.instance)
+        const has = now.volumes.map(({ path }) => path)
+        const lacked = await lackedPaths(context, merged(now, context.input.next), has)
+        return makeVolumes(context, owner(context), lacked)
+      },
+      undo: (context) => unmakeVolumes(context, owner(context)),
+    },
     steps.container,
     steps.aside,
     steps.name,
@@ -96,6 +112,14 @@ export const instanceUpdate: Handler<'instance.update'> = {
       observed: [...observed, { member: context.engine.member, container: oldContainer(context), summary: undefined }],
     }
   },
+}
+
+function owner({ input, operation }: Updating) {
+  return { role: 'volume', uuid: input.instance, project: operation.project } as const
+}
+
+function addedVolumes(context: Updating): InstanceRecord['volumes'] {
+  return context.note('volumes') as InstanceRecord['volumes'] // the step's own note
 }
 
 function oldContainer(context: Updating): string {

@@ -5,20 +5,15 @@ import { lookStep } from '../freezing.ts'
 import { freeUnused, macsOf } from '../leases.ts'
 import { recreationSteps } from '../recreating.ts'
 import type { Context, Handler } from '../steps.ts'
-import { copyVolumes, unmakeVolumes } from '../volumes.ts'
+import { copyAndComplete, freshPaths, unmakeVolumes } from '../volumes.ts'
 
 type Restoring = Context<'snapshot.restore'>
 
 const steps = recreationSteps<'snapshot.restore'>({
   instance: ({ input }) => input.instance,
-  image: async (context) => (await loadSnapshot(context, context.input.snapshot)).engineImage,
-  next: async (context, now) => {
-    const snapshot = await loadSnapshot(context, context.input.snapshot)
-    const volumes = context.note('volumes') as InstanceRecord['volumes'] // the step's own note
-    const { devices, profiles, ephemeral, description, boot, image } = snapshot
-    const config = { ...(await macsOf(context, now)), ...restoredConfig(now.config, snapshot.config) }
-    return { ...now, config, devices, profiles, ephemeral, description, boot, image, volumes }
-  },
+  image: async (context) => (await snapshotOf(context)).engineImage,
+  next: async (context, now) => ({ ...(await restored(context, now)), volumes: newVolumes(context) }),
+  fresh: async (context) => freshPaths(newVolumes(context), (await snapshotOf(context)).volumes),
 })
 
 /** The instance as it was at the snapshot: files, volumes, configuration. It runs afterwards if it ran before. */
@@ -27,8 +22,10 @@ export const snapshotRestore: Handler<'snapshot.restore'> = {
     lookStep(({ input }) => input.instance),
     {
       name: 'volumes',
-      run: async (context) =>
-        copyVolumes(context, owner(context), (await loadSnapshot(context, context.input.snapshot)).volumes),
+      run: async (context) => {
+        const next = await restored(context, await loadInstance(context, context.input.instance))
+        return copyAndComplete(context, next, (await snapshotOf(context)).volumes)
+      },
       undo: (context) => unmakeVolumes(context, owner(context)),
     },
     steps.container,
@@ -51,6 +48,20 @@ export const snapshotRestore: Handler<'snapshot.restore'> = {
       observed: [{ member, container: old, summary: undefined }, ...(await seen(context, instance))],
     }
   },
+}
+
+const snapshotOf = (context: Restoring) => loadSnapshot(context, context.input.snapshot)
+
+/** What the instance becomes, but for its volumes. */
+async function restored(context: Restoring, now: InstanceRecord): Promise<InstanceRecord> {
+  const snapshot = await snapshotOf(context)
+  const { devices, profiles, ephemeral, description, boot, image } = snapshot
+  const config = { ...(await macsOf(context, now)), ...restoredConfig(now.config, snapshot.config) }
+  return { ...now, config, devices, profiles, ephemeral, description, boot, image }
+}
+
+function newVolumes(context: Restoring): InstanceRecord['volumes'] {
+  return context.note('volumes') as InstanceRecord['volumes'] // the step's own note
 }
 
 async function seen(context: Restoring, instance: InstanceRecord) {

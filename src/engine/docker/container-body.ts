@@ -103,8 +103,10 @@ export function makeEndpoint(nic: Nic, withMac: boolean): Fields {
 }
 
 function makeMount(mount: Mount): Fields {
-  const source = mount.type === 'volume' ? mount.volume : mount.source
-  return { Type: mount.type, Source: source, Target: mount.path, ReadOnly: mount.readonly }
+  const common = { Type: mount.type, Target: mount.path, ReadOnly: mount.readonly }
+  if (mount.type === 'bind') return { ...common, Source: mount.source }
+  // The engine would fill whatever is empty, also what was emptied.
+  return { ...common, Source: mount.volume, ...(mount.populate ? {} : { VolumeOptions: { NoCopy: true } }) }
 }
 
 function portBindings(spec: ContainerSpec): Fields {

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import type { Config } from '../../../src/contract/common.ts'
 import type { Boot, InstanceRecord, LeaseRecord, NetworkRecord, VolumeRecord } from '../../../src/contract/records.ts'
-import { toContainerSpec, type SpecSources } from '../../../src/core/container-spec.ts'
+import { missingVolumes, toContainerSpec, type SpecSources } from '../../../src/core/container-spec.ts'
 import type { ImageDetail } from '../../../src/core/engine.ts'
 import { checkPolicy } from '../../../src/core/policy.ts'
 
@@ -92,6 +92,7 @@ const spec = (changes: Partial<SpecSources> = {}) =>
     host: { cpus: 4, memoryBytes: 2 ** 33 },
     labels,
     name: 'op-1',
+    fresh: [],
     ...changes,
   })
 
@@ -110,7 +111,7 @@ test('an instance with its root, its NIC and a volume of the image', () => {
     stopSignal: 'SIGHUP',
     environment: {},
     nics: [{ device: 'eth0', network: 'net-id', address: '10.128.0.2', mac: '02:42:0a:80:00:02', aliases: ['c1'] }],
-    mounts: [{ type: 'volume', volume: 'vol-db', path: '/var/lib/db', readonly: false }],
+    mounts: [{ type: 'volume', volume: 'vol-db', path: '/var/lib/db', readonly: false, populate: false }],
     ports: [],
     limits: { cpuQuota: 0, cpuShares: 0, cpuSet: '', memoryBytes: 0, swapBytes: -1, processes: 0 },
     privileged: false,
@@ -180,10 +181,35 @@ test('disk devices are mounted, and win over a volume of the image on the same p
   }
   const made = spec({ devices })
   expect(made.mounts).toEqual([
-    { type: 'volume', volume: 'vol-data', path: '/var/lib/db', readonly: false },
+    { type: 'volume', volume: 'vol-data', path: '/var/lib/db', readonly: false, populate: false },
     { type: 'bind', source: '/srv/a', path: '/var/lib/db/inner', readonly: true },
   ])
   expect(made.ports).toEqual([{ protocol: 'tcp', listen: '127.0.0.1', hostPort: 8080, containerPort: 80 }])
+})
+
+test('a volume is filled from the image where it is new', () => {
+  const [mount] = spec({ fresh: ['/var/lib/db'] }).mounts
+  expect(mount).toMatchObject({ volume: 'vol-db', populate: true })
+  expect(spec({ fresh: ['/var/lib'] }).mounts).toMatchObject([{ populate: false }])
+})
+
+const diskAt = (path: string) => ({ d: { type: 'disk', pool: 'default', source: 'data', path } })
+
+describe('nesting wants a volume for the engine inside', () => {
+  const config = { 'security.nesting': 'true' }
+
+  test('unless there is one, or a disk', () => {
+    expect(missingVolumes({ config, devices: diskAt('/srv') }, ['/data'])).toEqual(['/var/lib/docker'])
+    expect(missingVolumes({ config, devices: {} }, ['/var/lib/docker'])).toEqual([])
+    expect(missingVolumes({ config, devices: diskAt('/var/lib/docker') }, [])).toEqual([])
+    const none = { d: { type: 'none', path: '/var/lib/docker' } }
+    expect(missingVolumes({ config, devices: none }, [])).toEqual(['/var/lib/docker'])
+  })
+
+  test('and nothing else does', () => {
+    expect(missingVolumes({ config: {}, devices: {} }, [])).toEqual([])
+    expect(missingVolumes({ config: { 'security.nesting': 'false' }, devices: {} }, [])).toEqual([])
+  })
 })
 
 test('what is not there is said', () => {

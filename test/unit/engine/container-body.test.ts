@@ -28,7 +28,7 @@ const base: ContainerSpec = {
   stopSignal: 'SIGHUP',
   environment: { A: 'b=c' },
   nics: [nic('eth0', '10.0.0.1'), nic('eth1', '10.0.1.2')],
-  mounts: [{ type: 'volume', volume: 'v', path: '/data', readonly: true }],
+  mounts: [{ type: 'volume', volume: 'v', path: '/data', readonly: true, populate: true }],
   ports: [
     { protocol: 'tcp', listen: '', hostPort: 8080, containerPort: 80 },
     { protocol: 'tcp', listen: '127.0.0.1', hostPort: 8081, containerPort: 80 },
@@ -137,7 +137,7 @@ describe('a system container', () => {
   })
 
   test('leaves a place that is mounted otherwise alone', () => {
-    const mounts = [{ type: 'volume' as const, volume: 'v', path: '/tmp', readonly: false }]
+    const mounts = [{ type: 'volume' as const, volume: 'v', path: '/tmp', readonly: false, populate: false }]
     expect(fields(make({ boot: 'systemd', mounts }).host.Tmpfs)).not.toHaveProperty('/tmp')
   })
 
@@ -145,6 +145,17 @@ describe('a system container', () => {
     const remapped = { ...info, securityOptions: ['name=seccomp,profile=default', 'name=userns'] }
     expect(() => make({ boot: 'systemd' }, { api: 41, info: remapped })).toThrow('userns-remap')
   })
+})
+
+test('a volume that is not to be filled says so, whatever else it says', () => {
+  const volume = { type: 'volume' as const, volume: 'v', path: '/a', readonly: false }
+  const bind = { type: 'bind' as const, source: '/s', path: '/b', readonly: true }
+  const mounts = [{ ...volume, populate: false }, { ...volume, populate: true }, bind]
+  expect(make({ mounts }).host.Mounts).toEqual([
+    { Type: 'volume', Source: 'v', Target: '/a', ReadOnly: false, VolumeOptions: { NoCopy: true } },
+    { Type: 'volume', Source: 'v', Target: '/a', ReadOnly: false },
+    { Type: 'bind', Source: '/s', Target: '/b', ReadOnly: true },
+  ])
 })
 
 describe('rights', () => {
