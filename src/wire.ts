@@ -1,7 +1,7 @@
 /** Real adapters joined for one process: opened in order, closed in reverse by one `close()`. */
 import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import pino, { type Logger } from 'pino'
+import pino, { type Logger, type LoggerOptions } from 'pino'
 import { systemClock } from './clock.ts'
 import type { Config } from './config.ts'
 import type { Clock, JobQueue, OperationStore, RecordStore } from './core/ports.ts'
@@ -11,6 +11,7 @@ import { openRedis, type Connection, type RedisAddress, type RedisRole } from '.
 import { checkRedis, deploymentId } from './redis/deployment.ts'
 import { openJobQueue } from './redis/job-queue.ts'
 import { makeKeys } from './redis/keys.ts'
+import { createLogTeller } from './redis/log-teller.ts'
 import { createRedisOperationStore } from './redis/operation-store.ts'
 import { createRedisRecordStore } from './redis/record-store.ts'
 import type { Database } from './redis/scripts.ts'
@@ -44,7 +45,8 @@ const CACHE = join(import.meta.dirname, '..', '.cache')
 const PATIENCE = 15_000
 
 export async function openDeps(config: Config, role: Extract<RedisRole, 'api' | 'worker'>): Promise<Deps> {
-  const log = openLog(config)
+  const teller = createLogTeller()
+  const log = openLog(config, teller.tell)
   const closing: (() => Promise<void> | void)[] = []
   const onClose = (close: () => Promise<void> | void): void => void closing.push(close)
   const close = async (): Promise<void> => {
@@ -65,6 +67,8 @@ export async function openDeps(config: Config, role: Extract<RedisRole, 'api' | 
     await checkRedis(connection, { allowUnsafe: config.WINDLASS_UNSAFE_REDIS === 'yes' })
     const { id, birth } = await knownDeployment(connection, config, log)
     const database: Database = { connection, keys: makeKeys(id) }
+    teller.connect(database)
+    onClose(() => teller.stop())
     const queue = openJobQueue({
       connection,
       keys: database.keys,
@@ -100,13 +104,20 @@ export async function openDeps(config: Config, role: Extract<RedisRole, 'api' | 
   }
 }
 
-function openLog(config: Config): Logger {
-  return pino({
+/** Writes to standard output; each line is told as well. */
+function openLog(config: Config, tell: (line: string) => void): Logger {
+  const options: LoggerOptions = {
     level: config.LOG_LEVEL,
     base: { pid: process.pid },
     timestamp: pino.stdTimeFunctions.isoTime,
     redact: { paths: ['req.headers.authorization', '*.token', '*.secret', '*.password'], censor: '[secret]' },
-  })
+  }
+  const output = pino.destination(1)
+  const write = (line: string) => {
+    output.write(line)
+    tell(line)
+  }
+  return pino(options, { write })
 }
 
 /** Without REDIS_URL it is the one that `npm start` keeps in the data directory. */

@@ -41,6 +41,5 @@ export const API_EXTENSIONS = [
   'instance_get_full',
   'event_project',
   'storage_volume_api_filtering',
-  'metrics_authentication',
   'instance_create_start',
 ] as const
