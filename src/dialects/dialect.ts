@@ -84,6 +84,22 @@ export function settle({ services, patience }: DialectKit, operation: OperationR
   return services.operations.finish(operation, patience)
 }
 
+/**
+ * A route whose work is one operation: `begin` submits it, `end` makes the body of the answer when it has succeeded.
+ * A repeat by Idempotency-Key is answered by `end` alone.
+ */
+export function byOperation(
+  kit: DialectKit,
+  begin: (request: FastifyRequest) => Promise<OperationRecord>,
+  end: (request: FastifyRequest, reply: FastifyReply, operation: OperationRecord) => Promise<unknown>,
+) {
+  return {
+    config: { repeated: end },
+    handler: async (request: FastifyRequest, reply: FastifyReply) =>
+      reply.send(await end(request, reply, await settle(kit, await begin(request)))),
+  }
+}
+
 /** Both forms of a path, with and without a slash at the end: neither is redirected. */
 export function bothSlashes(path: string): [string, string] {
   const bare = path.replace(/\/$/, '')

@@ -1,6 +1,7 @@
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
 import type { FastifyBaseLogger, FastifyInstance, RawServerDefault } from 'fastify'
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { OperationRecord } from '../contract/operation-record.ts'
 import type { Caller } from '../services/caller.ts'
 
 /** The application, with handlers typed by the schemas of their routes. */
@@ -18,6 +19,8 @@ declare module 'fastify' {
     open?: boolean
     /** The body is handed to the handler as a stream, unless it is JSON. */
     streamed?: boolean
+    /** The body of the answer to a repeat by Idempotency-Key whose operation has succeeded, where it is not LXD's. */
+    repeated?: (request: FastifyRequest, reply: FastifyReply, operation: OperationRecord) => Promise<unknown>
   }
   interface FastifyInstance {
     /** The OpenAPI documents by name, readable once the application is ready. */

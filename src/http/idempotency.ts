@@ -65,6 +65,8 @@ async function repeatOperation(
   if ('202' in Object(request.routeOptions.schema?.response))
     return reply.send(await accepted(request, reply, operations, operation))
   const ended = await operations.wait(caller, id, PATIENCE)
+  const { repeated } = request.routeOptions.config
+  if (ended.state === 'success' && repeated !== undefined) return reply.send(await repeated(request, reply, ended))
   if (ended.state === 'success')
     return reply.send(give(reply, request.method === 'POST' ? created(ended.entity.url) : DONE))
   if (ended.code !== '') throw new Failure(toCode(ended.code), ended.err)

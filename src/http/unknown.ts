@@ -10,14 +10,15 @@ export type Elsewhere = (
 
 /** What LXD says where there is no route: 404, or 501 where only the method is unknown. OPTIONS is always fine. */
 export function answerUnknown(app: App, elsewhere: Elsewhere = () => undefined): void {
-  const paths = new Set<string>()
-  app.addHook('onRoute', ({ url }) => void paths.add(url))
-  const patterns = once(() => [...paths].map(toPattern))
+  const methods = new Map<string, string[]>()
+  app.addHook('onRoute', ({ url, method }) => void methods.set(url, [...(methods.get(url) ?? []), method].flat()))
+  const patterns = once(() => [...methods].map(([url, known]) => ({ pattern: toPattern(url), known })))
   app.setNotFoundHandler((request: FastifyRequest, reply: FastifyReply) => {
     const [path = ''] = request.url.split('?')
-    const isKnown = patterns().some((pattern) => pattern.test(path))
+    const known = patterns().flatMap((one) => (one.pattern.test(path) ? one.known : []))
+    const isKnown = known.length > 0
     const own = elsewhere(request)
-    if (own !== undefined) return own(reply, isKnown)
+    if (own !== undefined) return own(isKnown ? reply.header('allow', [...new Set(known)].join(', ')) : reply, isKnown)
     if (!isKnown) return answerFailure(notFound('not found'), request, reply)
     if (request.method === 'OPTIONS') return reply.code(200).send()
     return answerFailure(notImplemented('not implemented'), request, reply)
