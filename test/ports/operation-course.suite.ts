@@ -7,6 +7,7 @@ import {
   eventsOf,
   hold,
   instance,
+  lease,
   lifecycle,
   operationId,
   putAlias,
@@ -198,6 +199,19 @@ export function operationCourseSuite(open: () => Promise<Stores>): void {
       expect(await stores.operations.end(own, ending({ state: 'cancelled', undone }))).toBe('ended')
       expect(await read(own.id)).toMatchObject({ state: 'cancelled', undone, cancel })
     })
+  })
+
+  test('what was taken for an operation stays only if it succeeds', async () => {
+    const take = async (state: 'success' | 'failure' | 'cancelled') => {
+      const record = lease({ name: `10.0.0.${state.length}` })
+      const changes = [{ change: 'put', noun: 'lease', record } as const]
+      const own = await running(stores, acceptance({ changes, provisional: [{ noun: 'lease', uuid: record.uuid }] }))
+      expect(await stores.operations.end(own, ending({ state }))).toBe('ended')
+      return stores.records.get('lease', record.uuid)
+    }
+    expect(await take('success')).toMatchObject({ rev: 1 })
+    expect(await take('failure')).toBeUndefined()
+    expect(await take('cancelled')).toBeUndefined()
   })
 
   test('an alias may take the name that another one gives up in the same write', async () => {

@@ -4,19 +4,13 @@
 -- Returns 'cancelled' | 'asked' | 'refused' | 'final' | 'unknown'
 local id, cancel, at = ARGV[1], ARGV[2], ARGV[3]
 local op = key('op', id)
-local held = redis.call('HMGET', op, 'state', 'cancellable', 'forward', 'cancel', 'claims', 'project')
+local held = redis.call('HMGET', op, 'state', 'cancellable', 'forward', 'cancel', 'project')
 if not held[1] then return 'unknown' end
 if FINAL[held[1]] then return 'final' end
 
 if held[1] == 'pending' then
-  -- Nobody has begun: what the accept script made (leases) is taken back here, since no worker will.
-  local made = {}
-  for _, record in ipairs(cjson.decode(held[5]).made) do
-    if redis.call('HGET', key('rec', record.noun, record.uuid), 'rev') == '1' then
-      made[#made + 1] = { change = 'remove', noun = record.noun, uuid = record.uuid, rev = 1 }
-    end
-  end
-  applyChanges(made, '[]', at)
+  -- Nobody has begun, so no worker will end it.
+  takeBack(id, at)
   finish(id, 'cancelled', at, 'cancel', cancel, 'err', ARGV[4], 'code', 'cancelled')
   return 'cancelled'
 end
@@ -25,7 +19,7 @@ if held[2] ~= '1' or held[3] == '1' then return 'refused' end
 if held[4] == 'null' then
   redis.call('HSET', op, 'cancel', cancel, 'updated', at)
   touch(id, at)
-  emit('cancel', at, held[6], 'operation', id)
+  emit('cancel', at, held[5], 'operation', id)
   emitOperation(id, at)
 end
 return 'asked'

@@ -15,6 +15,7 @@ if not mine then return 'fenced' end
 if ask.state == 'success' and held[5] ~= 'null' and held[4] ~= '1' then return 'cancelling' end
 if checkChanges(changes, id) then return 'changed' end
 applyChanges(changes, ask.observed, ask.at)
+if ask.state ~= 'success' then takeBack(id, ask.at) end
 finish(id, ask.state, ask.at, 'err', ask.err, 'code', ask.code, 'metadata', ask.metadata, 'warnings', ask.warnings,
   'undone', ask.undone)
 emitLifecycle(ask.lifecycle, ask.at)

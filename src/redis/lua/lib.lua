@@ -146,6 +146,17 @@ local function finish(id, state, at, ...)
   emitOperation(id, at)
 end
 
+-- Records that the accept script made for an operation (leases) and that stay only if it succeeds. Before its `finish`.
+local function takeBack(id, at)
+  local made = {}
+  for _, record in ipairs(cjson.decode(redis.call('HGET', key('op', id), 'claims')).made) do
+    if redis.call('HGET', key('rec', record.noun, record.uuid), 'rev') == '1' then
+      made[#made + 1] = { change = 'remove', noun = record.noun, uuid = record.uuid, rev = 1 }
+    end
+  end
+  applyChanges(made, '[]', at)
+end
+
 local function touch(id, at)
   redis.call('ZADD', key('ops', 'open'), at, id)
 end
