@@ -15,6 +15,14 @@ COPY workers ./workers
 COPY openapi ./openapi
 RUN ln -s /app/src/setup/enter-image.mjs /usr/local/bin/windlass && mkdir -p /var/lib/windlass
 ENV NODE_ENV=production WINDLASS_DATA_DIR=/var/lib/windlass WINDLASS_HTTP=0.0.0.0:8080 WINDLASS_SETUP=off
+# Compiled here once, so that no process has to. Node keeps the code for each user apart, and reads it where it may not
+# write: the processes cannot change what they run.
+ENV NODE_COMPILE_CACHE=/var/cache/windlass
+RUN mkdir -p /var/cache/windlass && chown 1000:1000 /var/cache/windlass
+USER 1000
+RUN node src/main.ts compile
+USER root
+RUN chown -R root:root /var/cache/windlass
 VOLUME /var/lib/windlass
 EXPOSE 8080
 # It starts as root only to read which group owns the engine's socket; then it is user 1000 with that group.

@@ -24,6 +24,15 @@ const COMMANDS: Record<string, Command> = {
   },
   serve: async (config) => (await import('./serve.ts')).serve(config),
   worker: async (config) => (await import('../workers/main.ts')).work(config),
+  // Leaves compiled code in NODE_COMPILE_CACHE for the processes that follow.
+  compile: async () => {
+    await Promise.all([
+      import('./serve.ts'),
+      import('../workers/main.ts'),
+      import('./setup/up.ts'),
+      import('./setup/output.ts'),
+    ])
+  },
   down: async (config) => (await import('./setup/down.ts')).down(config.WINDLASS_DATA_DIR, print),
   doctor: async (config) => {
     const { describeFindings, examine } = await import('./setup/doctor.ts')

@@ -4,6 +4,7 @@
 import { chownSync, statSync } from 'node:fs'
 import process, { env } from 'node:process'
 import { fileURLToPath } from 'node:url'
+import { NODE_FLAGS } from './lean-node.ts'
 
 const USER = 1000
 
@@ -28,7 +29,7 @@ function groupOf(path) {
 // With `--user` somebody has decided already.
 if (process.getuid() === 0) leaveRoot()
 const main = fileURLToPath(new URL('../main.ts', import.meta.url))
-process.execve(process.execPath, [process.execPath, main, ...process.argv.slice(2)], {
+process.execve(process.execPath, [process.execPath, ...NODE_FLAGS, main, ...process.argv.slice(2)], {
   ...env,
   HOME: env.WINDLASS_DATA_DIR ?? '/',
 })

@@ -19,6 +19,7 @@ import { ensureBusybox } from './busybox.ts'
 import { ensureEngine } from './engine.ts'
 import { describeStart, type ReadyNote, readReadyNote } from './describe-start.ts'
 import { type Environment, findProgram, SetupError, type Terminal } from './host.ts'
+import { NODE_FLAGS } from './lean-node.ts'
 import { takeLock } from './lock.ts'
 import { type LineSink, logLine } from './log-lines.ts'
 import { installParts, type SetupContext } from './packages.ts'
@@ -31,7 +32,7 @@ import { type ChildPlan, supervise, type Supervised } from './supervise.ts'
 export interface UpOptions {
   /** The command line's script: `src/main.ts`. */
   readonly entry: string
-  /** Folder for what set-up unpacks (`.cache` of the checkout). */
+  /** Folder for what set-up unpacks and Node compiles (`.cache` of the checkout). */
   readonly cache: string
   /** Environment handed on to the processes. */
   readonly env: Environment
@@ -103,7 +104,10 @@ async function start(options: UpOptions, output: UpOutput, running: Running, sto
   stop.throwIfAborted()
   const env = childEnvironment(options, dockerHost)
   const keep = (name: string, command: string): Supervised =>
-    supervise({ name, command: [process.execPath, options.entry, command], env, ready: 'message' }, output.sink)
+    supervise(
+      { name, command: [process.execPath, ...NODE_FLAGS, options.entry, command], env, ready: 'message' },
+      output.sink,
+    )
   running.api.push(keep('api', 'serve'))
   for (let i = 1; i <= options.workers; i++) {
     running.workers.push(keep(`worker ${i}`, 'worker'))
@@ -169,6 +173,8 @@ async function startRedis(program: string, options: UpOptions, output: UpOutput,
 function childEnvironment(options: UpOptions, dockerHost: string): Environment {
   const { http } = options
   return {
+    // What was compiled once is not compiled again, and the compiler, which is large, is not even loaded.
+    NODE_COMPILE_CACHE: join(options.cache, 'compile'),
     ...options.env,
     WINDLASS_DATA_DIR: options.dataDir,
     WINDLASS_HTTP: http === undefined ? 'off' : `${http.host}:${http.port}`,
