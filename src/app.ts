@@ -7,6 +7,7 @@ import type { Clock, RecordStore } from './core/ports.ts'
 import type { Dialect } from './dialects/dialect.ts'
 import { mountDialect, unknownIn, type MountTools } from './dialects/mount.ts'
 import type { Openness } from './dialects/openness.ts'
+import { DEFAULT_SETTINGS, type DialectSettings } from './dialects/settings.ts'
 import type { App } from './http/app-types.ts'
 import { acceptBodies, JSON_LIMIT } from './http/bodies.ts'
 import { callerByToken, identify, trustedCaller } from './http/caller.ts'
@@ -15,6 +16,7 @@ import { guard, refuseWhenLost, type Freshness } from './http/gate.ts'
 import { honourIdempotencyKeys } from './http/idempotency.ts'
 import { describeApi, serveDocuments } from './http/openapi.ts'
 import { sendPlainJson } from './http/plain-json.ts'
+import { scopeReads, type OpenScope } from './http/read-scope.ts'
 import { answerUnknown } from './http/unknown.ts'
 import { aliasRoutes } from './http/v1/aliases.ts'
 import { eventRoutes } from './http/v1/events.ts'
@@ -79,12 +81,15 @@ export interface AppOptions {
   logger?: FastifyBaseLogger
   version: string
   freshness?: () => Freshness
+  /** For the reads of one request; without it each of them is on its own. */
+  openScope?: OpenScope
   /** False: only dialects are served here. */
   native?: boolean
   dialects?: readonly { dialect: Dialect; prefix: string }[]
   openness?: Openness
   /** How long a dialect's request waits for its work, milliseconds. */
   patience?: number
+  dialectSettings?: DialectSettings
   clock?: Clock
 }
 
@@ -95,6 +100,7 @@ export function buildApp({ services, options }: { services: Services; options: A
   app.decorate('documents', new Map())
   app.setSerializerCompiler(() => JSON.stringify)
   app.setErrorHandler(answerFailure)
+  if (options.openScope !== undefined) scopeReads(app, options.openScope)
   answerUnknown(app, (request) => unknownIn(mounted, request))
   sendPlainJson(app)
   app.register(helmet, HEADERS)
@@ -139,7 +145,12 @@ async function nativeScope(native: App, services: Services, options: AppOptions)
 function dialectTools(app: App, services: Services, options: AppOptions): MountTools {
   const freshness = options.freshness ?? (() => 'fresh' as const)
   return {
-    kit: { services, clock: options.clock ?? systemClock, patience: options.patience ?? 60_000 },
+    kit: {
+      services,
+      clock: options.clock ?? systemClock,
+      patience: options.patience ?? 60_000,
+      settings: options.dialectSettings ?? DEFAULT_SETTINGS,
+    },
     version: options.version,
     openness: options.openness ?? { dialects: new Set(), anywhere: false },
     trusted: trustedCaller,

@@ -121,6 +121,21 @@ const SETTINGS = {
     '`no`',
     oneOf(['no', 'yes'], 'no'),
   ),
+  WINDLASS_HEBERGOS_IMAGE: setting(
+    'hebergos: the image of a container that is made without one.',
+    '`busybox`',
+    (text) => text ?? 'busybox',
+  ),
+  WINDLASS_HEBERGOS_PORTS: setting(
+    'hebergos: size of the port area that each container has on the host.',
+    '`5000`',
+    integer(5000, 1, 65_535),
+  ),
+  WINDLASS_HEBERGOS_BRANCH: setting(
+    'hebergos: `GET /v1/git/branch` tells all branches (`list`, first revision) or the current one (`current`, later ones).',
+    '`list`',
+    oneOf(['list', 'current'], 'list'),
+  ),
   WINDLASS_UNSAFE_REDIS: setting(
     '`yes` accepts a Redis without append-only file or with an evicting policy. Operations can then be lost.',
     '`no`',

@@ -7,6 +7,7 @@ import { assemble } from './assemble.ts'
 import type { Dialect } from './dialects/dialect.ts'
 import { DIALECTS } from './dialects/index.ts'
 import type { Placement } from './dialects/names.ts'
+import { DEFAULT_SETTINGS, type DialectSettings } from './dialects/settings.ts'
 import type { Config } from './config.ts'
 import type { App } from './http/app-types.ts'
 import { listen } from './http/listeners.ts'
@@ -23,8 +24,8 @@ export async function serve(config: Config): Promise<void> {
   try {
     const services = await assemble(deps)
     const tokenFile = await adoptAdminToken(config, services.tokens)
-    const { version, freshness } = services
-    const options = { logger: deps.log, version, freshness, ...dialectOptions(config) }
+    const { version, freshness, openScope } = services
+    const options = { logger: deps.log, version, freshness, openScope, ...dialectOptions(config) }
     const app = buildApp({ services, options: { ...options, dialects: dialectsAt(config, undefined) } })
     const { WINDLASS_SOCKET: given, WINDLASS_HTTP: http } = config
     const socket = given === 'off' ? undefined : (given ?? join(config.WINDLASS_DATA_DIR, 'unix.socket'))
@@ -59,7 +60,22 @@ async function adoptAdminToken(config: Config, tokens: Pick<Tokens, 'adopt'>): P
 
 function dialectOptions(config: Config) {
   const { WINDLASS_OPEN_DIALECTS: dialects, WINDLASS_OPEN_DIALECTS_ANYWHERE: anywhere, WINDLASS_SYNC_WAIT } = config
-  return { openness: { dialects, anywhere: anywhere === 'yes' }, patience: WINDLASS_SYNC_WAIT }
+  return {
+    openness: { dialects, anywhere: anywhere === 'yes' },
+    patience: WINDLASS_SYNC_WAIT,
+    dialectSettings: settingsOf(config),
+  }
+}
+
+function settingsOf(config: Config): DialectSettings {
+  return {
+    hebergos: {
+      image: config.WINDLASS_HEBERGOS_IMAGE,
+      portArea: config.WINDLASS_HEBERGOS_PORTS,
+      branch: config.WINDLASS_HEBERGOS_BRANCH,
+      engine: config.DOCKER_HOST ?? DEFAULT_SETTINGS.hebergos.engine,
+    },
+  }
 }
 
 /** The dialects on one listener; undefined: on the server's own. */

@@ -19,6 +19,7 @@ import type { Server } from '../services/server.ts'
 import type { Snapshots } from '../services/snapshots.ts'
 import type { Tokens } from '../services/tokens.ts'
 import type { DialectName } from './names.ts'
+import type { DialectSettings } from './settings.ts'
 
 export type DialectApp = FastifyInstance<
   RawServerDefault,
@@ -52,6 +53,7 @@ export interface DialectKit {
   prefix: string
   /** How long a request waits for work that the original did at once, milliseconds. */
   patience: number
+  settings: DialectSettings
 }
 
 export interface Dialect {
