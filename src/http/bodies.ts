@@ -3,6 +3,7 @@
  * (ignored), and streams for the routes that ask for them.
  */
 import { createHash } from 'node:crypto'
+import type { IncomingMessage } from 'node:http'
 import type { FastifyRequest } from 'fastify'
 import { badRequest } from '../core/failure.ts'
 import type { App } from './app-types.ts'
@@ -34,6 +35,31 @@ export function acceptStreams(app: App): void {
     async (request: FastifyRequest, body: Buffer) => parse(request, body),
   )
   app.addContentTypeParser('*', async (_request: FastifyRequest, payload: NodeJS.ReadableStream) => payload)
+  app.addHook('onSend', async (request, reply) => {
+    if (reply.statusCode >= 400) await readOut(request.raw)
+  })
+}
+
+/** Of a refused upload so much is still read, bytes, and so long, milliseconds. */
+const READ_OUT = 64 * 1024 * 1024
+const READ_OUT_MS = 5_000
+
+/**
+ * Clients send all before they read the answer: where the connection is closed on what they send, they tell of a broken
+ * pipe instead of the reason.
+ */
+async function readOut(body: IncomingMessage): Promise<void> {
+  if (body.readableEnded || body.destroyed) return
+  let read = 0
+  const { promise, resolve } = Promise.withResolvers<void>()
+  const late = setTimeout(resolve, READ_OUT_MS)
+  body.on('data', (chunk: Buffer) => {
+    read += chunk.length
+    if (read > READ_OUT) resolve()
+  })
+  for (const event of ['end', 'close', 'error'] as const) body.once(event, () => resolve())
+  await promise
+  clearTimeout(late)
 }
 
 function isStreamed(request: FastifyRequest): boolean {
