@@ -1,6 +1,6 @@
 /** The engine's images behind snapshots, copies and recreated containers. */
 import type { InstanceRecord } from '../src/contract/records.ts'
-import type { ObjectRole } from '../src/core/engine.ts'
+import type { ObjectRole } from '../src/core/container.ts'
 import type { Kind } from '../src/operations/catalog.ts'
 import type { Context } from './steps.ts'
 

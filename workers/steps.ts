@@ -2,7 +2,8 @@
 import type { Requestor } from '../src/contract/common.ts'
 import type { OperationRecord } from '../src/contract/operation-record.ts'
 import type { Clock, Observed, RecordChange, RecordReader } from '../src/core/ports.ts'
-import type { ContainerDetail, Engine, ObjectRole, OwnLabels } from '../src/core/engine.ts'
+import type { ContainerDetail, ObjectRole, OwnLabels } from '../src/core/container.ts'
+import type { Engine } from '../src/core/engine.ts'
 import type { InputOf, Kind } from '../src/operations/catalog.ts'
 
 export interface Context<K extends Kind> {

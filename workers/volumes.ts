@@ -1,7 +1,7 @@
 /** Volumes that belong to one instance or snapshot: made, copied and removed with it. */
 import type { InstanceRecord, OwnVolume } from '../src/contract/records.ts'
 import { missingVolumes } from '../src/core/container-spec.ts'
-import type { ObjectRole } from '../src/core/engine.ts'
+import type { ObjectRole } from '../src/core/container.ts'
 import { expandConfig, expandDevices } from '../src/core/expand.ts'
 import type { Kind } from '../src/operations/catalog.ts'
 import { loadProfiles } from './containers.ts'

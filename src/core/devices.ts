@@ -1,6 +1,6 @@
 /** Devices of instances and profiles: what Docker Engine can do of LXD's, decoded once. */
 import type { Config, Devices } from '../contract/common.ts'
-import type { PublishedPort } from './engine.ts'
+import type { PublishedPort } from './container.ts'
 import { badRequest, Failure } from './failure.ts'
 import { isTrue } from './config-values.ts'
 import { checkOptions, type DeviceType } from './device-options.ts'

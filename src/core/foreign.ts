@@ -1,7 +1,7 @@
 /** Containers made by others, shown in the project `docker`. */
 import { NEVER, type Role } from '../contract/common.ts'
 import type { InstanceRecord } from '../contract/records.ts'
-import type { ContainerDetail, ContainerSummary } from './engine.ts'
+import type { ContainerDetail, ContainerSummary } from './container.ts'
 import { forbidden } from './failure.ts'
 import { RESERVED_PROJECT } from './names.ts'
 

@@ -1,6 +1,6 @@
 /** LXD's status of an instance, and what may be done in it. */
 import type { Config } from '../contract/common.ts'
-import type { ContainerStatus, ContainerSummary } from './engine.ts'
+import type { ContainerStatus, ContainerSummary } from './container.ts'
 import { badRequest, type Failure } from './failure.ts'
 import { isTrue } from './config-values.ts'
 

@@ -1,6 +1,6 @@
 import type { Config } from '../contract/common.ts'
 import { LEAST_MEMORY, isTrue } from './config-values.ts'
-import type { Limits } from './engine.ts'
+import type { Limits } from './container.ts'
 import { badRequest } from './failure.ts'
 import { parseBytes, parseBytesOf, parsePercent } from './units.ts'
 

@@ -1,6 +1,6 @@
 /** What a role may ask of the engine (SECURITY.md), decided on the effective spec of a container. */
 import type { Config, Role } from '../contract/common.ts'
-import type { ContainerSpec } from './engine.ts'
+import type { ContainerSpec } from './container.ts'
 import { forbidden } from './failure.ts'
 
 const OPEN_RAW = [

@@ -13,7 +13,7 @@ import type {
   Progress,
   StepNote,
 } from '../contract/operation-record.ts'
-import type { ContainerSummary } from './engine.ts'
+import type { ContainerSummary } from './container.ts'
 import type { FailureCode } from './failure.ts'
 
 /** One change of a record. A put gives the rev it was read with: 0 means it must not exist. The store sets the next rev. */

@@ -1,6 +1,6 @@
 import type { Config } from '../contract/common.ts'
 import { isAddress } from './addresses.ts'
-import type { PublishedPort } from './engine.ts'
+import type { PublishedPort } from './container.ts'
 import { badRequest } from './failure.ts'
 
 interface Endpoint {

@@ -1,5 +1,6 @@
 /** What the engines hold, kept in memory: fed by their events and by what workers saw, corrected by periodic lists. */
-import type { ContainerSummary, Engine } from '../core/engine.ts'
+import type { ContainerSummary } from '../core/container.ts'
+import type { Engine } from '../core/engine.ts'
 import type { Clock, Observed } from '../core/ports.ts'
 
 export interface Inventory {

@@ -1,7 +1,8 @@
 /** Live figures of running instances: fresh for one, at most ten seconds old for lists, measured only while asked. */
 import type { Devices } from '../contract/common.ts'
 import type { InstanceState } from '../contract/instance.ts'
-import type { ContainerStats, ContainerSummary, Engine } from '../core/engine.ts'
+import type { ContainerStats, ContainerSummary } from '../core/container.ts'
+import type { Engine } from '../core/engine.ts'
 import { effectiveDevices } from '../core/expand.ts'
 import type { Clock } from '../core/ports.ts'
 

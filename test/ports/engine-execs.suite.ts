@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { Readable } from 'node:stream'
 import { setTimeout as delay } from 'node:timers/promises'
 import { beforeAll, describe, expect, test } from 'vitest'
-import type { ExecSpec, RunningExec } from '../../src/core/engine.ts'
+import type { ExecSpec, RunningExec } from '../../src/core/container.ts'
 import { collect, type EngineKit, failureOf, textOf, unique } from './engine-kit.ts'
 import { makeTar, readTar } from './tar-samples.ts'
 

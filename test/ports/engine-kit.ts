@@ -2,7 +2,8 @@
 import { randomUUID } from 'node:crypto'
 import type { Readable } from 'node:stream'
 import { buffer } from 'node:stream/consumers'
-import type { ContainerSpec, Engine, OwnLabels } from '../../src/core/engine.ts'
+import type { ContainerSpec, OwnLabels } from '../../src/core/container.ts'
+import type { Engine } from '../../src/core/engine.ts'
 import { isFailure } from '../../src/core/failure.ts'
 
 /** An engine under test, made with tools. `image` holds a static busybox with `sh`, and its own PATH. */

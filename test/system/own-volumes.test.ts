@@ -1,5 +1,6 @@
 import { buffer } from 'node:stream/consumers'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import type { Config } from '../../src/contract/common.ts'
 import { createDockerEngine } from '../../src/engine/docker/connect.ts'
 import { fieldOf } from '../../src/setup/api-client.ts'
 import { starterImageChanges } from '../../src/setup/starter-image.ts'
@@ -83,7 +84,10 @@ async function operate(method: string, path: string, body?: unknown): Promise<Op
 }
 
 /** A copy is made stopped; one from nothing has no program that could run. */
-async function create(name: string, body: { source: { type: string } }): Promise<void> {
+async function create(
+  name: string,
+  body: { source: { type: string; [key: string]: string }; config?: Config },
+): Promise<void> {
   await operate('POST', '/1.0/instances', { name, ...body, start: body.source.type === 'image' })
   if (body.source.type === 'copy' && name.startsWith('v'))
     await operate('PUT', `/1.0/instances/${name}/state`, { action: 'start' })

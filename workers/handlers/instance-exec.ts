@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { InstanceRecord } from '../../src/contract/records.ts'
-import type { ContainerDetail, ExecSpec, RunningExec } from '../../src/core/engine.ts'
+import type { ContainerDetail, ExecSpec, RunningExec } from '../../src/core/container.ts'
 import { execDirectory, execEnvironment } from '../../src/core/exec-environment.ts'
 import { expandConfig } from '../../src/core/expand.ts'
 import { badRequest, cancelled, internal, isFailure } from '../../src/core/failure.ts'

@@ -1,5 +1,6 @@
 /** A container's spec as the body of `POST /containers/create`. Written out whole: nothing comes from a user's input. */
-import type { ContainerSpec, EngineInfo, Limits, Mount, Nic } from '../../core/engine.ts'
+import type { ContainerSpec, Limits, Mount, Nic } from '../../core/container.ts'
+import type { EngineInfo } from '../../core/engine.ts'
 import { toDockerLabels } from './labels.ts'
 import type { Fields } from './read.ts'
 import { bootExtras, type BootExtras } from './system-boot.ts'

@@ -1,5 +1,6 @@
 /** Containers, but for what is in them (files.ts), what they say (logs.ts) and what they use (stats.ts). */
-import type { Containers, ContainerSpec, ContainerSummary, EngineInfo, Limits } from '../../core/engine.ts'
+import type { Containers, ContainerSpec, ContainerSummary, Limits } from '../../core/container.ts'
+import type { EngineInfo } from '../../core/engine.ts'
 import { conflict, type Failure, internal, timedOut } from '../../core/failure.ts'
 import { removeCgroupFolders } from './cgroup-folders.ts'
 import { CPU_PERIOD, makeContainerBody, makeEndpoint, memoryAndSwap } from './container-body.ts'

@@ -3,7 +3,7 @@
  * environment, and a second one, as the same user, looks through /proc for it.
  */
 import type { Readable } from 'node:stream'
-import type { OwnLabels } from '../../core/engine.ts'
+import type { OwnLabels } from '../../core/container.ts'
 import { badRequest, conflict, unsupported } from '../../core/failure.ts'
 import { inspectPayload } from './containers.ts'
 import { runShortly } from './exec-start.ts'

@@ -1,6 +1,6 @@
 /** Processes in containers, with their streams. */
 import { type Duplex, PassThrough, Readable, Writable } from 'node:stream'
-import type { Execs, ExecSpec, RunningExec } from '../../core/engine.ts'
+import type { Execs, ExecSpec, RunningExec } from '../../core/container.ts'
 import { type Failure, isFailure, unavailable } from '../../core/failure.ts'
 import { Demux } from './demux.ts'
 import { abortFailure } from './errors.ts'

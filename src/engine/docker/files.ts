@@ -1,6 +1,6 @@
 /** Files of containers by the engine's archive calls, which also work while a container is stopped. */
 import { posix } from 'node:path'
-import type { Containers, FileStat } from '../../core/engine.ts'
+import type { Containers, FileStat } from '../../core/container.ts'
 import { notFound } from '../../core/failure.ts'
 import { inspectPayload } from './containers.ts'
 import { refusal } from './errors.ts'

@@ -1,5 +1,5 @@
 /** Never-started containers of an empty image: handles on volumes, and on file systems that become images. */
-import type { OwnLabels } from '../../core/engine.ts'
+import type { OwnLabels } from '../../core/container.ts'
 import { toDockerLabels } from './labels.ts'
 import { fields, type Fields, required } from './read.ts'
 import type { Wire } from './engine-wire.ts'

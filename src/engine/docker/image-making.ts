@@ -1,7 +1,7 @@
 /** From a container or a tar to an image. */
 import { randomUUID } from 'node:crypto'
 import type { Readable } from 'node:stream'
-import type { OwnLabels } from '../../core/engine.ts'
+import type { OwnLabels } from '../../core/container.ts'
 import { helperLabels, withHelper } from './helpers.ts'
 import { toDockerLabels } from './labels.ts'
 import { linesOf } from './ndjson.ts'

@@ -1,6 +1,7 @@
 /** Images. */
 import { Readable } from 'node:stream'
-import type { ImageDetail, ImageDetailSummary, Images, OwnLabels } from '../../core/engine.ts'
+import type { OwnLabels } from '../../core/container.ts'
+import type { ImageDetail, ImageDetailSummary, Images } from '../../core/engine.ts'
 import { internal, notFound } from '../../core/failure.ts'
 import { inspectPayload } from './containers.ts'
 import { FLATTEN_FROM, flatten } from './flatten.ts'

@@ -1,5 +1,5 @@
 /** Docker labels under `windlass.` that say whose an object is. */
-import type { ObjectRole, OwnLabels } from '../../core/engine.ts'
+import type { ObjectRole, OwnLabels } from '../../core/container.ts'
 
 const PREFIX = 'windlass.'
 const KEYS = ['deployment', 'role', 'uuid', 'project', 'operation', 'step', 'origin'] as const

@@ -1,14 +1,6 @@
 /** One normaliser per payload of the engine, from API 1.41 on; tested over the recorded answers of real engines. */
-import type {
-  ContainerDetail,
-  ContainerStatus,
-  ContainerSummary,
-  EngineInfo,
-  ImageDetail,
-  ImageDetailSummary,
-  NetworkDetail,
-  VolumeDetail,
-} from '../../core/engine.ts'
+import type { ContainerDetail, ContainerStatus, ContainerSummary } from '../../core/container.ts'
+import type { EngineInfo, ImageDetail, ImageDetailSummary, NetworkDetail, VolumeDetail } from '../../core/engine.ts'
 import { fromDockerLabels } from './labels.ts'
 import { count, environmentMap, fields, type Fields, list, moment, required, text, textMap, texts } from './read.ts'
 

@@ -2,7 +2,7 @@
  * What `docker save` wrote, read for what it must hold and handed to the engine anew: its list, one configuration and
  * the layers, under names of ours, and nothing else of it.
  */
-import type { OwnLabels } from '../../core/engine.ts'
+import type { OwnLabels } from '../../core/container.ts'
 import { badRequest } from '../../core/failure.ts'
 import { toDockerLabels } from './labels.ts'
 import { fields, type Fields, list, text, textMap, texts } from './read.ts'

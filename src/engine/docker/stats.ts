@@ -1,5 +1,5 @@
 /** What a container uses. */
-import type { ContainerStats } from '../../core/engine.ts'
+import type { ContainerStats } from '../../core/container.ts'
 import { count, fields, moment } from './read.ts'
 import type { Wire } from './engine-wire.ts'
 import { route } from './requests.ts'

@@ -2,7 +2,8 @@
  * What a container needs so that an init system boots in it without privileges. Without its own writable cgroup
  * subtree systemd ends with exit code 255; all of /sys/fs/cgroup writable would let it out into the host's root group.
  */
-import type { ContainerSpec, EngineInfo } from '../../core/engine.ts'
+import type { ContainerSpec } from '../../core/container.ts'
+import type { EngineInfo } from '../../core/engine.ts'
 import { unsupported } from '../../core/failure.ts'
 
 /** What is added to a container's HostConfig. */

@@ -1,7 +1,8 @@
 /** An image → an LXD unified tarball, kept in a volume. */
 import { pipeline, Readable, type Transform } from 'node:stream'
 import { createGzip, createZstdCompress } from 'node:zlib'
-import type { ImageDetail, Images, OwnLabels, Volumes } from '../../core/engine.ts'
+import type { OwnLabels } from '../../core/container.ts'
+import type { ImageDetail, Images, Volumes } from '../../core/engine.ts'
 import { notFound } from '../../core/failure.ts'
 import { formatLxdMetadata } from './lxd-metadata.ts'
 import { underRootfs } from './root-filesystem.ts'

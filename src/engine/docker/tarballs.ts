@@ -1,5 +1,6 @@
 /** Images as tarballs, over the engine's plain calls. */
-import type { Images, OwnLabels, Volumes } from '../../core/engine.ts'
+import type { OwnLabels } from '../../core/container.ts'
+import type { Images, Volumes } from '../../core/engine.ts'
 import { createHelper, removeHelper } from './helpers.ts'
 import { createTarballImport, type ImportImages } from './tarball-import.ts'
 import { createTarballPack } from './tarball-pack.ts'

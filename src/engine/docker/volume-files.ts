@@ -1,7 +1,7 @@
 /** What is in volumes. The engine has no call for it; it reads and writes containers, also those that never run. */
 import { PassThrough, pipeline, type Readable } from 'node:stream'
 import { callbackify } from 'node:util'
-import type { OwnLabels } from '../../core/engine.ts'
+import type { OwnLabels } from '../../core/container.ts'
 import type { Wire } from './engine-wire.ts'
 import { createHelper, HELPER_VOLUME, type HelperSpec, removeHelper, withHelper } from './helpers.ts'
 import { plainTar } from './plain-tar.ts'

@@ -1,5 +1,6 @@
 /** Named volumes. */
-import type { OwnLabels, VolumeDetail, Volumes } from '../../core/engine.ts'
+import type { OwnLabels } from '../../core/container.ts'
+import type { VolumeDetail, Volumes } from '../../core/engine.ts'
 import { conflict } from '../../core/failure.ts'
 import type { Wire } from './engine-wire.ts'
 import { labelFilter, toDockerLabels } from './labels.ts'

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import type { ContainerSpec, EngineInfo } from '../../../src/core/engine.ts'
+import type { ContainerSpec } from '../../../src/core/container.ts'
+import type { EngineInfo } from '../../../src/core/engine.ts'
 import { makeContainerBody } from '../../../src/engine/docker/container-body.ts'
 import { toEngineInfo } from '../../../src/engine/docker/normalize.ts'
 import { fields } from '../../../src/engine/docker/read.ts'

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import type { OwnLabels } from '../../../src/core/engine.ts'
+import type { OwnLabels } from '../../../src/core/container.ts'
 import { fromDockerLabels, labelFilter, toDockerLabels } from '../../../src/engine/docker/labels.ts'
 
 const own: OwnLabels = {
