@@ -4,6 +4,7 @@ import packageJson from '../package.json' with { type: 'json' }
 import { lxdArchitecture } from './core/architecture.ts'
 import type { EventBus, RecordStore } from './core/ports.ts'
 import type { Freshness } from './http/gate.ts'
+import type { OpenScope } from './http/read-scope.ts'
 import { openEventBus } from './redis/event-bus.ts'
 import { createRedisLeader } from './redis/leader.ts'
 import { openMirror, type Mirror } from './redis/mirror.ts'
@@ -51,9 +52,10 @@ const STALE = 60_000
 /** Opens what only an API process has (event log, mirror, inventory, sweeper) and makes its services. */
 export async function assemble(deps: Deps) {
   const reading = await openReading(deps)
-  const operations = openOperations(deps, reading.bus)
+  const operations = openOperations(deps, reading)
   openSweeper(deps)
-  return { ...assembleServices(deps, { ...reading, operations }), freshness: reading.freshness }
+  const { freshness, openScope } = reading
+  return { ...assembleServices(deps, { ...reading, operations }), freshness, openScope }
 }
 
 interface Reading {
@@ -62,6 +64,9 @@ interface Reading {
   /** Reads come from the mirror, writes go to the store. */
   records: RecordStore
   freshness(): Freshness
+  openScope: OpenScope
+  /** The call with its answer; reads that follow in the same request see what was written until then. */
+  renewing<A extends unknown[], R>(call: (...args: A) => Promise<R>): (...args: A) => Promise<R>
 }
 
 async function openReading(deps: Deps): Promise<Reading> {
@@ -87,6 +92,15 @@ async function openReading(deps: Deps): Promise<Reading> {
   })
   const opened = mirror
   deps.onClose(() => opened.close())
+  const renewing: Reading['renewing'] =
+    (call) =>
+    async (...args) => {
+      try {
+        return await call(...args)
+      } finally {
+        opened.renew()
+      }
+    }
   await Promise.all([opened.ready, inventory.settled])
   return {
     bus,
@@ -95,9 +109,11 @@ async function openReading(deps: Deps): Promise<Reading> {
       get: opened.get,
       find: opened.find,
       list: opened.list,
-      write: store.write,
-      idempotent: store.idempotent,
+      write: renewing(store.write),
+      idempotent: renewing(store.idempotent),
     },
+    openScope: opened.scope,
+    renewing,
     freshness: () => freshnessOf(opened.staleSince(), clock.now()),
   }
 }
@@ -107,14 +123,14 @@ function freshnessOf(staleSince: number | undefined, now: number): Freshness {
   return now - staleSince < STALE ? 'stale' : 'lost'
 }
 
-function openOperations(deps: Deps, bus: EventBus): Operations {
+function openOperations(deps: Deps, { bus, renewing }: Reading): Operations {
   const { config, log, clock, store, queue, birth } = deps
   const waits = createWaits({ bus, store, longest: config.WINDLASS_LONGEST_WAIT })
   deps.onClose(() => waits.close())
   return createOperations({
-    store,
+    store: { ...store, accept: renewing(store.accept), get: renewing(store.get) },
     queue,
-    waits,
+    waits: { ...waits, until: renewing(waits.until) },
     clock,
     birth,
     retention: config.WINDLASS_KEEP_DAYS,

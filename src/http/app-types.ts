@@ -33,5 +33,7 @@ declare module 'fastify' {
     eventCursor: string
     /** SHA-256 of the body as it came, where the request has an Idempotency-Key. */
     bodyHash: string | undefined
+    /** Runs work among the reads of this request. */
+    inScope: (work: () => void) => void
   }
 }

@@ -1,6 +1,7 @@
 import { isFailure } from '../core/failure.ts'
 import type { EventBus, Observed, RecordReader } from '../core/ports.ts'
 import { createFreshness } from './freshness.ts'
+import { createReadScopes, type Within } from './read-scopes.ts'
 import { openRecordImage } from './record-image.ts'
 import type { RecordTables } from './record-tables.ts'
 import type { Database } from './scripts.ts'
@@ -21,6 +22,10 @@ export interface MirrorDeps {
  * are shared: nobody changes them.
  */
 export interface Mirror extends RecordReader {
+  /** A scope for reads that belong together, which ask Redis once: they see all that was written before the first. */
+  scope(): Within
+  /** From here on the reads of the running scope see what was written until now. */
+  renew(): void
   /** Resolves once everything was loaded. */
   readonly ready: Promise<void>
   /** Since when (milliseconds since 1970) answers come from memory alone; undefined while Redis answers. */
@@ -36,6 +41,7 @@ export function openMirror(deps: MirrorDeps): Mirror {
   const closing = new AbortController()
   const freshness = createFreshness(async () => Number((await database.connection.run((redis) => redis.get(inv))) ?? 0))
   const image = openRecordImage(database, freshness, (error) => deps.onError(error), closing.signal)
+  const scopes = createReadScopes()
   const unsubscribe = deps.bus.subscribe((event) => {
     if (event.type !== 'record') return
     if (event.observed.length > 0) deps.onObserved(event.observed)
@@ -43,7 +49,7 @@ export function openMirror(deps: MirrorDeps): Mirror {
   })
 
   async function read<T>(fromMemory: (tables: RecordTables) => T, fromStore: () => Promise<T>): Promise<T> {
-    const state = await freshness.check(image.tables() !== undefined)
+    const state = await scopes.check(() => freshness.check(image.tables() !== undefined))
     if (state === 'lost') image.reload()
     const tables = image.tables()
     if (tables !== undefined && (state === 'fresh' || state === 'away')) return fromMemory(tables)
@@ -71,6 +77,8 @@ export function openMirror(deps: MirrorDeps): Mirror {
         (tables) => tables.list(noun, scope),
         () => store.list(noun, scope),
       ),
+    scope: scopes.open,
+    renew: scopes.renew,
     ready: image.ready,
     staleSince: () => freshness.awaySince(),
     reload: () => image.reload(),
