@@ -113,6 +113,8 @@ export function buildApp({ services, options }: { services: Services; options: A
 
 async function nativeScope(native: App, services: Services, options: AppOptions): Promise<void> {
   await describeApi(native, options.version)
+  // A scope with schemas of its own does not inherit it; Fastify's would leave out what a union's first part lacks.
+  native.setSerializerCompiler(() => JSON.stringify)
   native.documents.set('native', { title: 'Windlass (LXD)', read: () => native.swagger() })
   acceptBodies(native)
   guard(native, { ...services, freshness: options.freshness ?? (() => 'fresh') })

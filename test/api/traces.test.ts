@@ -151,6 +151,10 @@ test.each([
 test.each([
   ['/1.0/instances/cs', { ...lxd.INSTANCE, name: 'cs' }],
   ['/1.0/instances/cs?recursion=1', { ...lxd.INSTANCE, state: lxd.STOPPED, snapshots: [lxd.SNAPSHOT], backups: null }],
+  [
+    '/1.0/instances?recursion=2&filter=name%20eq%20cs',
+    [{ ...lxd.INSTANCE, state: lxd.STOPPED, snapshots: [lxd.SNAPSHOT], backups: null }],
+  ],
   ['/1.0/instances/cs/state', lxd.STOPPED],
   ['/1.0/instances/c1/state', { status: 'Running', network: { eth0: lxd.NETWORK, lo: lxd.map }, pid: lxd.number }],
   ['/1.0/instances/cs/snapshots/s0', lxd.SNAPSHOT],
