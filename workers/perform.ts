@@ -6,6 +6,7 @@ import type { OperationRecord } from '../src/contract/operation-record.ts'
 import { cancelled, conflict, Failure, internal, isFailure, toFailure, type FailureCode } from '../src/core/failure.ts'
 import type { Ending, Hold, RecordReader, Turn } from '../src/core/ports.ts'
 import type { Engine } from '../src/core/engine.ts'
+import { UNDO } from '../src/core/operation-states.ts'
 import { CATALOG, type Kind } from '../src/operations/catalog.ts'
 import { decodeJob, decodeTicket, type Job } from '../src/operations/job.ts'
 import { createContext, progressOf } from './context.ts'
@@ -29,8 +30,6 @@ export interface PerformDeps extends CourseDeps {
 
 /** Attempts that end by a crash; a drain does not count (it is seen by `begin`). */
 const MOST_ATTEMPTS = 10
-/** The note that says that the operation is being undone, and those of the steps that were. */
-const UNDO = 'undo'
 const SUCCESS: Pick<Ending, 'state' | 'err' | 'code' | 'undone'> = { state: 'success', err: '', code: '', undone: [] }
 const NOTHING_DONE = { changes: [], lifecycle: [], observed: [] }
 

@@ -33,3 +33,10 @@ export function statesOf(status: string): OperationState[] | undefined {
 export function isFinal(state: OperationState): boolean {
   return state === 'success' || state === 'failure' || state === 'cancelled'
 }
+
+/** Names of notes about undoing, which are no steps: that it began, and each step that was undone. */
+export const UNDO = 'undo'
+
+export function isStep(note: string): boolean {
+  return note !== UNDO && !note.startsWith(`${UNDO} `)
+}

@@ -2,7 +2,7 @@
 import { NEVER, type Requestor } from '../contract/common.ts'
 import type { JobAnswer, Operation } from '../contract/operation.ts'
 import type { OperationRecord } from '../contract/operation-record.ts'
-import { isFinal, operationStatus } from '../core/operation-states.ts'
+import { isFinal, isStep, operationStatus } from '../core/operation-states.ts'
 
 /** LXD's operation. The secrets of a websocket are only for the one who asked for it: `viewer`. */
 export function toOperation(record: OperationRecord, viewer?: Requestor): Operation {
@@ -29,7 +29,7 @@ export function toOperation(record: OperationRecord, viewer?: Requestor): Operat
       started_at: toTime(record.started),
       ended_at: toTime(record.ended),
       progress: progressOf(record),
-      steps: record.notes.map((note) => note.name),
+      steps: record.notes.map((note) => note.name).filter(isStep),
       undone: record.undone,
       warnings: record.warnings,
       cancelled_by: record.cancel === null ? null : record.cancel.by,

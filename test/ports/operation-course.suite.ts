@@ -203,9 +203,9 @@ export function operationCourseSuite(open: () => Promise<Stores>): void {
 
   test('what was taken for an operation stays only if it succeeds', async () => {
     const take = async (state: 'success' | 'failure' | 'cancelled') => {
-      const record = lease({ name: `10.0.0.${state.length}` })
+      const record = lease({ name: state })
       const changes = [{ change: 'put', noun: 'lease', record } as const]
-      const own = await running(stores, acceptance({ changes, provisional: [{ noun: 'lease', uuid: record.uuid }] }))
+      const own = await running(stores, acceptance({ changes }))
       expect(await stores.operations.end(own, ending({ state }))).toBe('ended')
       return stores.records.get('lease', record.uuid)
     }

@@ -48,6 +48,7 @@ export interface Operation {
   err: string
   metadata: Record<string, unknown> | null
   resources: Record<string, string[]> | null
+  windlass: { attempts: number; undone: string[]; warnings: string[]; worker: string; steps: string[] }
 }
 
 export interface TestWindlassOptions {
