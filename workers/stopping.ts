@@ -11,7 +11,7 @@ const CLEAN_STOP = 600
 export async function stopContainer(
   context: Context<Kind>,
   instance: InstanceRecord,
-  how: { timeout: number; force: boolean },
+  how: { timeout: number; force: boolean; kill?: boolean },
 ): Promise<void> {
   const { containers } = context.engine
   const { stopSignal } = await containerOf(context, instance)
@@ -24,7 +24,7 @@ export async function stopContainer(
   const timeoutSeconds = how.timeout > 0 ? how.timeout : CLEAN_STOP
   const outcome = await containers.stop(
     instance.container,
-    { stopSignal, timeoutSeconds, thenKill: false },
+    { stopSignal, timeoutSeconds, thenKill: how.kill ?? false },
     context.signal,
   )
   if (outcome === 'running')

@@ -51,6 +51,10 @@ export interface Limits {
   memoryBytes: number
   /** Bytes of swap on top of memory; -1 unlimited. */
   swapBytes: number
+  /** Of the memory, what the kernel holds for it. */
+  kernelBytes: number
+  /** Read from and written to disks. */
+  blockBytes: number
   processes: number
 }
 
@@ -109,6 +113,8 @@ export interface ContainerDetail extends ContainerSummary {
   hostname: string
   tty: boolean
   stopSignal: string
+  /** Where its processes start; '' for the root. */
+  workdir: string
   command: string[]
   entrypoint: string[]
   environment: Record<string, string>
@@ -122,8 +128,14 @@ export interface ContainerDetail extends ContainerSummary {
 export interface ContainerStats {
   cpuNanoseconds: number
   memoryBytes: number
+  /** The container's limit, or all memory of the host. */
+  memoryLimitBytes: number
   memoryPeakBytes: number
   swapBytes: number
+  /** Of the memory, what the kernel holds for it. */
+  kernelBytes: number
+  /** Read from and written to disks. */
+  blockBytes: number
   processes: number
   networks: Record<
     string,

@@ -49,6 +49,8 @@ export const InstanceStop = Type.Object({
   instance: Uuid,
   timeout: Type.Integer({ minimum: -1 }),
   force: Type.Boolean(),
+  /** Kills what has not stopped in time, where it would fail otherwise. */
+  kill: Type.Optional(Type.Boolean()),
 })
 
 export const InstanceExec = Type.Object({

@@ -109,8 +109,16 @@ export function createInstances({ views, operations, drafts, leases, room, forei
     return operations.submit(caller, on(view.record, 'instance.delete', { instance: view.record.uuid }))
   }
 
-  /** start, stop, restart, freeze, unfreeze. `start` of a frozen one is refused, as in LXD. */
-  async function changeState(caller: Caller, where: Where, body: InstanceStatePut): Promise<OperationRecord> {
+  /**
+   * start, stop, restart, freeze, unfreeze. `start` of a frozen one is refused, as in LXD. `kill`: what does not stop
+   * within the timeout is killed.
+   */
+  async function changeState(
+    caller: Caller,
+    where: Where,
+    body: InstanceStatePut,
+    { kill = false } = {},
+  ): Promise<OperationRecord> {
     requireRole(caller, 'operator')
     const action = parseStateAction(body.action ?? '')
     if (body.stateful === true) throw badRequest('Stateful stop is not possible on Docker Engine')
@@ -120,7 +128,7 @@ export function createInstances({ views, operations, drafts, leases, room, forei
     checkAction(action, view.status.status)
     const { record } = view
     const target = { instance: record.uuid }
-    const bound = { ...target, timeout: body.timeout ?? -1, force: body.force ?? false }
+    const bound = { ...target, timeout: body.timeout ?? -1, force: body.force ?? false, ...(kill && { kill }) }
     if (action === 'stop') return operations.submit(caller, state(record, 'instance.stop', bound))
     if (action === 'restart') return operations.submit(caller, state(record, 'instance.restart', bound))
     if (action === 'start') return operations.submit(caller, state(record, 'instance.start', target))

@@ -59,6 +59,7 @@ export function toContainerDetail(payload: unknown, deployment: string): Contain
     hostname: text(config.Hostname),
     tty: config.Tty === true,
     stopSignal: text(config.StopSignal),
+    workdir: text(config.WorkingDir),
     command: texts(config.Cmd),
     entrypoint: texts(config.Entrypoint),
     environment: environmentMap(config.Env),

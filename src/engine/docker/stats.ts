@@ -1,6 +1,6 @@
 /** What a container uses. */
 import type { ContainerStats } from '../../core/container.ts'
-import { count, fields, moment } from './read.ts'
+import { count, type Fields, fields, moment } from './read.ts'
 import type { Wire } from './engine-wire.ts'
 import { route } from './requests.ts'
 
@@ -25,11 +25,28 @@ export function toStats(payload: unknown): ContainerStats | undefined {
   return {
     cpuNanoseconds: count(fields(fields(it.cpu_stats).cpu_usage).total_usage),
     memoryBytes: count(memory.usage),
+    memoryLimitBytes: count(memory.limit),
     memoryPeakBytes: count(memory.max_usage),
     swapBytes: count(fields(memory.stats).swap),
+    kernelBytes: kernelMemory(fields(memory.stats)),
+    blockBytes: blockBytes(fields(it.blkio_stats).io_service_bytes_recursive),
     processes: count(fields(it.pids_stats).current),
     networks: Object.fromEntries(Object.entries(fields(it.networks)).map(([name, nic]) => [name, toNic(nic)])),
   }
+}
+
+/** Older kernels tell only its parts. */
+function kernelMemory(stats: Fields): number {
+  return count(stats['kernel']) || count(stats['kernel_stack']) + count(stats['slab']) + count(stats['pagetables'])
+}
+
+/** A row per disk and direction; none at all while nothing was read or written. */
+function blockBytes(rows: unknown): number {
+  if (!Array.isArray(rows)) return 0
+  return rows
+    .map((row) => fields(row))
+    .filter(({ op }) => /^(read|write)$/i.test(String(op)))
+    .reduce((sum, { value }) => sum + count(value), 0)
 }
 
 function toNic(payload: unknown): ContainerStats['networks'][string] {
