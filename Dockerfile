@@ -7,6 +7,8 @@ COPY package.json package-lock.json .npmrc ./
 RUN npm install --omit=dev --no-save --no-audit --no-fund --ignore-scripts
 
 FROM ${NODE_IMAGE}
+# Image tarballs may be compressed by xz, which Node cannot unpack.
+RUN command -v xz >/dev/null || { apt-get update && apt-get install -y --no-install-recommends xz-utils && rm -rf /var/lib/apt/lists/*; }
 WORKDIR /app
 COPY --from=modules /app/node_modules ./node_modules
 COPY package.json LICENSE ./
@@ -21,8 +23,8 @@ ENV NODE_COMPILE_CACHE=/var/cache/windlass
 RUN mkdir -p /var/cache/windlass && chown 1000:1000 /var/cache/windlass
 USER 1000
 RUN node src/main.ts compile
-USER root
-RUN chown -R root:root /var/cache/windlass
+USER 0
+RUN chown -R 0:0 /var/cache/windlass
 VOLUME /var/lib/windlass
 EXPOSE 8080
 # It starts as root only to read which group owns the engine's socket; then it is user 1000 with that group.
