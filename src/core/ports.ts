@@ -155,8 +155,8 @@ export interface OperationStore {
   cancel(id: string, cancel: Cancel): Promise<CancelOutcome>
   /** Ends a pending or orphaned operation from outside of any worker, under a raised epoch. */
   raiseEpoch(id: string, at: number): Promise<Hold | undefined>
-  /** Ids of unfinished operations that were last touched before `before`, oldest first. */
-  unfinished(before: number, limit: number): Promise<string[]>
+  /** Ids of unfinished operations that were last touched before `before`, oldest first, without the first `skip`. */
+  unfinished(before: number, limit: number, skip?: number): Promise<string[]>
   /** Who holds this key now, or undefined. */
   busy(key: string): Promise<{ action: string; operation: string } | undefined>
   /** Removes what ended before `before` and what is over `keep`; returns how many. Bounded work per call. */
@@ -230,6 +230,27 @@ export interface EventBus {
   /** The id of the newest event. */
   cursor(): Promise<string>
   log(line: LogLine, project: string, at: number): Promise<void>
+}
+
+/** What a running container used up to one moment. The counters grow from its start on. */
+export interface Reading {
+  at: number
+  memoryBytes: number
+  memoryLimitBytes: number
+  cpuNanoseconds: number
+  receivedBytes: number
+  sentBytes: number
+}
+
+/** Readings of the last five hours, one every ten seconds: a place of fixed size for each key, whatever is written. */
+export interface ReadingStore {
+  /** Adds one reading to each key. */
+  add(readings: ReadonlyMap<string, Reading>): Promise<void>
+  /** Those of one key from within the five hours before `now`, oldest first. */
+  list(key: string, now: number): Promise<Reading[]>
+  /** Asks that readings be taken for the next `ms`; whether nobody had asked. */
+  want(ms: number): Promise<boolean>
+  isWanted(): Promise<boolean>
 }
 
 /** One process of the deployment at a time: what has to be done somewhere, but not everywhere. */

@@ -1,7 +1,7 @@
-import type { OperationRecord } from '../contract/operation-record.ts'
+import type { Accepted, OperationRecord } from '../contract/operation-record.ts'
 import type { Acceptance, OperationFigures, OperationStore } from '../core/ports.ts'
 import { toScriptChanges } from './changes.ts'
-import { toFields, toOperation, toRefusal, toTexts } from './decode.ts'
+import { toRefusal, toTexts } from './decode.ts'
 import { readHistory } from './history.ts'
 import { createCourse } from './operation-course.ts'
 import { readOperations } from './read-operations.ts'
@@ -15,10 +15,9 @@ export function createRedisOperationStore(database: Database): OperationStore {
   const { connection, keys } = database
 
   async function accept(acceptance: Acceptance) {
-    const answer = await runScript(database, 'accept', encodeAcceptance(acceptance))
-    const [outcome, fields]: unknown[] = Array.isArray(answer) ? answer : []
-    if (outcome !== 'accepted') return toRefusal(toTexts(answer))
-    return { outcome, operation: toOperation(toFields(fields)) } as const
+    const answer = toTexts(await runScript(database, 'accept', encodeAcceptance(acceptance)))
+    if (answer[0] !== 'accepted') return toRefusal(answer)
+    return { outcome: 'accepted', operation: toPending(acceptance.operation) } as const
   }
 
   async function busy(key: string) {
@@ -39,9 +38,9 @@ export function createRedisOperationStore(database: Database): OperationStore {
     getMany: (ids) => readOperations(database, ids),
     recent: (project, endedAfter) => readRecent(database, project, endedAfter),
     history: (query) => readHistory(database, query),
-    unfinished: (before, limit) =>
+    unfinished: (before, limit, skip = 0) =>
       connection.run((redis) =>
-        redis.zrange(keys.key('ops', 'open'), '-inf', `(${before}`, 'BYSCORE', 'LIMIT', '0', String(limit)),
+        redis.zrange(keys.key('ops', 'open'), '-inf', `(${before}`, 'BYSCORE', 'LIMIT', skip, limit),
       ),
     busy,
     prune,
@@ -76,6 +75,30 @@ async function readFigures({ connection, keys }: Database): Promise<OperationFig
     return { kind, state, count: Number(count) }
   })
   return { pending: Math.max(0, open - running), running, ended }
+}
+
+/** What the script has written. */
+function toPending(accepted: Accepted): OperationRecord {
+  return {
+    ...accepted,
+    state: 'pending',
+    epoch: 1,
+    fence: 0,
+    attempts: 0,
+    worker: '',
+    started: 0,
+    updated: accepted.created,
+    ended: 0,
+    forward: false,
+    cancel: null,
+    progress: null,
+    notes: [],
+    metadata: null,
+    err: '',
+    code: '',
+    undone: [],
+    warnings: [],
+  }
 }
 
 function encodeAcceptance(acceptance: Acceptance): string[] {

@@ -1,4 +1,5 @@
 /** Mends what a crash left between two lines: operations that no queue knows are queued again, old ones forgotten. */
+import type { OperationRecord } from '../contract/operation-record.ts'
 import type { Clock, JobQueue, Leader, OperationStore } from '../core/ports.ts'
 
 export interface SweeperDeps {
@@ -20,12 +21,14 @@ const EVERY = 1_000
 const TERM = 5_000
 /** An operation that was touched less long ago is on its way into the queue; milliseconds. */
 const SETTLED = 2_000
+/** Operations looked at in one sweep; the next one goes on behind them, so that no backlog hides a lost job for long. */
 const AT_ONCE = 500
 
 /** Sweeps while this process leads; every API process runs one. */
 export function createSweeper(deps: SweeperDeps): Sweeper {
   const { leader, store, queue, clock } = deps
   let sweeping: Promise<void> | undefined
+  let skip = 0
   const timer = setInterval(() => {
     sweeping ??= sweep()
       .catch((failure: unknown) => deps.onError(failure))
@@ -33,18 +36,22 @@ export function createSweeper(deps: SweeperDeps): Sweeper {
   }, EVERY)
 
   async function sweep(): Promise<void> {
-    if (!(await leader.lead(TERM))) return
-    for (const id of await store.unfinished(clock.now() - SETTLED, AT_ONCE)) await queueAgain(id)
+    if (!(await leader.lead(TERM))) {
+      skip = 0
+      return
+    }
+    const ids = await store.unfinished(clock.now() - SETTLED, AT_ONCE, skip)
+    skip = ids.length < AT_ONCE ? 0 : skip + AT_ONCE
+    const operations = await store.getMany(ids)
+    await Promise.all(operations.map(queueAgain))
     await store.prune(clock.now() - deps.keep.age, deps.keep.operations)
   }
 
   /** The epoch is raised first: whoever still held the lost job can write nothing any more. */
-  async function queueAgain(id: string): Promise<void> {
-    const operation = await store.get(id)
-    if (operation === undefined || operation.place !== 'worker') return
-    if (await queue.has(operation.member, id)) return
+  async function queueAgain({ id, kind, member, place }: OperationRecord): Promise<void> {
+    if (place !== 'worker' || (await queue.has(member, id))) return
     const hold = await store.raiseEpoch(id, clock.now())
-    if (hold !== undefined) await queue.add(operation.member, { id, kind: operation.kind, epoch: hold.epoch })
+    if (hold !== undefined) await queue.add(member, { id, kind, epoch: hold.epoch })
   }
 
   async function close(): Promise<void> {
