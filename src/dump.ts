@@ -4,6 +4,7 @@ import type { Readable } from 'node:stream'
 import Value from 'typebox/value'
 import type { Config } from './config.ts'
 import { RECORDS, type AnyRecord, type Noun } from './contract/records.ts'
+import { settleLostRecords } from './lost-records.ts'
 import { SetupError } from './setup/host.ts'
 import { openDeps, type Deps } from './wire.ts'
 
@@ -34,6 +35,7 @@ export async function load(config: Config, from: Readable, print: (line: string)
       if (await write(deps, entry)) written++
       else kept++
     }
+    if (written > 0) await settleLostRecords(deps)
   } finally {
     await deps.close()
   }

@@ -6,6 +6,7 @@ import { systemClock } from './clock.ts'
 import type { Config } from './config.ts'
 import type { Clock, JobQueue, OperationStore, RecordStore } from './core/ports.ts'
 import type { Engine } from './core/engine.ts'
+import { LOST_RECORDS, tellLostRecords } from './lost-records.ts'
 import { createDockerEngine } from './engine/docker/connect.ts'
 import { openRedis, type Connection, type RedisAddress, type RedisRole } from './redis/connection.ts'
 import { checkRedis, deploymentId } from './redis/deployment.ts'
@@ -65,8 +66,10 @@ export async function openDeps(config: Config, role: Extract<RedisRole, 'api' | 
     const connection = connect(role)
     await connection.ready(PATIENCE)
     await checkRedis(connection, { allowUnsafe: config.WINDLASS_UNSAFE_REDIS === 'yes' })
-    const { id, birth } = await knownDeployment(connection, config, log)
+    const { id, birth, outcome } = await knownDeployment(connection, config, log)
     const database: Database = { connection, keys: makeKeys(id) }
+    const records = createRedisRecordStore(database)
+    if (outcome === 'restored') await tellLostRecords({ records, clock: systemClock })
     teller.connect(database)
     onClose(() => teller.stop())
     const queue = openJobQueue({
@@ -91,7 +94,7 @@ export async function openDeps(config: Config, role: Extract<RedisRole, 'api' | 
       birth,
       database,
       store: createRedisOperationStore(database),
-      records: createRedisRecordStore(database),
+      records,
       queue,
       engines: new Map([[engine.member, engine]]),
       connect,
@@ -145,6 +148,7 @@ async function knownDeployment(connection: Connection, config: Config, log: Logg
     () => undefined,
   )
   const found = await deploymentId(connection, { expected, now: systemClock.now() })
+  if (found.outcome === 'restored') log.error({ deployment: found.id }, LOST_RECORDS)
   if (found.outcome === 'mismatch')
     log.error(
       { expected, found: found.id },
