@@ -64,10 +64,11 @@ export function openJobQueue(deps: JobQueueDeps): JobQueue & { close(): Promise<
 
   async function has(member: string, id: string): Promise<boolean> {
     const queue = queueOf(member)
-    return connection.run(async () => {
-      const state = await queue.getJobState(jobId(id))
-      if (state === 'unknown') return false
-      if (state !== 'completed' && state !== 'failed') return true
+    return connection.run(async (redis) => {
+      // BullMQ would look for it in the whole list of those that wait. A job is there as long as its hash is.
+      const [made, ended] = await redis.hmget(queue.toKey(jobId(id)), 'timestamp', 'finishedOn')
+      if (!made) return false
+      if (!ended) return true
       await queue.remove(jobId(id))
       return false
     })

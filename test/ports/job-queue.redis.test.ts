@@ -17,9 +17,9 @@ const settings = { members: ['m1'], concurrency: 4, workerName: 'w1', onError: (
 
 async function openUnder(database: Database = deployments.database()): Promise<QueueUnderTest> {
   const { keys } = database
-  const queue = openJobQueue({ connection: deployments.connect('api'), keys, onError: () => undefined })
-  const connection = deployments.connect('worker')
-  await connection.ready(5_000)
+  const [api, connection] = [deployments.connect('api'), deployments.connect('worker')]
+  await Promise.all([api.ready(5_000), connection.ready(5_000)])
+  const queue = openJobQueue({ connection: api, keys, onError: () => undefined })
   return {
     queue,
     openSource: (over) => openJobSource({ ...settings, connection, keys, ...over }),

@@ -4,14 +4,14 @@
 --   busy [{key, mode, action}], made [{noun, uuid}] (records that `changes` creates), changes, idem {key, fingerprint,
 --   ttl}?, secret?
 -- ARGV[2] claims: JSON of names, busy and made, kept for the release
--- Returns {'accepted', fields} | {'repeat', fingerprint, operation, status, location, body} |
+-- Returns {'accepted'} | {'repeat', fingerprint, operation, status, location, body} |
 --   {'name-taken', noun, scope, name} | {'busy', key, action, operation} | {'changed', noun, uuid}
 local ask = cjson.decode(ARGV[1])
 local id = ask.id
 local op = key('op', id)
 
 -- The same command sent again after its answer was lost.
-if redis.call('EXISTS', op) == 1 then return { 'accepted', redis.call('HGETALL', op) } end
+if redis.call('EXISTS', op) == 1 then return { 'accepted' } end
 
 local before = earlier(ask.idem)
 if before then return before end
@@ -57,4 +57,4 @@ if ask.idem then
 end
 applyChanges(ask.changes, '[]', ask.created)
 emitOperation(id, ask.created)
-return { 'accepted', redis.call('HGETALL', op) }
+return { 'accepted' }
