@@ -36,6 +36,7 @@ import { tokenRoutes } from './http/v1/tokens.ts'
 import { volumeRoutes } from './http/v1/volumes.ts'
 import { warningRoutes } from './http/v1/warnings.ts'
 import type { Aliases } from './services/aliases.ts'
+import type { Commands } from './services/commands.ts'
 import type { Directory } from './services/directory.ts'
 import type { Events } from './services/events.ts'
 import type { ImageNames } from './services/image-names.ts'
@@ -46,8 +47,10 @@ import type { Nicknames } from './services/nicknames.ts'
 import type { Operations } from './services/operations.ts'
 import type { Profiles } from './services/profiles.ts'
 import type { Projects } from './services/projects.ts'
+import type { RunStates } from './services/run-states.ts'
 import type { Server } from './services/server.ts'
 import type { Snapshots } from './services/snapshots.ts'
+import type { StatsHistory } from './services/stats-history.ts'
 import type { Storage } from './services/storage.ts'
 import type { Tokens } from './services/tokens.ts'
 import type { Volumes } from './services/volumes.ts'
@@ -73,6 +76,9 @@ export interface Services {
   directory: Directory
   nicknames: Nicknames
   imageNames: ImageNames
+  commands: Commands
+  runStates: RunStates
+  statsHistory: Pick<StatsHistory, 'of'>
   /** For idempotency keys. */
   records: Pick<RecordStore, 'idempotent'>
 }

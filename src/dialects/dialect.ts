@@ -8,6 +8,7 @@ import { type Failure, unauthorized } from '../core/failure.ts'
 import type { Clock } from '../core/ports.ts'
 import type { Aliases } from '../services/aliases.ts'
 import type { Caller } from '../services/caller.ts'
+import type { Commands } from '../services/commands.ts'
 import type { Directory } from '../services/directory.ts'
 import type { ImageNames } from '../services/image-names.ts'
 import type { Images } from '../services/images.ts'
@@ -15,8 +16,10 @@ import type { InstanceLogs } from '../services/instance-logs.ts'
 import type { Instances } from '../services/instances.ts'
 import type { Nickname, Nicknames } from '../services/nicknames.ts'
 import type { Operations } from '../services/operations.ts'
+import type { RunStates } from '../services/run-states.ts'
 import type { Server } from '../services/server.ts'
 import type { Snapshots } from '../services/snapshots.ts'
+import type { StatsHistory } from '../services/stats-history.ts'
 import type { Tokens } from '../services/tokens.ts'
 import type { DialectName } from './names.ts'
 import type { DialectSettings } from './settings.ts'
@@ -42,6 +45,9 @@ export interface DialectServices {
   imageNames: ImageNames
   directory: Directory
   nicknames: Nicknames
+  commands: Commands
+  runStates: RunStates
+  statsHistory: Pick<StatsHistory, 'of'>
   tokens: Tokens
   server: Server
 }

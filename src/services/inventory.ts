@@ -9,6 +9,8 @@ export interface Inventory {
   containers(member: string): ContainerSummary[]
   /** Whether the engine answers, and since when not. */
   member(member: string): { online: boolean; since: number }
+  /** Asks the engine for the details of one; they are kept until it changes. */
+  look(member: string, id: string): Promise<void>
   /** What a worker saw right after a change. */
   saw(observed: Observed[]): void
   /** Resolves when each engine has been listed once or has failed to answer. */
@@ -44,6 +46,7 @@ export function createInventory(deps: InventoryDeps): Inventory {
     container: (member, id) => members.get(member)?.entries.get(id)?.summary,
     containers: (member) => members.get(member)?.all() ?? [],
     member: (member) => members.get(member)?.reach ?? { online: false, since: 0 },
+    look: async (member, id) => members.get(member)?.look(id),
     saw: (observed) => {
       for (const one of observed) members.get(one.member)?.saw(one)
     },
@@ -98,17 +101,24 @@ class Member {
       }
       for (const summary of listed) {
         const known = this.entries.get(summary.id)
-        if (known === undefined || known.at < began) this.entries.set(summary.id, { at: began, summary })
+        if (known === undefined || known.at < began)
+          this.entries.set(summary.id, { at: began, summary: this.#withDetails(known, summary) })
       }
     } catch (thrown) {
       this.#lost(thrown)
     }
   }
 
+  /** A list tells less than a look: what is known stays, unless the status or the engine was away in between. */
+  #withDetails(known: Entry | undefined, listed: ContainerSummary): ContainerSummary {
+    const isSame = known?.summary?.status === listed.status && known.at >= this.reach.since
+    return isSame ? { ...known.summary, ...listed } : listed
+  }
+
   async #watch(): Promise<void> {
     const handlers = {
       onEvent: (event: { type: string; id: string; action: string }) => {
-        if (event.type === 'container' && !event.action.startsWith('exec_')) void this.#look(event.id)
+        if (event.type === 'container' && !event.action.startsWith('exec_')) void this.look(event.id)
       },
       onConnect: () => {
         this.#online()
@@ -119,7 +129,7 @@ class Member {
     await this.#engine.watch(handlers, this.#signal).catch((thrown: unknown) => this.#lost(thrown))
   }
 
-  async #look(id: string): Promise<void> {
+  async look(id: string): Promise<void> {
     const at = this.#deps.clock.now()
     try {
       const summary = await this.#engine.containers.inspect(id, this.#signal)

@@ -61,6 +61,9 @@ const ABSENT = {
   directory: absent<Services['directory']>('directory'),
   nicknames: absent<Services['nicknames']>('nicknames'),
   imageNames: absent<Services['imageNames']>('imageNames'),
+  commands: absent<Services['commands']>('commands'),
+  runStates: absent<Services['runStates']>('runStates'),
+  statsHistory: absent<Services['statsHistory']>('statsHistory'),
 }
 
 export const ADMIN_TOKEN = 'the admin token of the tests'.replaceAll(' ', '-')

@@ -1,0 +1,105 @@
+/** What running containers used in the last five hours: read every ten seconds from the first question on. */
+import type { Engine } from '../core/engine.ts'
+import type { ContainerStats } from '../core/container.ts'
+import { isShownAsForeign } from '../core/foreign.ts'
+import type { Clock, Leader, Reading, ReadingStore, RecordReader } from '../core/ports.ts'
+import { usageOf, type Usage } from '../core/usage.ts'
+import type { Inventory } from './inventory.ts'
+
+export interface StatsHistoryDeps {
+  engines: ReadonlyMap<string, Engine>
+  inventory: Pick<Inventory, 'containers'>
+  records: RecordReader
+  store: ReadingStore
+  /** One process reads each member's containers. */
+  leaderOf(member: string): Leader
+  clock: Clock
+  onError(failure: unknown): void
+}
+
+export interface StatsHistory {
+  /** Oldest first; of an instance by its uuid, of a container made by others by its id. Reading goes on for a day. */
+  of(uuid: string): Promise<Usage[]>
+  /** Reads every running container of the members that this process leads, if anybody has asked. */
+  sample(): Promise<void>
+  close(): Promise<void>
+}
+
+const INTERVAL = 10_000
+/** Readings go on for so long after the last question, milliseconds. */
+const WANTED = 24 * 3_600_000
+/** How long a process leads without renewing. */
+const TERM = 25_000
+const AT_ONCE = 8
+
+export function createStatsHistory(deps: StatsHistoryDeps): StatsHistory {
+  const { engines, inventory, records, store, clock } = deps
+  const leaders = new Map([...engines.keys()].map((member) => [member, deps.leaderOf(member)]))
+  let round: Promise<void> | undefined
+  const timer = setInterval(() => void sample(), INTERVAL)
+
+  function sample(): Promise<void> {
+    round ??= takeRound()
+      .catch((failure: unknown) => deps.onError(failure))
+      .finally(() => (round = undefined))
+    return round
+  }
+
+  async function takeRound(): Promise<void> {
+    if (!(await store.isWanted())) return
+    for (const [member, leader] of leaders) if (await leader.lead(TERM)) await store.add(await readAll(member))
+  }
+
+  async function readAll(member: string): Promise<Map<string, Reading>> {
+    const engine = engines.get(member)
+    const waiting = await runningOn(member)
+    const readings = new Map<string, Reading>()
+    const readNext = async (): Promise<void> => {
+      for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
+        // One that has ended meanwhile has no figures; the others must not wait for it.
+        const stats = await engine?.containers.stats(next.container).catch(() => undefined)
+        if (stats !== undefined) readings.set(next.uuid, toReading(stats, clock.now()))
+      }
+    }
+    await Promise.all(Array.from({ length: AT_ONCE }, readNext))
+    return readings
+  }
+
+  async function runningOn(member: string): Promise<{ uuid: string; container: string }[]> {
+    const instances = await records.list('instance')
+    const own = new Map(instances.map(({ container, uuid }) => [container, uuid]))
+    return inventory.containers(member).flatMap((container) => {
+      const uuid = own.get(container.id) ?? (isShownAsForeign(container) ? container.id : undefined)
+      const isRunning = container.status === 'running' || container.status === 'paused'
+      return uuid === undefined || !isRunning ? [] : [{ uuid, container: container.id }]
+    })
+  }
+
+  return {
+    sample,
+    of: async (uuid) => {
+      // Whoever asks first gets the first reading.
+      if (await store.want(WANTED)) await sample()
+      return usageOf(await store.list(uuid, clock.now()))
+    },
+    close: async () => {
+      clearInterval(timer)
+      await round
+      for (const leader of leaders.values()) await leader.resign().catch((failure: unknown) => deps.onError(failure))
+    },
+  }
+}
+
+/** Of the networks the first counts, `eth0`. */
+function toReading(stats: ContainerStats, at: number): Reading {
+  const { memoryBytes, memoryLimitBytes, cpuNanoseconds, networks } = stats
+  const network = networks['eth0']
+  return {
+    at,
+    memoryBytes,
+    memoryLimitBytes,
+    cpuNanoseconds,
+    receivedBytes: network?.rxBytes ?? 0,
+    sentBytes: network?.txBytes ?? 0,
+  }
+}
