@@ -1,7 +1,8 @@
 /** Steps that hold an instance still while its files are copied, and let it go on whatever happened in between. */
+import type { Observed } from '../src/core/ports.ts'
 import type { Kind } from '../src/operations/catalog.ts'
 import { containerOf, loadInstance } from './containers.ts'
-import type { Context, Step } from './steps.ts'
+import { observe, type Context, type Step } from './steps.ts'
 
 /** How the instance was found; kept before anything is changed, so that a later attempt knows what to go back to. */
 export interface Found {
@@ -57,4 +58,14 @@ export function thawStep<K extends OnInstance>(instanceOf: (context: Context<K>)
       await context.engine.containers.unpause(instance.container, context.signal)
     },
   }
+}
+
+/**
+ * The instance as its thaw has left it, for the event that ends the operation: whoever waited for that may send the
+ * next request before the engine's own event has come, and must not find a frozen instance.
+ */
+export async function observeThawed<K extends OnInstance>(context: Context<K>, instance: string): Promise<Observed[]> {
+  const { container } = await loadInstance(context, instance)
+  const detail = await context.engine.containers.inspect(container, context.signal)
+  return detail === undefined ? [] : [observe(context.engine.member, detail)]
 }

@@ -4,7 +4,7 @@ import { conflict } from '../../src/core/failure.ts'
 import { imageVolume } from '../../src/core/kept-files.ts'
 import { loadInstance, loadSnapshot } from '../containers.ts'
 import { commitInstance, imageTag } from '../engine-images.ts'
-import { freezeStep, lookStep, thawStep } from '../freezing.ts'
+import { freezeStep, lookStep, observeThawed, thawStep } from '../freezing.ts'
 import { dropTag, dropVolume, made, packImage } from '../images.ts'
 import type { Context, Handler, Step } from '../steps.ts'
 
@@ -54,7 +54,8 @@ export const imagePublish: Handler<'image.publish'> = {
       boot,
       tarball: imageVolume(image.uuid),
     }
-    return made(record, aliases)
+    const observed = live(context) ? await observeThawed(context, instanceOf(context)) : []
+    return { ...made(record, aliases), observed }
   },
 }
 

@@ -2,7 +2,7 @@ import type { InstanceRecord, SnapshotRecord } from '../../src/contract/records.
 import type { RecordChange } from '../../src/core/ports.ts'
 import { finalName, imageOf, loadInstance, loadSnapshot, makeContainer, unmakeContainer } from '../containers.ts'
 import { commitInstance, snapshotTag, temporaryTag } from '../engine-images.ts'
-import { freezeStep, lookStep, thawStep } from '../freezing.ts'
+import { freezeStep, lookStep, observeThawed, thawStep } from '../freezing.ts'
 import { observe, type Context, type Handler, type Step } from '../steps.ts'
 import { copyAndComplete, copyVolumes, freshPaths, unmakeVolumes } from '../volumes.ts'
 
@@ -68,13 +68,14 @@ export const instanceCopy: Handler<'instance.copy'> = {
     const record = context.note('container') as InstanceRecord // the step's own note
     const copies = (context.note('snapshots') ?? []) as SnapshotRecord[] // the step's own note
     const detail = await context.engine.containers.inspect(record.container, context.signal)
+    const source = live(context) ? await observeThawed(context, instanceOf(context)) : []
     return {
       changes: [
         { change: 'put', noun: 'instance', record },
         ...copies.map((copy): RecordChange => ({ change: 'put', noun: 'snapshot', record: copy })),
       ],
       context: { type: 'container', 'storage-pool': 'default' },
-      observed: detail === undefined ? [] : [observe(context.engine.member, detail)],
+      observed: [...source, ...(detail === undefined ? [] : [observe(context.engine.member, detail)])],
     }
   },
 }

@@ -1,7 +1,7 @@
 import type { SnapshotRecord } from '../../src/contract/records.ts'
 import { loadInstance } from '../containers.ts'
 import { commitInstance, snapshotTag } from '../engine-images.ts'
-import { freezeStep, lookStep, thawStep } from '../freezing.ts'
+import { freezeStep, lookStep, observeThawed, thawStep } from '../freezing.ts'
 import type { Context, Handler } from '../steps.ts'
 import { copyVolumes, unmakeVolumes } from '../volumes.ts'
 
@@ -39,7 +39,10 @@ export const snapshotCreate: Handler<'snapshot.create'> = {
     const { record } = context.input
     const { engineImage } = context.note('commit') as { engineImage: string } // the step's own note
     const volumes = context.note('volumes') as SnapshotRecord['volumes'] // the step's own note
-    return { changes: [{ change: 'put', noun: 'snapshot', record: { ...record, engineImage, volumes } }] }
+    return {
+      changes: [{ change: 'put', noun: 'snapshot', record: { ...record, engineImage, volumes } }],
+      observed: await observeThawed(context, context.input.instance),
+    }
   },
 }
 
