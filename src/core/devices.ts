@@ -148,11 +148,11 @@ export function checkExpandedDevices(expanded: Devices, instance?: string): void
 const NO_SINGLE_ROOT = 'Invalid devices: Failed detecting root disk device:'
 
 /** What LXD asks of an instance that is to be made; one that is there may lose the device. Throws bad-request. */
-export function requireRoot(expanded: Devices): void {
+export function requireRoot(expanded: Devices, prefix = ''): void {
   const hasRoot = Object.entries(effectiveDevices(expanded)).some(
     ([name, device]) => parseDevice(name, device).type === 'root',
   )
-  if (!hasRoot) throw badRequest(`${NO_SINGLE_ROOT} No root device could be found`)
+  if (!hasRoot) throw badRequest(`${prefix}${NO_SINGLE_ROOT} No root device could be found`)
 }
 
 function firstDouble(values: string[]): string | undefined {

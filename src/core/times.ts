@@ -9,5 +9,28 @@ export function parseExpiry(text: string | null | undefined): string {
   if (!text || text === NEVER) return NEVER
   const at = RFC_3339.test(text) ? Date.parse(text) : Number.NaN
   if (Number.isNaN(at)) throw badRequest(`Invalid expires_at "${text}": a time such as 2030-01-01T00:00:00Z is wanted`)
-  return new Date(at).toISOString().replace('.000Z', 'Z')
+  return toText(new Date(at))
+}
+
+/** `snapshots.expiry`, as `1d 12H` (M minutes, H hours, d days, w weeks, m months, y years), from now on; '' is never. */
+export function expiryAfter(now: Date, expression: string): string {
+  const terms = [...expression.matchAll(/([0-9]+)([MHdwmy])/g)]
+  if (terms.length === 0) return NEVER
+  const at = new Date(now)
+  for (const [, amount = '', unit = ''] of terms) ADD[unit]?.(at, Number(amount))
+  // A thousand years of a thousand: further than a date goes.
+  return Number.isNaN(at.getTime()) ? NEVER : toText(at)
+}
+
+const ADD: Record<string, (at: Date, amount: number) => void> = {
+  M: (at, amount) => void at.setUTCMinutes(at.getUTCMinutes() + amount),
+  H: (at, amount) => void at.setUTCHours(at.getUTCHours() + amount),
+  d: (at, amount) => void at.setUTCDate(at.getUTCDate() + amount),
+  w: (at, amount) => void at.setUTCDate(at.getUTCDate() + 7 * amount),
+  m: (at, amount) => void at.setUTCMonth(at.getUTCMonth() + amount),
+  y: (at, amount) => void at.setUTCFullYear(at.getUTCFullYear() + amount),
+}
+
+function toText(at: Date): string {
+  return at.toISOString().replace('.000Z', 'Z')
 }

@@ -56,7 +56,7 @@ export function createDrafts(deps: { records: RecordReader; hosts: Hosts }) {
     if (missing !== undefined) throw notFound(words.missing(missing))
     const devices = expandDevices(profiles, wanted.devices)
     checkExpandedDevices(devices, wanted.name)
-    if (purpose === 'create') requireRoot(devices)
+    if (purpose === 'create') requireRoot(devices, `${words.prefix}Failed initialising instance: `)
     return { config: expandConfig(profiles, wanted.config), devices }
   }
 

@@ -24,6 +24,8 @@ export interface InstanceView {
   config: Config
   devices: Devices
   snapshots: SnapshotRecord[]
+  /** All of its project: a snapshot has names of its own. */
+  profiles: ProfileRecord[]
 }
 
 export interface InstanceViewsDeps {
@@ -88,6 +90,7 @@ export function createInstanceViews({ records, inventory, sampler }: InstanceVie
       config: expandConfig(profiles, record.config),
       devices: expandDevices(profiles, record.devices),
       snapshots: snapshots.toSorted((a, b) => (a.created_at < b.created_at ? -1 : 1)),
+      profiles: known,
     }
   }
 

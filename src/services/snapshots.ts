@@ -7,7 +7,7 @@ import { badRequest, notFound } from '../core/failure.ts'
 import { checkAction } from '../core/instance-status.ts'
 import { parseSnapshotName, snapshotNumberedName } from '../core/names.ts'
 import type { Clock, RecordChange, RecordReader } from '../core/ports.ts'
-import { parseExpiry } from '../core/times.ts'
+import { expiryAfter, parseExpiry } from '../core/times.ts'
 import { requireRole, type Caller } from './caller.ts'
 import type { Drafts } from './drafts.ts'
 import { on, requireOwn } from './instances.ts'
@@ -31,14 +31,6 @@ const alreadyExists = (name: string) =>
   `Failed creating instance snapshot record "${name}": Add snapshot info to the database: This "instances_snapshots" entry already exists`
 
 export function createSnapshots({ views, operations, drafts, leases, clock }: SnapshotsDeps) {
-  async function list(caller: Caller, where: Where): Promise<SnapshotRecord[]> {
-    return (await views.get(caller, where)).snapshots
-  }
-
-  async function get(caller: Caller, where: Where, name: string): Promise<SnapshotRecord> {
-    return (await find(caller, where, name)).snapshot
-  }
-
   async function create(caller: Caller, where: Where, body: SnapshotsPost): Promise<OperationRecord> {
     requireRole(caller, 'operator')
     if (body.stateful === true) throw badRequest('Stateful snapshots are not possible on Docker Engine')
@@ -66,7 +58,9 @@ export function createSnapshots({ views, operations, drafts, leases, clock }: Sn
       name: parseSnapshotName(name),
       instance: uuid,
       created_at: now.toISOString(),
-      expires_at: parseExpiry(body.expires_at),
+      // What the instance says holds for those who say nothing; the zero time is never, in LXD too.
+      expires_at:
+        body.expires_at == null ? expiryAfter(now, config['snapshots.expiry'] ?? '') : parseExpiry(body.expires_at),
       size: -1,
       volumes: [],
     }
@@ -80,7 +74,7 @@ export function createSnapshots({ views, operations, drafts, leases, clock }: Sn
     change: { expires_at: string | null | undefined; ifMatch: string | undefined },
   ): Promise<OperationRecord> {
     requireRole(caller, 'operator')
-    const { view, snapshot } = await find(caller, where, name)
+    const { view, snapshot } = await get(caller, where, name)
     checkIfMatch(change.ifMatch, etagOf(snapshot.uuid, snapshot.rev))
     const next = { ...snapshot, expires_at: parseExpiry(change.expires_at) }
     const input = { instance: snapshot.instance, snapshot: snapshot.uuid, next }
@@ -89,7 +83,7 @@ export function createSnapshots({ views, operations, drafts, leases, clock }: Sn
 
   async function rename(caller: Caller, where: Where, name: string, newName: string): Promise<OperationRecord> {
     requireRole(caller, 'operator')
-    const { view, snapshot } = await find(caller, where, name)
+    const { view, snapshot } = await get(caller, where, name)
     const next = { ...snapshot, name: parseSnapshotName(newName) }
     const input = { instance: snapshot.instance, snapshot: snapshot.uuid, next }
     return operations.submit(caller, {
@@ -102,14 +96,15 @@ export function createSnapshots({ views, operations, drafts, leases, clock }: Sn
 
   async function remove(caller: Caller, where: Where, name: string): Promise<OperationRecord> {
     requireRole(caller, 'operator')
-    const { view, snapshot } = await find(caller, where, name)
+    const { view, snapshot } = await get(caller, where, name)
     const input = { instance: snapshot.instance, snapshot: snapshot.uuid }
     return operations.submit(caller, { ...on(view.record, 'snapshot.delete', input), ...about(view.record, snapshot) })
   }
 
   /** `name` alone or `instance/name`, as lxc sends it. */
-  async function restore(caller: Caller, where: Where, name: string): Promise<OperationRecord> {
+  async function restore(caller: Caller, where: Where, name: string, stateful = false): Promise<OperationRecord> {
     requireRole(caller, 'operator')
+    if (stateful) throw badRequest('Stateful snapshot restore requested by snapshot is stateless')
     const own = name.startsWith(`${where.name}/`) ? name.slice(where.name.length + 1) : name
     const view = await views.get(caller, where)
     const snapshot = view.snapshots.find((candidate) => candidate.name === own)
@@ -134,7 +129,8 @@ export function createSnapshots({ views, operations, drafts, leases, clock }: Sn
     return taken
   }
 
-  async function find(caller: Caller, where: Where, name: string) {
+  /** A snapshot and the instance it is of. */
+  async function get(caller: Caller, where: Where, name: string) {
     const view = await views.get(caller, where)
     const snapshot = view.snapshots.find((candidate) => candidate.name === name)
     if (snapshot === undefined)
@@ -144,7 +140,7 @@ export function createSnapshots({ views, operations, drafts, leases, clock }: Sn
     return { view, snapshot }
   }
 
-  return { list, get, create, update, rename, remove, restore }
+  return { get, create, update, rename, remove, restore }
 }
 
 function about(instance: InstanceRecord, snapshot: SnapshotRecord) {

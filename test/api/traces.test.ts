@@ -65,7 +65,7 @@ test.each([
     'POST /1.0/instances',
     { source, profiles: [] },
     400,
-    'Invalid devices: Failed detecting root disk device: No root device could be found',
+    'Failed creating instance record: Failed initialising instance: Invalid devices: Failed detecting root disk device: No root device could be found',
   ],
   ['PUT /1.0/instances/c1/state', { action: 'no' }, 400, "Unknown action: 'no'"],
   ['PUT /1.0/instances/c1/state', {}, 400, "Unknown action: ''"],

@@ -115,6 +115,9 @@ describe.skipIf(LXC === undefined)('lxc', () => {
     await lxc.ok('restore', 'a1', 's0')
     expect(await lxc.ok('config', 'get', 'a1', 'user.later')).toBe('\n')
     expect(await states('a1')).toEqual(['a1,RUNNING'])
+    expect(await lxc.fails('restore', 'a1', 's0', '--stateful')).toBe(
+      'Stateful snapshot restore requested by snapshot is stateless',
+    )
     await lxc.ok('rename', 'a1/snap0', 'a1/s1')
     await lxc.ok('delete', 'a1/s1')
     expect(await lxc.rows('list', '-c', 'nS', 'a1')).toEqual(['a1,2'])

@@ -28,6 +28,7 @@ const view = (project: string, name: string, running: boolean): InstanceView => 
     config: { ...record.config, 'limits.cpu': '1' },
     devices: { root: { type: 'disk', path: '/', pool: 'default' } },
     snapshots: name === 'c1' ? [snapshot({ instance: record.uuid, name: 's0', rev: 1 })] : [],
+    profiles: [],
   }
 }
 
@@ -58,9 +59,7 @@ export function fakeInstances({ operations }: Pick<Services, 'operations'>): Pic
         await operations.perform(caller, on(record, 'instance.start', { instance: record.uuid }))
       },
     }),
-    snapshots: absent<Services['snapshots']>('snapshots', {
-      list: async (caller, where) => (await get(caller, where)).snapshots,
-    }),
+    snapshots: absent<Services['snapshots']>('snapshots', {}),
   }
 }
 

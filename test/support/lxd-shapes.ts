@@ -77,7 +77,7 @@ export const SNAPSHOT = {
   devices: {},
   ephemeral: false,
   expanded_config: map,
-  expanded_devices: map,
+  expanded_devices: INSTANCE.expanded_devices,
   last_used_at: time,
   profiles: ['default'],
   stateful: false,

@@ -3,6 +3,7 @@ import { NEVER } from '../../contract/common.ts'
 import type { Instance, InstanceFull, InstanceState } from '../../contract/instance.ts'
 import type { SnapshotRecord } from '../../contract/records.ts'
 import type { Snapshot } from '../../contract/snapshot.ts'
+import { expandConfig, expandDevices, pickProfiles } from '../../core/expand.ts'
 import type { InstanceView } from '../../services/instance-views.ts'
 
 /** LXD's instance. */
@@ -34,13 +35,14 @@ export function toInstanceFull(view: InstanceView, state: InstanceState | undefi
     ...toInstance(view),
     state: state ?? null,
     // LXD says null where there are none.
-    snapshots: view.snapshots.length === 0 ? null : view.snapshots.map(toSnapshot),
+    snapshots: view.snapshots.length === 0 ? null : view.snapshots.map((snapshot) => toSnapshot(snapshot, view)),
     backups: null,
   }
 }
 
-/** LXD's snapshot; what it was expanded with is not kept, so the expanded side is its own. */
-export function toSnapshot(record: SnapshotRecord): Snapshot {
+/** LXD's snapshot, expanded, as LXD does it, with what its profiles are now. */
+export function toSnapshot(record: SnapshotRecord, view: Pick<InstanceView, 'profiles'>): Snapshot {
+  const { profiles } = pickProfiles(record.profiles, view.profiles)
   return {
     name: record.name,
     created_at: record.created_at,
@@ -51,8 +53,8 @@ export function toSnapshot(record: SnapshotRecord): Snapshot {
     config: record.config,
     devices: record.devices,
     ephemeral: record.ephemeral,
-    expanded_config: record.config,
-    expanded_devices: record.devices,
+    expanded_config: expandConfig(profiles, record.config),
+    expanded_devices: expandDevices(profiles, record.devices),
     profiles: record.profiles,
     size: record.size,
   }

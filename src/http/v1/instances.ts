@@ -114,7 +114,7 @@ function writeRoutes(app: App, { instances, snapshots, operations }: InstanceRou
     const { body, headers } = request
     const change = (caller: Caller) =>
       body.restore
-        ? snapshots.restore(caller, whereOf(request), body.restore)
+        ? snapshots.restore(caller, whereOf(request), body.restore, body.stateful === true)
         : instances.update(caller, whereOf(request), body, headers['if-match'])
     return accepted(request, reply, operations, await change(callerOf(request)))
   })

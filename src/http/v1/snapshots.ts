@@ -5,6 +5,7 @@ import { Snapshot, SnapshotPost, SnapshotPut, SnapshotsPost } from '../../contra
 import { etagOf } from '../../core/etag.ts'
 import { parseFilter } from '../../core/filter.ts'
 import { snapshotUrl } from '../../services/instance-urls.ts'
+import type { Instances } from '../../services/instances.ts'
 import type { Operations } from '../../services/operations.ts'
 import type { Snapshots } from '../../services/snapshots.ts'
 import { ACCEPTED, listOf, oneOf } from '../accepting.ts'
@@ -16,6 +17,7 @@ import { toSnapshot } from '../render/instance.ts'
 import { InstanceParams, SnapshotParams, whereOf, wordsFor, type InstanceRoot } from './instance-paths.ts'
 
 export interface SnapshotRoutesDeps {
+  instances: Pick<Instances, 'get'>
   snapshots: Snapshots
   operations: Operations
 }
@@ -23,7 +25,7 @@ export interface SnapshotRoutesDeps {
 const words = (root: InstanceRoot, id: string, summary: string) => wordsFor(root, id, summary, 'snapshots')
 
 export function snapshotRoutes(app: App, deps: SnapshotRoutesDeps, root: InstanceRoot): void {
-  const { snapshots, operations } = deps
+  const { instances, snapshots, operations } = deps
   const all = `/1.0/${root}/:name/snapshots`
   const listed = {
     ...words(root, 'listInstanceSnapshots', 'List the snapshots of an instance'),
@@ -34,10 +36,9 @@ export function snapshotRoutes(app: App, deps: SnapshotRoutesDeps, root: Instanc
   app.get(all, { schema: listed }, async (request) => {
     const where = whereOf(request)
     const matches = parseFilter(request.query.filter ?? '')
-    const records = await snapshots.list(callerOf(request), where)
-    const chosen = records.filter((record) => matches(toSnapshot(record)))
-    if (recursionOf(request.query) > 0) return sync(chosen.map(toSnapshot))
-    return sync(chosen.map(({ name }) => snapshotUrl(where, name, root)))
+    const view = await instances.get(callerOf(request), where)
+    const shown = view.snapshots.map((snapshot) => toSnapshot(snapshot, view)).filter(matches)
+    return sync(recursionOf(request.query) > 0 ? shown : shown.map(({ name }) => snapshotUrl(where, name, root)))
   })
 
   const made = {
@@ -58,8 +59,8 @@ function oneSnapshotRoutes(app: App, { snapshots, operations }: SnapshotRoutesDe
   const about = { params: SnapshotParams, querystring: InProject({ recursion: Type.Optional(Type.String()) }) }
   const got = { ...words(root, 'getInstanceSnapshot', 'Read a snapshot'), ...about, response: oneOf(ref(Snapshot)) }
   app.get(one, { schema: got }, async (request, reply) => {
-    const record = await snapshots.get(callerOf(request), whereOf(request), request.params.snapshot)
-    return tagged(reply, etagOf(record.uuid, record.rev), toSnapshot(record))
+    const { view, snapshot } = await snapshots.get(callerOf(request), whereOf(request), request.params.snapshot)
+    return tagged(reply, etagOf(snapshot.uuid, snapshot.rev), toSnapshot(snapshot, view))
   })
 
   const changed = (id: string, summary: string) => ({
@@ -74,7 +75,7 @@ function oneSnapshotRoutes(app: App, { snapshots, operations }: SnapshotRoutesDe
     const caller = callerOf(request)
     const where = whereOf(request)
     const { snapshot } = request.params
-    const kept = (await snapshots.get(caller, where, snapshot)).expires_at
+    const kept = (await snapshots.get(caller, where, snapshot)).snapshot.expires_at
     const change = { expires_at: request.body.expires_at ?? kept, ifMatch: request.headers['if-match'] }
     return accepted(request, reply, operations, await snapshots.update(caller, where, snapshot, change))
   })

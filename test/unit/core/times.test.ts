@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { parseExpiry } from '../../../src/core/times.ts'
+import { expiryAfter, parseExpiry } from '../../../src/core/times.ts'
 
 const NEVER = '0001-01-01T00:00:00Z'
 
@@ -21,3 +21,15 @@ test.each(['never', '2030-01-01', '2030-01-01T00:00:00', '2030-13-01T00:00:00Z',
     expect(() => parseExpiry(text)).toThrow(`Invalid expires_at "${text}"`)
   },
 )
+
+test.each([
+  ['', NEVER],
+  ['30M', '2028-02-28T23:30:00Z'],
+  ['1d 1H', '2028-03-01T00:00:00Z'],
+  ['1w', '2028-03-06T23:00:00Z'],
+  ['1m', '2028-03-28T23:00:00Z'],
+  ['1y', '2029-02-28T23:00:00Z'],
+  ['999999y', NEVER],
+])('%s after the evening of the 28th of February 2028 is %s', (expression, time) => {
+  expect(expiryAfter(new Date('2028-02-28T23:00:00Z'), expression)).toBe(time)
+})
