@@ -26,6 +26,10 @@ export interface TestEngine extends AsyncDisposable {
   netnsCommand(command: readonly [string, ...string[]]): [string, ...string[]]
   /** Runs a command there to its end; rejects on a non-zero exit. */
   netnsExec(...command: [string, ...string[]]): Promise<{ stdout: string; stderr: string }>
+  /** Ends dockerd with SIGKILL, and with it its containers as a reboot would; only of an engine of one's own. */
+  kill(): Promise<void>
+  /** Starts it again on the same data after `kill`, in new namespaces. */
+  restart(): Promise<void>
 }
 
 /** Options of an engine of one's own. */
@@ -66,8 +70,14 @@ export function attachEngine(socket: string, pid: number | undefined): TestEngin
       const [program, ...args] = netnsCommand(command)
       return run(program, args)
     },
+    kill: refuseForeign,
+    restart: refuseForeign,
     [Symbol.asyncDispose]: () => Promise.resolve(),
   }
+}
+
+function refuseForeign(): Promise<never> {
+  return Promise.reject(new Error('Only an engine of one’s own may be killed'))
 }
 
 /** Kills engines whose test run was killed, and removes what they left. */
@@ -104,9 +114,39 @@ async function useEngine(dockerHost: string): Promise<TestEngine> {
 async function startOwnEngine(options: TestEngineOptions): Promise<TestEngine> {
   await sweepEngines()
   const directory = await makeOwnedDirectory(PREFIX)
-  const socket = join(directory, 'docker.sock')
+  await mkdir(join(directory, 'data'))
+  const launch = async (): Promise<TestEngine> => {
+    try {
+      return attachEngine(join(directory, 'docker.sock'), await launchEngine(directory, options.args ?? []))
+    } catch (error) {
+      await rm(directory, { recursive: true, force: true })
+      throw error
+    }
+  }
+  let current = await launch()
+  let disposal: Promise<void> | undefined
+  return {
+    ...current,
+    get pid() {
+      return current.pid
+    },
+    netnsCommand: (command) => current.netnsCommand(command),
+    netnsExec: (...command) => current.netnsExec(...command),
+    kill: () => killEngine(directory),
+    restart: async () => {
+      current = await launch()
+    },
+    [Symbol.asyncDispose]: () => {
+      disposal ??= removeEngine(directory)
+      return disposal
+    },
+  }
+}
+
+/** Starts dockerd on what the directory holds; its pid, once it answers. */
+async function launchEngine(directory: string, args: readonly string[]): Promise<number> {
   const log = await open(join(directory, 'log'), 'a')
-  const child = spawn('unshare', await engineArguments(directory, options.args ?? []), {
+  const child = spawn('unshare', await engineArguments(directory, args), {
     detached: true,
     stdio: ['ignore', log.fd, log.fd],
   })
@@ -117,7 +157,7 @@ async function startOwnEngine(options: TestEngineOptions): Promise<TestEngine> {
   child.unref()
   try {
     await waitForPing(
-      socket,
+      join(directory, 'docker.sock'),
       READY_WITHIN_MS,
       () => lastLines(directory),
       () => child.exitCode !== null,
@@ -125,20 +165,23 @@ async function startOwnEngine(options: TestEngineOptions): Promise<TestEngine> {
     await noteEngine(directory, pid)
   } catch (error) {
     sendSignal(pid, 'SIGKILL')
-    await rm(directory, { recursive: true, force: true })
     throw error
   }
-  let disposal: Promise<void> | undefined
-  const dispose = (): Promise<void> => {
-    disposal ??= removeEngine(directory)
-    return disposal
-  }
-  return { ...attachEngine(socket, pid), [Symbol.asyncDispose]: dispose }
+  return pid
+}
+
+/** As a power cut: dockerd first, so that it sees no container die, then all that it ran. */
+async function killEngine(directory: string): Promise<void> {
+  // Written by launchEngine.
+  const note: EngineNote = JSON.parse(await readFile(join(directory, 'engine.json'), 'utf8'))
+  sendSignal(note.pid, 'SIGKILL')
+  await isGoneWithin(note.pid, 5_000)
+  await killRemains(directory, note)
+  for (const left of ['docker.sock', 'pid']) await rm(join(directory, left), { force: true })
 }
 
 async function engineArguments(directory: string, more: readonly string[]): Promise<string[]> {
   const data = join(directory, 'data')
-  await mkdir(data)
   // A /run of its own hides the exec root, network namespaces and plugin sockets of every other engine; the shell
   // becomes dockerd, so the child's pid is dockerd's.
   const script = 'mount -t tmpfs tmpfs /run && ip link set lo up && exec "$@"'
