@@ -5,6 +5,7 @@
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { parseOpened, parsePlacements } from './dialects/names.ts'
+import { parseTemplates } from './dialects/templates.ts'
 import { SetupError } from './setup/host.ts'
 import type { ListenAddress } from './setup/ports.ts'
 
@@ -135,6 +136,16 @@ const SETTINGS = {
     'hebergos: `GET /v1/git/branch` tells all branches (`list`, first revision) or the current one (`current`, later ones).',
     '`list`',
     oneOf(['list', 'current'], 'list'),
+  ),
+  WINDLASS_LWP_TEMPLATES: setting(
+    'lwp: images by the names of LXC templates, added to those known: `ubuntu=ubuntu:24.04,web=my-alias`.',
+    'the usual distributions',
+    (text) => parseTemplates(text ?? ''),
+  ),
+  WINDLASS_LWP_SHORT_TOKENS: setting(
+    'lwp: tokens of fewer than 16 characters are taken with a warning (`warn`), or refused (`refuse`).',
+    '`warn`',
+    oneOf(['warn', 'refuse'], 'warn'),
   ),
   WINDLASS_UNSAFE_REDIS: setting(
     '`yes` accepts a Redis without append-only file or with an evicting policy. Operations can then be lost.',

@@ -75,6 +75,7 @@ function settingsOf(config: Config): DialectSettings {
       branch: config.WINDLASS_HEBERGOS_BRANCH,
       engine: config.DOCKER_HOST ?? DEFAULT_SETTINGS.hebergos.engine,
     },
+    lwp: { templates: config.WINDLASS_LWP_TEMPLATES, shortTokens: config.WINDLASS_LWP_SHORT_TOKENS },
   }
 }
 

@@ -51,10 +51,6 @@ export interface Limits {
   memoryBytes: number
   /** Bytes of swap on top of memory; -1 unlimited. */
   swapBytes: number
-  /** Of the memory, what the kernel holds for it. */
-  kernelBytes: number
-  /** Read from and written to disks. */
-  blockBytes: number
   processes: number
 }
 

@@ -1,5 +1,6 @@
 /** Every dialect that can be served. */
 import type { Dialect } from './dialect.ts'
+import { lwp } from './lwp/plugin.ts'
 import type { DialectName } from './names.ts'
 
-export const DIALECTS: Partial<Record<DialectName, Dialect>> = {}
+export const DIALECTS: Partial<Record<DialectName, Dialect>> = { lwp }

@@ -1,4 +1,6 @@
 /** What an operator can set for single dialects: their originals read it from a command line or an environment. */
+import { parseTemplates } from './templates.ts'
+
 export interface DialectSettings {
   hebergos: {
     /** The image of a container that is made without one. */
@@ -10,8 +12,15 @@ export interface DialectSettings {
     /** The engine's address, as the original tells it. */
     engine: string
   }
+  lwp: {
+    /** Name of an LXC template → the image that stands for it. */
+    templates: ReadonlyMap<string, string>
+    /** Tokens of fewer than 16 characters: taken with a warning, or refused. */
+    shortTokens: 'warn' | 'refuse'
+  }
 }
 
 export const DEFAULT_SETTINGS: DialectSettings = {
   hebergos: { image: 'busybox', portArea: 5000, branch: 'list', engine: 'unix:///var/run/docker.sock' },
+  lwp: { templates: parseTemplates(''), shortTokens: 'warn' },
 }

@@ -10,7 +10,7 @@ import { RESERVED_PROJECT } from '../core/names.ts'
 import type { RecordReader } from '../core/ports.ts'
 import { mayEnter, requireProject, type Caller } from './caller.ts'
 import type { Inventory } from './inventory.ts'
-import type { Sampler } from './sampler.ts'
+import type { Sample, Sampler } from './sampler.ts'
 
 export interface Where {
   project: string
@@ -124,7 +124,12 @@ export function createInstanceViews({ records, inventory, sampler }: InstanceVie
     }
   }
 
-  return { list, get, state, states }
+  /** What the engine counted when it was measured last; undefined where it never was or does not run. */
+  function measured({ record, status }: InstanceView): Sample | undefined {
+    return status.code === 102 ? undefined : sampler.latest(record)
+  }
+
+  return { list, get, state, states, measured }
 }
 
 const NOTHING_MEASURED = { memoryBytes: 0, memoryPeakBytes: 0, swapBytes: 0, pid: 0, processes: 0, cpuNanoseconds: 0 }

@@ -18,6 +18,8 @@ export type Tokens = ReturnType<typeof createTokens>
 
 /** Shortest secret that may be chosen instead of a generated one. */
 const SHORTEST = 16
+/** Longest secret that may be chosen; characters. */
+const LONGEST = 1024
 
 export function createTokens(deps: TokensDeps) {
   const { records, clock } = deps
@@ -78,6 +80,30 @@ export function createTokens(deps: TokensDeps) {
     await write(SERVER, [{ change: 'put', noun: 'token', record: { ...record, ...kept } }], '')
   }
 
+  /**
+   * Makes a secret of the caller's choice, of any length, valid for what an operator may. One that is valid already
+   * stays what it is.
+   */
+  async function admit(caller: Caller, secret: string, description: string): Promise<void> {
+    requireRole(caller, 'operator')
+    if (secret === '' || secret.length > LONGEST) throw badRequest(`A token has 1 to ${LONGEST} characters`)
+    if ((await findByHash(hashOf(secret))) !== undefined) return
+    const name = `added-${clock.uuid()}`
+    const record = toRecord({ name, role: 'operator', projects: caller.projects, description }, secret)
+    await write(caller, [{ change: 'put', noun: 'token', record }], `Token "${name}" already exists`)
+  }
+
+  /** Revokes the token with this secret, unless it may more than the caller. One that is not known is no error. */
+  async function revoke(caller: Caller, secret: string): Promise<void> {
+    requireRole(caller, 'operator')
+    const record = await findByHash(hashOf(secret))
+    if (record === undefined) return
+    requireRole(caller, record.role)
+    if (!isWithin(caller, record.projects))
+      throw forbidden('not authorized: the token reaches further than its revoker')
+    await write(caller, [{ change: 'remove', noun: 'token', uuid: record.uuid, rev: record.rev }], '')
+  }
+
   async function load(caller: Caller, name: string): Promise<TokenRecord> {
     requireRole(caller, 'admin')
     const record = await records.find('token', '', name)
@@ -109,7 +135,7 @@ export function createTokens(deps: TokensDeps) {
     }
   }
 
-  return { authenticate, list, get, create, remove, adopt }
+  return { authenticate, list, get, create, remove, adopt, admit, revoke }
 }
 
 function hashOf(secret: string): string {

@@ -1,0 +1,38 @@
+/** New instances under a dialect's own name. */
+import type { InstancesPost } from '../contract/instance.ts'
+import type { OperationRecord } from '../contract/operation-record.ts'
+import { type Failure, isFailure } from '../core/failure.ts'
+import type { Caller } from '../services/caller.ts'
+import type { Nickname } from '../services/nicknames.ts'
+import type { DialectKit } from './dialect.ts'
+
+/** Instance names that are given away between the look and the creation. */
+const TRIES = 5
+
+/**
+ * Creates an instance whose name follows from the nickname. `taken` is thrown where the dialect knows another one by
+ * it, also one that is only being made; `body` is asked for after that.
+ */
+export async function createNamed(
+  { services }: Pick<DialectKit, 'services'>,
+  caller: Caller,
+  nickname: Nickname,
+  { body, taken }: { body: () => Promise<InstancesPost>; taken: () => Failure },
+): Promise<OperationRecord> {
+  const { directory, nicknames, instances } = services
+  const { dialect, name: wanted } = nickname
+  const isTaken = async (): Promise<boolean> =>
+    (await nicknames.find(dialect, wanted)) !== undefined ||
+    (await directory.list(caller, dialect)).some((one) => one.nickname === wanted)
+  if (await isTaken()) throw taken()
+  const given = await body()
+  for (let tries = 1; ; tries++) {
+    const name = await directory.instanceName(tries === 1 ? wanted : `${wanted.slice(0, 50)}-${tries}`)
+    try {
+      return await instances.create(caller, 'default', { ...given, name }, nickname)
+    } catch (thrown) {
+      if (!isFailure(thrown, 'conflict') || !thrown.message.endsWith('already exists')) throw thrown
+      if (tries >= TRIES || (await isTaken())) throw taken()
+    }
+  }
+}
