@@ -127,7 +127,7 @@ function openOperations(deps: Deps, { bus, renewing }: Reading): Operations {
   const { config, log, clock, store, queue, birth } = deps
   const waits = createWaits({ bus, store, longest: config.WINDLASS_LONGEST_WAIT })
   deps.onClose(() => waits.close())
-  return createOperations({
+  const operations = createOperations({
     store: { ...store, accept: renewing(store.accept), get: renewing(store.get) },
     queue,
     waits: { ...waits, until: renewing(waits.until) },
@@ -137,6 +137,8 @@ function openOperations(deps: Deps, { bus, renewing }: Reading): Operations {
     onQueueFailure: (failure, { id }) =>
       log.warn({ err: failure, operation: id }, 'Queueing failed; the sweeper queues it'),
   })
+  deps.onClose(() => operations.close())
+  return operations
 }
 
 function openSweeper(deps: Deps): void {

@@ -62,6 +62,8 @@ const SYNC_WAIT = 60_000
 
 export function createOperations(deps: OperationsDeps) {
   const { store, queue, waits, clock } = deps
+  /** On the way into the queue. */
+  const queueing = new Set<Promise<void>>()
 
   /** Records the operation as pending and queues it. After this it exists, whatever happens to any process. */
   async function submit<K extends Kind>(caller: Caller, submission: Submission<K>): Promise<OperationRecord> {
@@ -74,14 +76,18 @@ export function createOperations(deps: OperationsDeps) {
   async function trySubmit<K extends Kind>(caller: Caller, submission: Submission<K>): Promise<Submitted> {
     const accepted = await store.accept(toAcceptance(caller, submission))
     if (accepted.outcome !== 'accepted') return repeated(caller, submission, accepted)
-    const { operation } = accepted
-    try {
-      await queue.add(operation.member, { id: operation.id, kind: operation.kind, epoch: operation.epoch })
-    } catch (failure) {
-      // The record is durable and the sweeper queues it again: the client's answer stays 202.
-      deps.onQueueFailure(failure, operation)
-    }
+    enqueue(accepted.operation)
     return accepted
+  }
+
+  /** Nobody waits for it: the record is durable, and what does not get into the queue now is queued by the sweeper. */
+  function enqueue(operation: OperationRecord): void {
+    const { id, kind, epoch, member } = operation
+    const adding = queue
+      .add(member, { id, kind, epoch })
+      .catch((failure: unknown) => deps.onQueueFailure(failure, operation))
+      .finally(() => queueing.delete(adding))
+    queueing.add(adding)
   }
 
   /** The same key with the same request gives the operation it gave before. */
@@ -119,10 +125,10 @@ export function createOperations(deps: OperationsDeps) {
 
   /** The operation when it is final, or as it is after `seconds`; -1 waits as long as the server allows. */
   async function wait(caller: Caller, id: string, seconds: number, signal?: AbortSignal): Promise<OperationRecord> {
-    const operation = await get(caller, id)
-    if (isFinal(operation.state) || seconds === 0) return operation
+    const read = () => get(caller, id)
+    if (seconds === 0) return read()
     const bound = seconds < 0 ? waits.longest : Math.min(seconds * 1000, waits.longest)
-    return (await waits.until(id, bound, signal)) ?? (await get(caller, id))
+    return (await waits.until(id, bound, { read, signal })) ?? read()
   }
 
   async function cancel(caller: Caller, id: string): Promise<void> {
@@ -178,7 +184,12 @@ export function createOperations(deps: OperationsDeps) {
     return caller.idempotency && { ...caller.idempotency, ttl: deps.retention }
   }
 
-  return { submit, trySubmit, perform, finish, get, wait, cancel, list, history }
+  /** Resolves when all that was accepted is in the queue, or has failed to get there. */
+  async function close(): Promise<void> {
+    await Promise.all(queueing)
+  }
+
+  return { submit, trySubmit, perform, finish, get, wait, cancel, list, history, close }
 }
 
 /** What a script refused → the Failure the client reads. */

@@ -2,9 +2,15 @@ import type { OperationRecord } from '../contract/operation-record.ts'
 import { isFinal } from '../core/operation-states.ts'
 import type { EventBus, OperationStore } from '../core/ports.ts'
 
+export interface WaitOptions {
+  /** Reads the operation, once; what it throws ends the wait. From the store if not said. */
+  read?: (() => Promise<OperationRecord | undefined>) | undefined
+  signal?: AbortSignal | undefined
+}
+
 export interface Waits {
   /** The final operation, or undefined after `ms` or when the signal aborts. */
-  until(id: string, ms: number, signal?: AbortSignal): Promise<OperationRecord | undefined>
+  until(id: string, ms: number, options?: WaitOptions): Promise<OperationRecord | undefined>
   /** The server's cap on one wait, milliseconds. */
   readonly longest: number
   close(): void
@@ -36,7 +42,8 @@ export function createWaits(deps: { bus: EventBus; store: OperationStore; longes
     }
   }
 
-  async function until(id: string, ms: number, signal?: AbortSignal): Promise<OperationRecord | undefined> {
+  async function until(id: string, ms: number, options: WaitOptions = {}): Promise<OperationRecord | undefined> {
+    const { read = () => deps.store.get(id), signal } = options
     const { promise, resolve } = Promise.withResolvers<OperationRecord | undefined>()
     const wakes = waiting.get(id) ?? new Set()
     waiting.set(id, wakes.add(resolve))
@@ -44,8 +51,8 @@ export function createWaits(deps: { bus: EventBus; store: OperationStore; longes
     const timeout = setTimeout(giveUp, ms)
     signal?.addEventListener('abort', giveUp)
     try {
-      // Registered first: an end between this read and the event cannot be missed.
-      const operation = await deps.store.get(id)
+      // Waited for already: an end between this read and its event cannot be missed.
+      const operation = await read()
       if (operation === undefined || isFinal(operation.state)) return operation
       if (signal?.aborted) return undefined
       return await promise
