@@ -14,12 +14,16 @@ export const TINY_IMAGE = 'windlass-test/busybox:latest'
 
 let tar: Promise<Buffer> | undefined
 
+/** The static busybox of this machine. */
+export async function staticBusybox(): Promise<string> {
+  const path = await findStaticBusybox(candidates)
+  if (path === undefined) throw new Error('No static busybox: apt-get install busybox-static')
+  return path
+}
+
 /** The root file system of the tiny image (2 MB), made once per process. */
 export function tinyImageTar(): Promise<Buffer> {
-  tar ??= findStaticBusybox(candidates).then((path) => {
-    if (path === undefined) throw new Error('No static busybox: apt-get install busybox-static')
-    return makeBusyboxTar(path)
-  })
+  tar ??= staticBusybox().then((path) => makeBusyboxTar(path))
   return tar
 }
 

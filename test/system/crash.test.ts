@@ -7,6 +7,7 @@ import { engineObjects, readFileIn, writeFileIn, type EngineObjects } from '../s
 import { until } from '../support/processes.ts'
 import { tinyImageTar } from '../support/tiny-image.ts'
 import { volumeImageTar } from '../support/volume-image.ts'
+import { staticBusybox } from '../support/tiny-image.ts'
 import { startWindlass, type Operation, type TestProcess, type TestWindlass } from '../support/windlass.ts'
 
 // One worker is held at another point of each of many operations and killed; another worker takes all of them over.
@@ -17,7 +18,7 @@ let worker: TestProcess
 beforeAll(async () => {
   windlass = await startWindlass({ workers: 0 })
   worker = await windlass.startWorker()
-  await publishStarterImage(windlass.socket, '/bin/busybox')
+  await publishStarterImage(windlass.socket, await staticBusybox())
   const uploaded = await operate('POST', '/1.0/images', await volumeImageTar(windlass.engine.socket))
   const target = uploaded.metadata?.['fingerprint']
   await windlass.call('POST', '/1.0/images/aliases', { name: 'volume', target })

@@ -1,13 +1,14 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { publishStarterImage } from '../../src/setup/publish-starter.ts'
 import { fieldOf } from '../../src/setup/api-client.ts'
+import { staticBusybox } from '../support/tiny-image.ts'
 import { startWindlass, type TestWindlass } from '../support/windlass.ts'
 
 let windlass: TestWindlass
 
 beforeAll(async () => {
   windlass = await startWindlass({ workers: 2 })
-  await publishStarterImage(windlass.socket, '/bin/busybox')
+  await publishStarterImage(windlass.socket, await staticBusybox())
 })
 
 afterAll(() => windlass?.[Symbol.asyncDispose]())
@@ -37,13 +38,18 @@ test('an instance is created, started, written to, snapshotted, restored, cloned
   expect(await create('c1')).toMatchObject({ status: 'Success', resources: { instances: ['/1.0/instances/c1'] } })
   expect(await state('c1', 'start')).toMatchObject({ status: 'Success' })
   expect(await exec('c1', 'echo old > /root/note; cat /root/note')).toEqual({ code: 0, stdout: 'old\n' })
-  expect(await windlass.operate('POST', '/1.0/instances/c1/snapshots', { name: 's0' })).toMatchObject({ status: 'Success' })
+  expect(await windlass.operate('POST', '/1.0/instances/c1/snapshots', { name: 's0' })).toMatchObject({
+    status: 'Success',
+  })
   await exec('c1', 'echo new > /root/note')
   const address = await addressOf('c1')
   expect(await windlass.operate('PUT', '/1.0/instances/c1', { restore: 'c1/s0' })).toMatchObject({ status: 'Success' })
   expect((await exec('c1', 'cat /root/note')).stdout).toBe('old\n')
   expect(await addressOf('c1')).toBe(address)
-  const copied = await windlass.operate('POST', '/1.0/instances', { name: 'c2', source: { type: 'copy', source: 'c1/s0' } })
+  const copied = await windlass.operate('POST', '/1.0/instances', {
+    name: 'c2',
+    source: { type: 'copy', source: 'c1/s0' },
+  })
   expect(copied).toMatchObject({ status: 'Success' })
   expect(await state('c2', 'start')).toMatchObject({ status: 'Success' })
   expect((await exec('c2', 'cat /root/note; hostname')).stdout).toBe('old\nc2\n')
@@ -57,7 +63,9 @@ test('a copy of a running instance takes its snapshots along, and both live on',
   await exec('r1', 'echo one > /root/a')
   await windlass.operate('POST', '/1.0/instances/r1/snapshots', { name: 'first' })
   await exec('r1', 'echo two > /root/a')
-  expect(await windlass.operate('POST', '/1.0/instances', { name: 'r2', source: { type: 'copy', source: 'r1' } })).toMatchObject({
+  expect(
+    await windlass.operate('POST', '/1.0/instances', { name: 'r2', source: { type: 'copy', source: 'r1' } }),
+  ).toMatchObject({
     status: 'Success',
   })
   const snapshots = await windlass.call('GET', '/1.0/instances/r2/snapshots')
@@ -75,14 +83,20 @@ test('configuration acts live where Docker can, by recreation where it cannot, a
   await create('k1', { start: true, config: { 'user.owner': 'anna' } })
   await exec('k1', 'echo kept > /root/file')
   const before = await containerOf('k1')
-  expect(await put('k1', { 'user.owner': 'berta', 'limits.memory': '64MiB', 'limits.processes': '50' })).toMatchObject({ status: 'Success' })
+  expect(await put('k1', { 'user.owner': 'berta', 'limits.memory': '64MiB', 'limits.processes': '50' })).toMatchObject({
+    status: 'Success',
+  })
   expect(await containerOf('k1')).toBe(before)
   const limits = await inspect('k1')
   expect(limits).toMatchObject({ HostConfig: { Memory: 64 * 2 ** 20, PidsLimit: 50 } })
   expect(await put('k1', { 'user.owner': 'berta', 'environment.COLOUR': 'blue' })).toMatchObject({ status: 'Success' })
-  expect((await exec('k1', 'cat /root/file; tr "\\0" "\\n" < /proc/1/environ | grep COLOUR')).stdout).toBe('kept\nCOLOUR=blue\n')
+  expect((await exec('k1', 'cat /root/file; tr "\\0" "\\n" < /proc/1/environ | grep COLOUR')).stdout).toBe(
+    'kept\nCOLOUR=blue\n',
+  )
   expect(await put('k1', { 'user.owner': 'berta' })).toMatchObject({ status: 'Success' })
-  expect((await exec('k1', 'cat /root/file; tr "\\0" "\\n" < /proc/1/environ | grep -c COLOUR')).stdout).toBe('kept\n0\n')
+  expect((await exec('k1', 'cat /root/file; tr "\\0" "\\n" < /proc/1/environ | grep -c COLOUR')).stdout).toBe(
+    'kept\n0\n',
+  )
   await remove('k1')
 })
 
@@ -96,8 +110,20 @@ test('what can be known at once is refused at once', async () => {
   const source = { type: 'image', alias: 'busybox' }
   await refused('POST', '/1.0/instances', { name: 'b1', source }, 409, 'This "instances" entry already exists')
   await refused('POST', '/1.0/instances', { name: 'b_2', source }, 400, 'Invalid instance name')
-  await refused('POST', '/1.0/instances', { name: 'b2', source, config: { nonsense: '1' } }, 400, 'Unknown configuration key: nonsense')
-  await refused('POST', '/1.0/instances', { name: 'b2', source, profiles: ['nosuch'] }, 404, `Requested profile "nosuch" doesn't exist`)
+  await refused(
+    'POST',
+    '/1.0/instances',
+    { name: 'b2', source, config: { nonsense: '1' } },
+    400,
+    'Unknown configuration key: nonsense',
+  )
+  await refused(
+    'POST',
+    '/1.0/instances',
+    { name: 'b2', source, profiles: ['nosuch'] },
+    404,
+    `Requested profile "nosuch" doesn't exist`,
+  )
   await refused('PUT', '/1.0/instances/b1/state', { action: 'stop' }, 400, 'The instance is already stopped')
   await refused('PUT', '/1.0/instances/b1/state', { action: 'dance' }, 400, "Unknown action: 'dance'")
   await refused('PUT', '/1.0/instances/none/state', { action: 'stop' }, 404, 'Instance not found')
@@ -122,7 +148,12 @@ test('the same Idempotency-Key gives the same operation, another body is refused
 })
 
 async function put(name: string, config: Record<string, string>) {
-  return windlass.operate('PUT', `/1.0/instances/${name}`, { config, devices: {}, profiles: ['default'], description: '' })
+  return windlass.operate('PUT', `/1.0/instances/${name}`, {
+    config,
+    devices: {},
+    profiles: ['default'],
+    description: '',
+  })
 }
 
 async function addressOf(name: string): Promise<unknown> {

@@ -2,13 +2,14 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { fieldOf } from '../../src/setup/api-client.ts'
 import { publishStarterImage } from '../../src/setup/publish-starter.ts'
 import { askEngine } from '../support/ask-engine.ts'
+import { staticBusybox } from '../support/tiny-image.ts'
 import { startWindlass, type TestWindlass } from '../support/windlass.ts'
 
 let windlass: TestWindlass
 
 beforeAll(async () => {
   windlass = await startWindlass({ workers: 1 })
-  await publishStarterImage(windlass.socket, '/bin/busybox')
+  await publishStarterImage(windlass.socket, await staticBusybox())
 })
 
 afterAll(() => windlass?.[Symbol.asyncDispose]())
