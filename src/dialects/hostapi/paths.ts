@@ -36,7 +36,8 @@ const PARAMS = {
 export function addRoute(app: DialectApp, { method, path, words, body, answers, handler, config = {} }: Route): void {
   const [operationId, summary, tag] = words
   const params = Object.fromEntries(Object.entries(PARAMS).filter(([name]) => path.split('/').includes(`:${name}`)))
-  const schema = {
+  // Typed as one that says nothing: answers are typed where they are made.
+  const schema: FastifySchema = {
     operationId,
     summary,
     tags: [tag],
@@ -48,8 +49,7 @@ export function addRoute(app: DialectApp, { method, path, words, body, answers, 
     app.route({
       method,
       url,
-      // Typed as one that says nothing: answers are typed where they are made.
-      schema: (at === 0 ? schema : { ...schema, hide: true }) as FastifySchema,
+      schema: at === 0 ? schema : { ...schema, hide: true },
       attachValidation: true,
       exposeHeadRoute: method === 'GET',
       config,
