@@ -45,6 +45,7 @@ export async function work(config: Config): Promise<void> {
   const bus = openEventBus({
     database,
     subscriber: deps.connect('subscriber'),
+    types: ['cancel'],
     onGap: () => undefined,
     onError: (error) => log.warn({ err: error }, 'Event bus'),
   })

@@ -9,6 +9,8 @@ export interface EventBusDeps {
   database: Database
   /** Of role `subscriber`, for this bus alone; the bus closes it. */
   subscriber: Connection
+  /** What the listeners are told; everything if not said. */
+  types?: readonly LogEvent['type'][]
   /** Some events were lost to the listeners: what they derive from events has to be read again. */
   onGap(): void
   onError(error: unknown): void
@@ -42,6 +44,7 @@ export function openEventBus(deps: EventBusDeps): RedisEventBus {
     {
       subscriber,
       log,
+      types: deps.types,
       onEvent: dispatch,
       onGap: () => deps.onGap(),
       onError: (error) => deps.onError(error),

@@ -8,7 +8,7 @@ import { startRedis } from '../support/redis.ts'
 import { until } from '../support/processes.ts'
 import { eventBusSuite, heard } from './event-bus.suite.ts'
 import { startDeployments, storesOf, type TestDeployments } from './redis-deployment.ts'
-import { submit } from './samples.ts'
+import { running, submit } from './samples.ts'
 
 let deployments: TestDeployments
 beforeAll(async () => {
@@ -31,6 +31,29 @@ describe('the Redis event bus', () => {
     const bus = await openBus(database)
     return { bus, stores: storesOf(database), close: () => bus.close() }
   })
+})
+
+test('a listener of some types is told of these alone, and of no gap for the others', async () => {
+  const database = deployments.database()
+  const { operations } = storesOf(database)
+  let gaps = 0
+  const bus = openEventBus({
+    database,
+    subscriber: deployments.connect('subscriber'),
+    types: ['cancel'],
+    onGap: () => (gaps += 1),
+    onError: ignore,
+  })
+  await bus.ready
+  const events: LogEvent[] = []
+  bus.subscribe((event) => events.push(event))
+  const { id } = await running(storesOf(database))
+  await bus.log(line, '', 1)
+  expect(await operations.cancel(id, { by: { username: 'a', protocol: 'unix', address: '@' }, at: 2 })).toBe('asked')
+  await heard(events, 1)
+  expect(events).toMatchObject([{ type: 'cancel', operation: id }])
+  expect(gaps).toBe(0)
+  await bus.close()
 })
 
 test('entries that were trimmed before they were read are a gap, and since() says so', async () => {
