@@ -63,6 +63,7 @@ class Member {
   readonly #deps: InventoryDeps
   readonly #signal: AbortSignal
   #listing: Promise<void> | undefined
+  readonly #looks = new Map<string, { now: Promise<void>; next?: Promise<void> }>()
 
   constructor(engine: Engine, deps: InventoryDeps, signal: AbortSignal) {
     this.#engine = engine
@@ -129,7 +130,16 @@ class Member {
     await this.#engine.watch(handlers, this.#signal).catch((thrown: unknown) => this.#lost(thrown))
   }
 
-  async look(id: string): Promise<void> {
+  /** One change makes several events: a look that is asked for while one runs follows it, once for all who ask. */
+  look(id: string): Promise<void> {
+    const running = this.#looks.get(id)
+    if (running !== undefined) return (running.next ??= running.now.then(() => this.look(id)))
+    const now = this.#look(id).finally(() => this.#looks.delete(id))
+    this.#looks.set(id, { now })
+    return now
+  }
+
+  async #look(id: string): Promise<void> {
     const at = this.#deps.clock.now()
     try {
       const summary = await this.#engine.containers.inspect(id, this.#signal)

@@ -1,0 +1,56 @@
+import { once } from 'node:events'
+import { expect, test } from 'vitest'
+import { systemClock } from '../../../src/clock.ts'
+import type { ContainerDetail, Containers } from '../../../src/core/container.ts'
+import type { Engine } from '../../../src/core/engine.ts'
+import { createInventory } from '../../../src/services/inventory.ts'
+import { absent } from '../../support/absent.ts'
+
+test('events that come while a container is looked at lead to one more look, which sees the last of them', async () => {
+  let status: ContainerDetail['status'] = 'created'
+  const looks: PromiseWithResolvers<void>[] = []
+  const begun = new EventTarget()
+  const watched = Promise.withResolvers<Parameters<Engine['watch']>[0]>()
+  const engine = absent<Engine>('engine', {
+    member: 'local',
+    containers: absent<Containers>('containers', {
+      list: async () => [],
+      inspect: async (id: string) => {
+        const seen = { id, status } as ContainerDetail // what the inventory hands on is not looked at
+        const look = Promise.withResolvers<void>()
+        looks.push(look)
+        begun.dispatchEvent(new Event('look'))
+        await look.promise
+        return seen
+      },
+    }),
+    watch: async (handlers, signal) => {
+      watched.resolve(handlers)
+      await once(signal, 'abort')
+    },
+  })
+  const inventory = createInventory({
+    engines: new Map([['local', engine]]),
+    clock: systemClock,
+    relist: 60_000,
+    onLost: () => undefined,
+  })
+  await inventory.settled
+  const { onEvent } = await watched.promise
+  const tell = (action: string) =>
+    onEvent({ type: 'container', id: 'c1', action, at: 0, exitCode: undefined, attributes: {} })
+  tell('create')
+  for (const action of ['rename', 'connect', 'start']) tell(action)
+  status = 'running'
+  expect(looks).toHaveLength(1)
+  const second = once(begun, 'look')
+  looks[0]?.resolve()
+  await second
+  expect(inventory.container('local', 'c1')?.status).toBe('created')
+  looks[1]?.resolve()
+  await expect.poll(() => inventory.container('local', 'c1')?.status).toBe('running')
+  expect(looks).toHaveLength(2)
+  tell('die')
+  expect(looks).toHaveLength(3)
+  inventory.close()
+})
