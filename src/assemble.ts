@@ -8,7 +8,9 @@ import type { OpenScope } from './http/read-scope.ts'
 import { openEventBus } from './redis/event-bus.ts'
 import { createRedisLeader } from './redis/leader.ts'
 import { openMirror, type Mirror } from './redis/mirror.ts'
+import { createRedisReadingStore } from './redis/reading-store.ts'
 import { createAliases } from './services/aliases.ts'
+import { createCommands } from './services/commands.ts'
 import { createDirectory } from './services/directory.ts'
 import { createDrafts, createHosts } from './services/drafts.ts'
 import { createEvents } from './services/events.ts'
@@ -31,9 +33,11 @@ import { createProfileEffects } from './services/profile-effects.ts'
 import { createProfiles } from './services/profiles.ts'
 import { createProjectRoom } from './services/project-room.ts'
 import { createProjects } from './services/projects.ts'
+import { createRunStates } from './services/run-states.ts'
 import { createSampler } from './services/sampler.ts'
 import { createServer } from './services/server.ts'
 import { createSnapshots } from './services/snapshots.ts'
+import { createStatsHistory, type StatsHistory } from './services/stats-history.ts'
 import { createStorage } from './services/storage.ts'
 import { createSweeper } from './services/sweeper.ts'
 import { createTokens } from './services/tokens.ts'
@@ -154,6 +158,21 @@ function openSweeper(deps: Deps): void {
   deps.onClose(() => sweeper.close())
 }
 
+function openStatsHistory(deps: Deps, { inventory, records }: Pick<Reading, 'inventory' | 'records'>): StatsHistory {
+  const { clock, log, engines, database } = deps
+  const history = createStatsHistory({
+    engines,
+    inventory,
+    records,
+    store: createRedisReadingStore(database),
+    leaderOf: (member) => createRedisLeader(database, `stats-${member}`, clock.uuid()),
+    clock,
+    onError: (failure) => log.warn({ err: failure }, 'Reading stats'),
+  })
+  deps.onClose(() => history.close())
+  return history
+}
+
 function assembleServices(deps: Deps, { bus, inventory, records, operations }: Reading & { operations: Operations }) {
   const { config, clock, store, queue, engines, deployment } = deps
   const [engine] = engines.values()
@@ -196,6 +215,9 @@ function assembleServices(deps: Deps, { bus, inventory, records, operations }: R
     nicknames,
     directory: createDirectory({ views, nicknames, records }),
     imageNames: createImageNames({ lookup }),
+    commands: createCommands({ views, engines, foreign, clock }),
+    runStates: createRunStates({ inventory }),
+    statsHistory: openStatsHistory(deps, { inventory, records }),
     instances: {
       ...createInstances({ views, operations, drafts, leases, room, foreign }),
       create,

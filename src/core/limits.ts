@@ -27,6 +27,11 @@ export function limitsOf(config: Config, host: Host): Limits {
   }
 }
 
+/** The most CPU time an instance may use, in percent of one processor; 0: no limit. */
+export function cpuLimitOf(config: Config): number {
+  return toQuota(config, { cpus: Number.POSITIVE_INFINITY, memoryBytes: 0 }) / (FULL / 100)
+}
+
 /** A count of processors and a hard allowance both bound the time: the lower one counts. */
 function toQuota(config: Config, host: Host): number {
   const cpu = config['limits.cpu'] ?? ''

@@ -22,12 +22,19 @@ export interface Listed {
 export type Directory = ReturnType<typeof createDirectory>
 
 export interface DirectoryDeps {
-  views: Pick<InstanceViews, 'list'>
+  views: Pick<InstanceViews, 'list' | 'get'>
   nicknames: Nicknames
   records: RecordReader
 }
 
+/** Digests are remembered, up to so many. */
+const REMEMBERED = 100_000
+
 export function createDirectory({ views, nicknames, records }: DirectoryDeps) {
+  /** The uuid of an instance by its 64 hex digits, and the way back. */
+  const uuids = new Map<string, string>()
+  const digests = new Map<string, string>()
+
   /** By time of creation. */
   async function list(caller: Caller, dialect: string): Promise<Listed[]> {
     const [own, foreign, names] = await Promise.all([
@@ -45,15 +52,34 @@ export function createDirectory({ views, nicknames, records }: DirectoryDeps) {
    * characters or more) of an id. Not-found otherwise.
    */
   async function find(caller: Caller, dialect: string, reference: string): Promise<Listed> {
-    const all = await list(caller, dialect)
-    const exact =
-      all.find(({ nickname }) => nickname === reference) ??
-      all.find((one) => idsOf(one).includes(reference) || one.view.record.name === reference)
-    if (exact !== undefined) return exact
-    const [first, second] =
-      reference.length < 4 ? [] : all.filter((one) => idsOf(one).some((id) => id.startsWith(reference)))
-    if (first === undefined || second !== undefined) throw notFound('Instance not found')
-    return first
+    const found = await look(caller, dialect, reference)
+    if (found === undefined) throw notFound('Instance not found')
+    return found
+  }
+
+  /** The same, undefined where there is none. */
+  async function look(caller: Caller, dialect: string, reference: string): Promise<Listed | undefined> {
+    return (await findAtOnce(caller, dialect, reference)) ?? findIn(await list(caller, dialect), reference)
+  }
+
+  /** Without a list of all, where the reference is one of our own instance's names or ids. */
+  async function findAtOnce(caller: Caller, dialect: string, reference: string): Promise<Listed | undefined> {
+    if (!mayEnter(caller, DEFAULT)) return undefined
+    const named = await nicknames.find(dialect, reference)
+    const byId = await records.get('instance', named ?? uuids.get(reference) ?? reference)
+    const record = byId ?? (named === undefined ? await records.find('instance', DEFAULT, reference) : undefined)
+    if (record?.project !== DEFAULT) return undefined
+    const [view, names] = await Promise.all([views.get(caller, record), nicknames.all(dialect)])
+    return toListed(view, names)
+  }
+
+  function toListed(view: InstanceView, names: Map<string, string>): Listed {
+    const { uuid, name, project } = view.record
+    const hex = digests.get(uuid) ?? hexIdOf(uuid)
+    if (uuids.size > REMEMBERED) for (const known of [uuids, digests]) known.clear()
+    uuids.set(hex, uuid)
+    digests.set(uuid, hex)
+    return { view, where: { project, name }, hex, uuid: uuidOf(uuid), nickname: names.get(uuid) ?? name }
   }
 
   /** An instance name for a dialect's free name, with a suffix where it is taken. */
@@ -66,12 +92,17 @@ export function createDirectory({ views, nicknames, records }: DirectoryDeps) {
     }
   }
 
-  return { list, find, instanceName }
+  return { list, find, look, instanceName }
 }
 
-function toListed(view: InstanceView, names: Map<string, string>): Listed {
-  const { uuid, name, project } = view.record
-  return { view, where: { project, name }, hex: hexIdOf(uuid), uuid: uuidOf(uuid), nickname: names.get(uuid) ?? name }
+/** The same among a list, for many references at once; undefined where none or more than one is meant. */
+export function findIn(all: readonly Listed[], reference: string): Listed | undefined {
+  const exact =
+    all.find(({ nickname }) => nickname === reference) ??
+    all.find((one) => idsOf(one).includes(reference) || one.view.record.name === reference)
+  if (exact !== undefined || reference.length < 4) return exact
+  const [first, second] = all.filter((one) => idsOf(one).some((id) => id.startsWith(reference)))
+  return second === undefined ? first : undefined
 }
 
 function idsOf({ view, hex, uuid }: Listed): string[] {
