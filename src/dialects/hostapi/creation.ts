@@ -4,7 +4,10 @@ import type { InstancesPost } from '../../contract/instance.ts'
 import type { OperationRecord } from '../../contract/operation-record.ts'
 import { conflict, isFailure, notFound, unprocessable } from '../../core/failure.ts'
 import type { Caller } from '../../services/caller.ts'
+import type { Listed } from '../../services/directory.ts'
+import { requireOwn } from '../../services/instances.ts'
 import { callerOf, settle, type DialectKit } from '../dialect.ts'
+import { createNamed } from '../naming.ts'
 import { BAD_CONTAINER, isObject, NO_IMAGE, refusedAs } from './errors.ts'
 import { bodyAs } from './paths.ts'
 import { containerOf, findContainer, findImage, NAME } from './references.ts'
@@ -13,10 +16,13 @@ import { Clone, Creation, UserCreation } from './wire.ts'
 
 type Devices = Record<string, Record<string, string>>
 
+type Source = NonNullable<InstancesPost['source']>
+
 interface Order {
   /** This dialect's name for it. */
   name: string
-  source: NonNullable<InstancesPost['source']>
+  /** Asked for when the name is known to be free. */
+  source: () => Promise<Source>
   config?: Record<string, string>
   devices?: Devices
   start?: boolean
@@ -27,8 +33,8 @@ export async function beginCreation(kit: DialectKit, request: FastifyRequest): P
   const caller = callerOf(request)
   if (isLater(request)) return beginForUser(kit, caller, bodyAs(UserCreation, request, BAD_CONTAINER))
   const { name, image, command } = bodyAs(Creation, request, BAD_CONTAINER)
-  await checkName(kit, caller, name)
-  const source = await imageSource(kit, caller, image)
+  checkName(name)
+  const source = () => imageSource(kit, caller, image)
   return submit(kit, caller, { name, source, config: commandConfig(command) })
 }
 
@@ -36,10 +42,12 @@ export async function beginCreation(kit: DialectKit, request: FastifyRequest): P
 export async function beginClone(kit: DialectKit, request: FastifyRequest): Promise<OperationRecord> {
   const caller = callerOf(request)
   const { one } = await containerOf(kit, request)
+  requireOwn(one.view)
   const { name } = bodyAs(Clone, request, BAD_CONTAINER)
-  await checkName(kit, caller, name)
+  checkName(name)
   const { project, name: source } = one.where
-  return submit(kit, caller, { name, source: { type: 'copy', source, project, instance_only: true } })
+  const copy = async () => ({ type: 'copy', source, project, instance_only: true })
+  return submit(kit, caller, { name, source: copy })
 }
 
 /** The new container; in the answer to `clone_of` beside the image that it was made from. */
@@ -69,10 +77,10 @@ async function beginForUser(kit: DialectKit, caller: Caller, body: UserCreation)
   const { image, clone_of: original } = body
   if ((image == null) === (original == null)) throw unprocessable(BAD_CONTAINER)
   const name = `coco-u${body.uid}-${body.name}`
-  await checkName(kit, caller, name)
+  checkName(name)
   const order = { name, config: configFor(body), devices: devicesFor(body), start: true }
   if (original != null) return cloneForUser(kit, caller, original, order)
-  return submit(kit, caller, { ...order, source: await imageSource(kit, caller, image ?? '') })
+  return submit(kit, caller, { ...order, source: () => imageSource(kit, caller, image ?? '') })
 }
 
 function configFor({ cmd, username, base_url: url }: UserCreation): Record<string, string> {
@@ -102,46 +110,55 @@ async function cloneForUser(
   original: string,
   order: Omit<Order, 'source'>,
 ): Promise<OperationRecord> {
-  const { services, clock } = kit
   const { one } = await findContainer(kit, caller, original)
+  requireOwn(one.view)
   // The idempotency key belongs to what the client asked for, the new container.
   const { idempotency: _key, ...helping } = caller
-  const tag = `${one.nickname}:for-clone-${order.name}-at-${Math.floor(clock.now() / 1000)}`
-  const publishing = await services.images.create(helping, 'default', {
+  let fingerprint = ''
+  const source = async () => {
+    fingerprint = await publish(kit, helping, one, order.name)
+    return { type: 'image', fingerprint }
+  }
+  try {
+    return await settle(kit, await submit(kit, caller, { ...order, source }))
+  } catch (failure) {
+    // Nobody was told of the image. After a timeout it is still needed.
+    if (fingerprint !== '' && !isFailure(failure, 'timeout'))
+      await kit.services.images.remove(helping, 'default', fingerprint)
+    throw failure
+  }
+}
+
+/** The fingerprint of a new image of a container, under the name that the original gave such images. */
+async function publish(kit: DialectKit, caller: Caller, one: Listed, name: string): Promise<string> {
+  const tag = `${one.nickname}:for-clone-${name}-at-${Math.floor(kit.clock.now() / 1000)}`
+  const publishing = await kit.services.images.create(caller, 'default', {
     source: { type: 'instance', name: one.where.name, project: one.where.project },
     properties: { description: tag },
     aliases: [{ name: tag }],
     compression_algorithm: 'zstd',
   })
   const { metadata } = await settle(kit, publishing)
-  const fingerprint = String(metadata?.['fingerprint'])
-  try {
-    return await settle(kit, await submit(kit, caller, { ...order, source: { type: 'image', fingerprint } }))
-  } catch (failure) {
-    // Nobody was told of it. After a timeout it is still needed.
-    if (!isFailure(failure, 'timeout')) await services.images.remove(helping, 'default', fingerprint)
-    throw failure
-  }
+  return String(metadata?.['fingerprint'])
 }
 
 async function submit(kit: DialectKit, caller: Caller, order: Order): Promise<OperationRecord> {
-  const { services } = kit
-  const { name: nickname, ...rest } = order
-  const name = await services.directory.instanceName(nickname)
-  const submitted = services.instances.create(caller, 'default', { ...rest, name }, { dialect: NAME, name: nickname })
+  const { name, source, ...rest } = order
+  const body = async () => ({ ...rest, source: await source() })
+  const submitted = createNamed(kit, caller, { dialect: NAME, name }, { body, taken })
   return refusedAs(submitted, (why) => unprocessable(BAD_CONTAINER, { cause: why }))
 }
+
+const taken = () => conflict('Container name already in use')
 
 /** Docker's rule for names. An id would hide the container whose id it is. */
 const FREE_NAME = /^(?![0-9a-f]{64}$)[a-zA-Z0-9][a-zA-Z0-9_.-]{0,127}$/
 
-async function checkName({ services }: DialectKit, caller: Caller, name: string): Promise<void> {
+function checkName(name: string): void {
   if (!FREE_NAME.test(name)) throw unprocessable(BAD_CONTAINER)
-  const known = await services.directory.list(caller, NAME)
-  if (known.some(({ nickname }) => nickname === name)) throw conflict('Container name already in use')
 }
 
-async function imageSource(kit: DialectKit, caller: Caller, reference: string): Promise<Order['source']> {
+async function imageSource(kit: DialectKit, caller: Caller, reference: string): Promise<Source> {
   const known = await findImage(kit, caller, reference)
   if (known !== undefined) return { type: 'image', fingerprint: known.record.name }
   try {

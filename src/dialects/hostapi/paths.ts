@@ -44,6 +44,7 @@ export function addRoute(app: DialectApp, { method, path, words, body, answers, 
     ...(path.includes(':') && { params: Type.Object(params) }),
     ...(body !== undefined && { body }),
     response: { ...answers, '4xx': Refused, '5xx': Refused },
+    ...(config.open === true && { security: [{}, { token: [] }, { password: [] }] }),
   }
   for (const [at, url] of bothSlashes(path).entries())
     app.route({

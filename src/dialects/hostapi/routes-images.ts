@@ -1,6 +1,7 @@
 /** Images that containers are made from. */
 import { Type } from 'typebox'
 import { notFound, unprocessable } from '../../core/failure.ts'
+import { requireOwn } from '../../services/instances.ts'
 import { byOperation, callerOf, type DialectApp, type DialectKit } from '../dialect.ts'
 import { BAD_IMAGE, NO_IMAGE, refusedAs } from './errors.ts'
 import { addRoute, bodyAs, noContent } from './paths.ts'
@@ -54,6 +55,7 @@ function creationRoute(app: DialectApp, kit: DialectKit): void {
         const caller = callerOf(request)
         const { container, name } = bodyAs(ImageCreation, request, BAD_IMAGE)
         const { one } = await findContainer(kit, caller, container)
+        requireOwn(one.view)
         const submitted = kit.services.images.create(caller, 'default', {
           source: { type: 'instance', name: one.where.name, project: one.where.project },
           properties: { description: name },
