@@ -1,4 +1,5 @@
 /** Every config key an instance or a profile may have: what its value must look like and how a change takes effect. */
+import { isIP } from 'node:net'
 import type { Config } from '../contract/common.ts'
 import { badRequest } from './failure.ts'
 import * as values from './config-values.ts'
@@ -37,6 +38,15 @@ const signal: ValueCheck = (value) =>
 const workdir: ValueCheck = (value) =>
   values.processText(value) ?? (value.startsWith('/') ? undefined : 'Path must be absolute')
 
+const hostname: ValueCheck = (value) =>
+  /^[A-Za-z0-9]([-A-Za-z0-9.]{0,61}[A-Za-z0-9])?$/.test(value) ? undefined : `Invalid host name "${value}"`
+
+/** Addresses, separated by commas. */
+const nameservers: ValueCheck = (value) => {
+  const wrong = value.split(',').find((one) => isIP(one) === 0)
+  return wrong === undefined ? undefined : `Not an IP address: ${wrong}`
+}
+
 const KEYS: Record<string, KeyRule> = {
   'boot.autostart': rule(values.boolean),
   'boot.autostart.delay': rule(values.integer),
@@ -74,6 +84,8 @@ const KEYS: Record<string, KeyRule> = {
   'raw.apparmor': refused(NO_LXC),
   'raw.docker.command': rule(words, 'recreate'),
   'raw.docker.entrypoint': rule(words, 'recreate'),
+  'raw.docker.hostname': rule(hostname, 'recreate'),
+  'raw.docker.nameservers': rule(nameservers, 'recreate'),
   'raw.docker.stop-signal': rule(signal, 'recreate'),
   'raw.docker.user': rule(values.processText, 'recreate'),
   'raw.docker.workdir': rule(workdir, 'recreate'),
@@ -117,6 +129,7 @@ const KEYS: Record<string, KeyRule> = {
   'volatile.last_state.idmap': rule(values.anything),
   'volatile.last_state.power': rule(values.anything),
   'volatile.last_state.ready': rule(values.boolean),
+  'volatile.recreate': rule(values.boolean),
   'volatile.uuid': rule(values.uuid),
   'volatile.uuid.generation': rule(values.uuid),
   'volatile.vsock_id': rule(values.integer),

@@ -43,7 +43,8 @@ export function toContainerSpec(sources: SpecSources): ContainerSpec {
   return {
     name: sources.name,
     image: image?.id ?? instance.engineImage,
-    hostname: instance.name,
+    hostname: given(config, 'raw.docker.hostname') ?? instance.name,
+    nameservers: given(config, 'raw.docker.nameservers')?.split(',') ?? [],
     searchDomain: searchDomainOf(instance.project),
     labels: sources.labels,
     boot: instance.boot,

@@ -60,6 +60,8 @@ export interface ContainerSpec {
   image: string
   hostname: string
   /** Suffix by which others on the network resolve it, e.g. `lxd`. */
+  /** Asked for names that the engine does not know; none: the host's. */
+  nameservers: string[]
   searchDomain: string
   labels: OwnLabels
   boot: Boot

@@ -19,7 +19,10 @@ declare module 'fastify' {
     open?: boolean
     /** The body is handed to the handler as a stream, unless it is JSON. */
     streamed?: boolean
-    /** The body of the answer to a repeat by Idempotency-Key whose operation has succeeded, where it is not LXD's. */
+    /**
+     * The body of the answer to a repeat by Idempotency-Key, where it is not LXD's. The operation has succeeded, but on
+     * routes that answer 202, where it is as it is.
+     */
     repeated?: (request: FastifyRequest, reply: FastifyReply, operation: OperationRecord) => Promise<unknown>
   }
   interface FastifyInstance {

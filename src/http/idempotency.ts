@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { badRequest, conflict, Failure, FAILURE_CODES, unprocessable, type FailureCode } from '../core/failure.ts'
+import type { OperationRecord } from '../contract/operation-record.ts'
 import type { IdempotencyKey, RecordStore } from '../core/ports.ts'
 import type { Operations } from '../services/operations.ts'
 import { accepted, created, DONE, give, operationUrl } from './answers.ts'
@@ -62,10 +63,10 @@ async function repeatOperation(
 ) {
   const caller = callerOf(request)
   const operation = await operations.get(caller, id)
-  if ('202' in Object(request.routeOptions.schema?.response))
-    return reply.send(await accepted(request, reply, operations, operation))
-  const ended = await operations.wait(caller, id, PATIENCE)
   const { repeated } = request.routeOptions.config
+  if ('202' in Object(request.routeOptions.schema?.response))
+    return reply.send(await (repeated ?? shown(operations))(request, reply, operation))
+  const ended = await operations.wait(caller, id, PATIENCE)
   if (ended.state === 'success' && repeated !== undefined) return reply.send(await repeated(request, reply, ended))
   if (ended.state === 'success')
     return reply.send(give(reply, request.method === 'POST' ? created(ended.entity.url) : DONE))
@@ -75,6 +76,11 @@ async function repeatOperation(
     operation: operationUrl(id),
   })
 }
+
+const shown =
+  (operations: IdempotencyDeps['operations']) =>
+  (request: FastifyRequest, reply: FastifyReply, operation: OperationRecord) =>
+    accepted(request, reply, operations, operation)
 
 function toCode(code: string): FailureCode {
   return FAILURE_CODES.find((known) => known === code) ?? 'internal'

@@ -41,6 +41,8 @@ export const InstanceUpdate = Type.Object({
   next: InstanceRecord,
   /** Expanded, as the container was made by: given where a profile has changed already. */
   before: Type.Optional(Type.Object({ config: Config, devices: Devices })),
+  /** What would restart a running instance waits for its next start. */
+  deferred: Type.Optional(Type.Boolean()),
 })
 export const InstanceRename = Type.Object({ instance: Uuid, name: Type.String() })
 

@@ -56,15 +56,14 @@ export function createInstances({ views, operations, drafts, leases, room, forei
   /** `PATCH`: merged into what is there; LXD answers it synchronously. */
   async function patch(caller: Caller, where: Where, body: InstancePatch, ifMatch?: string): Promise<void> {
     const { record } = await writable(caller, where, ifMatch)
-    const next = {
-      ...record,
-      config: withoutEmpty({ ...record.config, ...body.config }),
-      devices: { ...record.devices, ...body.devices },
-      profiles: body.profiles ?? record.profiles,
-      description: body.description ?? record.description,
-      ephemeral: body.ephemeral ?? record.ephemeral,
-    }
-    await operations.perform(caller, await updateOf(caller, record, next))
+    await operations.perform(caller, await updateOf(caller, record, patched(record, body)))
+  }
+
+  /** As `patch`, accepted; a running instance is not restarted for it: what needs that waits for its next start. */
+  async function patchDeferred(caller: Caller, where: Where, body: InstancePatch): Promise<OperationRecord> {
+    const { record } = await writable(caller, where, undefined)
+    const submission = await updateOf(caller, record, patched(record, body))
+    return operations.submit(caller, { ...submission, input: { ...submission.input, deferred: true } })
   }
 
   async function submitUpdate(caller: Caller, now: InstanceRecord, next: InstanceRecord): Promise<OperationRecord> {
@@ -167,7 +166,18 @@ export function createInstances({ views, operations, drafts, leases, room, forei
     return view
   }
 
-  return { ...views, update, patch, rename, remove, changeState, exec }
+  return { ...views, update, patch, patchDeferred, rename, remove, changeState, exec }
+}
+
+function patched(record: InstanceRecord, body: InstancePatch): InstanceRecord {
+  return {
+    ...record,
+    config: withoutEmpty({ ...record.config, ...body.config }),
+    devices: { ...record.devices, ...body.devices },
+    profiles: body.profiles ?? record.profiles,
+    description: body.description ?? record.description,
+    ephemeral: body.ephemeral ?? record.ephemeral,
+  }
 }
 
 /** The same request asks LXD to move an instance to another server, pool or project. */

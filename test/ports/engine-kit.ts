@@ -67,6 +67,7 @@ export function makeKit(open: () => Promise<EngineUnderTest>): EngineKit {
       name: unique(),
       image: kit.at.image,
       hostname: 'c1',
+      nameservers: [],
       searchDomain: 'lxd',
       labels: kit.labels('instance'),
       boot: 'application',

@@ -63,6 +63,7 @@ async function runIn(image: string, command: string[]): Promise<string> {
     name: `wt-${randomUUID()}`,
     image,
     hostname: 'c1',
+    nameservers: [],
     searchDomain: '',
     labels: labels('instance'),
     boot: 'application',

@@ -1,6 +1,9 @@
 import { containerOf, loadInstance, startContainer } from '../containers.ts'
+import { pendingSteps } from '../pending.ts'
 import { observe, type Handler } from '../steps.ts'
 import { stopContainer } from '../stopping.ts'
+
+const pending = pendingSteps<'instance.restart'>()
 
 /** Stops and starts. A cancel after the stop starts it again, so the instance never stays down. */
 export const instanceRestart: Handler<'instance.restart'> = {
@@ -15,13 +18,14 @@ export const instanceRestart: Handler<'instance.restart'> = {
         return 'Started the instance again'
       },
     },
+    ...pending.before,
     {
       name: 'start',
       run: async (context) => {
-        const instance = await loadInstance(context, context.input.instance)
-        await startContainer(context, instance.container)
+        await startContainer(context, await pending.container(context))
       },
     },
+    ...pending.after,
   ],
   finish: async (context) => {
     const instance = await loadInstance(context, context.input.instance)
@@ -29,7 +33,7 @@ export const instanceRestart: Handler<'instance.restart'> = {
     const record = { ...instance, power: 'running' as const, last_used_at: new Date(context.clock.now()).toISOString() }
     return {
       changes: [{ change: 'put', noun: 'instance', record }],
-      observed: [observe(context.engine.member, detail)],
+      observed: [observe(context.engine.member, detail), ...pending.gone(context)],
     }
   },
 }

@@ -1,21 +1,24 @@
 import { containerOf, loadInstance, putInstance, startContainer } from '../containers.ts'
+import { pendingSteps } from '../pending.ts'
 import { observe, type Handler } from '../steps.ts'
+
+const pending = pendingSteps<'instance.start'>()
 
 /** Starts the container; one that exits at once for lack of its program is a failure that says so. */
 export const instanceStart: Handler<'instance.start'> = {
   steps: [
+    ...pending.before,
     {
       name: 'start',
       run: async (context) => {
-        const instance = await loadInstance(context, context.input.instance)
-        await startContainer(context, instance.container)
+        await startContainer(context, await pending.container(context))
       },
       undo: async (context) => {
-        const instance = await loadInstance(context, context.input.instance)
-        await context.engine.containers.kill(instance.container, 'SIGKILL', context.signal)
+        await context.engine.containers.kill(await pending.container(context), 'SIGKILL', context.signal)
         return 'Stopped the instance again'
       },
     },
+    ...pending.after,
   ],
   finish: async (context) => {
     const instance = await loadInstance(context, context.input.instance)
@@ -24,7 +27,7 @@ export const instanceStart: Handler<'instance.start'> = {
     const record = { ...instance, power: 'running' as const, last_used_at }
     return {
       changes: putInstance(record),
-      observed: [observe(context.engine.member, detail)],
+      observed: [observe(context.engine.member, detail), ...pending.gone(context)],
     }
   },
 }

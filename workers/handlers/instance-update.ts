@@ -8,6 +8,7 @@ import { containerOf, loadInstance, loadProfiles } from '../containers.ts'
 import { commitInstance, temporaryTag } from '../engine-images.ts'
 import { found, lookStep } from '../freezing.ts'
 import { freeUnused } from '../leases.ts'
+import { applied, unapplied } from '../pending.ts'
 import { recreationSteps } from '../recreating.ts'
 import { observe, type Context, type Handler } from '../steps.ts'
 import { lackedPaths, makeVolumes, unmakeVolumes } from '../volumes.ts'
@@ -16,7 +17,7 @@ type Updating = Context<'instance.update'>
 
 /** How the change takes effect; decided once, kept for later attempts. */
 interface Plan {
-  effect: 'record' | 'live' | 'recreate'
+  effect: 'record' | 'live' | 'recreate' | 'later'
 }
 
 const plan = (context: Updating) => context.note('plan') as Plan // the step's own note
@@ -27,7 +28,7 @@ const steps = recreationSteps<'instance.update'>({
   when: recreates,
   image: async (context) => (context.note('commit') as { engineImage: string }).engineImage, // the step's own note
   next: async (context, now) => ({
-    ...merged(now, context.input.next),
+    ...applied(merged(now, context.input.next)),
     volumes: [...now.volumes, ...addedVolumes(context)],
   }),
   fresh: async (context) => addedVolumes(context).map(({ path }) => path),
@@ -40,13 +41,15 @@ export const instanceUpdate: Handler<'instance.update'> = {
       name: 'plan',
       run: async (context): Promise<Plan> => {
         const now = await loadInstance(context, context.input.instance)
-        return { effect: await effectOf(context, now, merged(now, context.input.next)) }
+        const effect = await effectOf(context, now, merged(now, context.input.next))
+        const isLater = effect === 'recreate' && context.input.deferred === true && (await runs(context, now))
+        return { effect: isLater ? 'later' : effect }
       },
     },
     { ...lookStep(({ input }) => input.instance), when: (context) => plan(context).effect !== 'record' },
     {
       name: 'limits',
-      when: (context) => plan(context).effect === 'live',
+      when: (context) => ['live', 'later'].includes(plan(context).effect),
       run: async (context) => {
         const now = await loadInstance(context, context.input.instance)
         const next = merged(now, context.input.next)
@@ -102,7 +105,8 @@ export const instanceUpdate: Handler<'instance.update'> = {
     const detail = await containerOf(context, now)
     const observed = [observe(context.engine.member, detail)]
     if (!recreates(context)) {
-      const record = merged(now, context.input.next)
+      const next = merged(now, context.input.next)
+      const record = plan(context).effect === 'later' ? unapplied(next) : next
       return { changes: [{ change: 'put', noun: 'instance', record }], observed }
     }
     const how = found(context).running ? 'restarted' : 'recreated'
@@ -124,6 +128,11 @@ function addedVolumes(context: Updating): InstanceRecord['volumes'] {
 
 function oldContainer(context: Updating): string {
   return (context.note('container') as { old: string }).old // the step's own note
+}
+
+async function runs(context: Updating, now: InstanceRecord): Promise<boolean> {
+  const { status } = await containerOf(context, now)
+  return status === 'running' || status === 'paused'
 }
 
 /** Only what a user may change is taken from the request; everything else stays as the record has it. */

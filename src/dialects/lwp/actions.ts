@@ -1,6 +1,5 @@
 /** start, stop, freeze, unfreeze and delete, as this API's users expect them to end. */
 import type { OperationRecord } from '../../contract/operation-record.ts'
-import { isFailure } from '../../core/failure.ts'
 import { isForeign } from '../../core/foreign.ts'
 import type { Caller } from '../../services/caller.ts'
 import type { Listed } from '../../services/directory.ts'
@@ -19,27 +18,17 @@ export function parseAction(text: unknown): ActionName {
   return action
 }
 
-/** Done when it resolves; a repeat by Idempotency-Key finds the last operation. */
+/** Done when it resolves. */
 export async function act(kit: DialectKit, caller: Caller, { view, where }: Listed, action: ActionName): Promise<void> {
   const { status } = view.status
-  const change = async (as: Caller, name: ActionName, how: { timeout?: number; force?: boolean } = {}) => {
-    const submitted = stateAs(kit.services.instances.changeState(as, where, { action: name, ...how }))
+  const change = async (name: ActionName, body: { timeout?: number; force?: boolean } = {}, kill = false) => {
+    const submitted = stateAs(kit.services.instances.changeState(caller, where, { action: name, ...body }, { kill }))
     return settle(kit, await submitted)
   }
-  if (action === 'start' && status === 'Frozen' && !isForeign(where)) await change(caller, 'unfreeze')
-  else if (action !== 'stop') await change(caller, action)
-  else if (status === 'Frozen') await change(caller, 'stop', { force: true })
-  else await change(caller, 'stop', { timeout: STOP_WITHIN }).catch(killed(change, caller))
-}
-
-type Change = (as: Caller, name: ActionName, how: { force: boolean }) => Promise<OperationRecord>
-
-/** What did not end in time is killed. */
-function killed(change: Change, caller: Caller) {
-  return async (thrown: unknown) => {
-    if (!isFailure(thrown, 'conflict') || !thrown.message.includes('did not stop')) throw thrown
-    return change(withoutKey(caller), 'stop', { force: true })
-  }
+  if (action === 'start' && status === 'Frozen' && !isForeign(where)) await change('unfreeze')
+  else if (action !== 'stop') await change(action)
+  else if (status === 'Frozen') await change('stop', { force: true })
+  else await change('stop', { timeout: STOP_WITHIN }, true)
 }
 
 /** Submits the deletion; one that runs is stopped first. */

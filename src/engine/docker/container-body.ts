@@ -65,6 +65,7 @@ function makeHostConfig(spec: ContainerSpec, info: EngineInfo): Fields {
     Init: spec.boot === 'application',
     NetworkMode: spec.nics[0]?.network ?? 'none',
     ...(spec.searchDomain === '' ? {} : { DnsSearch: [spec.searchDomain] }),
+    ...(spec.nameservers.length === 0 ? {} : { Dns: spec.nameservers }),
     // With the engine's 0 a bare name never gets the search domain and goes to the outside resolver.
     DnsOptions: ['ndots:1'],
     LogConfig: { Type: 'json-file', Config: { 'max-size': '8m', 'max-file': '2' } },

@@ -101,6 +101,7 @@ test('an instance with its root, its NIC and a volume of the image', () => {
     name: 'op-1',
     image: 'sha256:image',
     hostname: 'c1',
+    nameservers: [],
     searchDomain: 'lxd',
     labels,
     boot: 'application',

@@ -19,6 +19,7 @@ const base: ContainerSpec = {
   name: 'web.lxd',
   image: 'sha256:1',
   hostname: 'web',
+  nameservers: [],
   searchDomain: 'lxd',
   labels: { deployment: 'd', role: 'instance', uuid: 'u-1', project: 'p', operation: 'o', step: 's', origin: '' },
   boot: 'application',

@@ -1,0 +1,72 @@
+/**
+ * Changes that wait for a start: an update that must not restart a running instance marks its record, and the next
+ * start makes the container anew before it runs.
+ */
+import type { InstanceRecord } from '../src/contract/records.ts'
+import type { Observed } from '../src/core/ports.ts'
+import { loadInstance } from './containers.ts'
+import { commitInstance, temporaryTag } from './engine-images.ts'
+import { recreationSteps } from './recreating.ts'
+import { vanished, type Context, type Step } from './steps.ts'
+
+const MARK = 'volatile.recreate'
+
+/** Marked: its container does not have yet what the record says. */
+export function unapplied(record: InstanceRecord): InstanceRecord {
+  return { ...record, config: { ...record.config, [MARK]: 'true' } }
+}
+
+/** For a container that is made of the record as it is. */
+export function applied(record: InstanceRecord): InstanceRecord {
+  const config = Object.fromEntries(Object.entries(record.config).filter(([key]) => key !== MARK))
+  return { ...record, config }
+}
+
+type Starting = 'instance.start' | 'instance.restart'
+
+export interface PendingSteps<K extends Starting> {
+  before: Step<K>[]
+  after: Step<K>[]
+  /** The container to start between them. */
+  container(context: Context<K>): Promise<string>
+  /** The container that was replaced, if one was. */
+  gone(context: Context<K>): Observed[]
+}
+
+/** The steps around that of starting; all but the first are left out where nothing waits. */
+export function pendingSteps<K extends Starting>(): PendingSteps<K> {
+  const when = (context: Context<K>) => (context.note('plan') as { recreate: boolean }).recreate // the step's own note
+  const replaced = (context: Context<K>) => context.note('container') as { old: string; made: string } // likewise
+  const now = (context: Context<K>) => loadInstance(context, context.input.instance)
+  const steps = recreationSteps<K>({
+    instance: ({ input }) => input.instance,
+    when,
+    image: async (context) => (context.note('commit') as { engineImage: string }).engineImage, // the step's own note
+    next: async (_context, record) => applied(record),
+    fresh: async () => [],
+  })
+  const plan: Step<K> = {
+    name: 'plan',
+    run: async (context) => ({ recreate: (await now(context)).config[MARK] === 'true' }),
+  }
+  const untag = async (context: Context<K>) => {
+    await context.engine.images.untag(temporaryTag(context), context.signal)
+    return undefined
+  }
+  const commit: Step<K> = {
+    name: 'commit',
+    when,
+    run: async (context) => {
+      const record = await now(context)
+      const made = { role: 'helper', uuid: record.uuid, tag: temporaryTag(context) } as const
+      return { engineImage: await commitInstance(context, record, made) }
+    },
+    undo: untag,
+  }
+  return {
+    before: [plan, commit, steps.container, steps.aside, steps.name],
+    after: [steps.record, steps.cleanup, { name: 'untag', when, run: untag }],
+    container: async (context) => (when(context) ? replaced(context).made : (await now(context)).container),
+    gone: (context) => (when(context) ? [vanished(context.engine.member, replaced(context).old)] : []),
+  }
+}
