@@ -1,5 +1,4 @@
 /** The application: every scope in the order in which it is registered. A table of contents, no logic. */
-import helmet from '@fastify/helmet'
 import websocket from '@fastify/websocket'
 import fastify, { LogController, type FastifyBaseLogger, type FastifyServerOptions } from 'fastify'
 import { systemClock } from './clock.ts'
@@ -10,6 +9,7 @@ import type { Openness } from './dialects/openness.ts'
 import { DEFAULT_SETTINGS, type DialectSettings } from './dialects/settings.ts'
 import type { App } from './http/app-types.ts'
 import { acceptBodies, JSON_LIMIT } from './http/bodies.ts'
+import { sendBrowserHeaders } from './http/browser-headers.ts'
 import { callerByToken, identify, trustedCaller } from './http/caller.ts'
 import { answerClientError, answerFailure, fromFramework } from './http/errors.ts'
 import { guard, refuseWhenLost, type Freshness } from './http/gate.ts'
@@ -106,10 +106,10 @@ export function buildApp({ services, options }: { services: Services; options: A
   app.decorate('documents', new Map())
   app.setSerializerCompiler(() => JSON.stringify)
   app.setErrorHandler(answerFailure)
+  sendBrowserHeaders(app)
   if (options.openScope !== undefined) scopeReads(app, options.openScope)
   answerUnknown(app, (request) => unknownIn(mounted, request))
   sendPlainJson(app)
-  app.register(helmet, HEADERS)
   app.register(websocket, { options: { maxPayload: JSON_LIMIT } })
   if (options.native !== false) app.register(async (native: App) => nativeScope(native, services, options))
   for (const { dialect, prefix } of mounted) mountDialect(app, dialect, prefix, dialectTools(app, services, options))
@@ -182,13 +182,4 @@ const FRAMEWORK: FastifyServerOptions = {
   ajv: { customOptions: { removeAdditional: false, coerceTypes: false, useDefaults: false } },
   frameworkErrors: (error, request, reply) => void answerFailure(error, request, reply),
   clientErrorHandler: answerClientError,
-}
-
-const HEADERS = {
-  contentSecurityPolicy: {
-    useDefaults: false,
-    directives: { 'default-src': ["'none'"], 'frame-ancestors': ["'none'"] },
-  },
-  // Plain HTTP on loopback: whoever puts TLS before it says this there.
-  strictTransportSecurity: false,
 }

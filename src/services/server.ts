@@ -33,6 +33,23 @@ export interface ServerFigures {
 
 export type Server = ReturnType<typeof createServer>
 
+interface Viewed {
+  view: ServerView
+  etag: string | undefined
+}
+
+/** What everyone is told. */
+const OPEN = {
+  api_extensions: [...API_EXTENSIONS],
+  api_status: 'stable' as const,
+  api_version: '1.0' as const,
+  public: false,
+  auth_methods: ['token'],
+}
+const STRANGERS: Viewed = { view: { ...OPEN, auth: 'untrusted' }, etag: undefined }
+/** The server's record before anything was set. */
+const UNSET: ServerRecord = { v: 1, rev: 0, uuid: 'server', project: '', name: 'server', config: {} }
+
 /** The engine is asked again for what it is after this many milliseconds. */
 const INFO_AGE = 10_000
 /** Longest a readiness check waits for one part, milliseconds. */
@@ -42,22 +59,23 @@ export function createServer(deps: ServerDeps) {
   const { engine, records, store, queue, clock } = deps
   const info = remember(() => engine.info(AbortSignal.timeout(PATIENCE)), clock)
 
-  /** `GET /1.0`: everything for the trusted, the way in for everyone else. An engine that is away leaves blanks. */
-  async function view(caller: Caller | undefined): Promise<{ view: ServerView; etag: string | undefined }> {
-    const open = {
-      api_extensions: [...API_EXTENSIONS],
-      api_status: 'stable' as const,
-      api_version: '1.0' as const,
-      public: false,
-      auth_methods: ['token'],
-    }
-    if (caller === undefined) return { view: { ...open, auth: 'untrusted' }, etag: undefined }
+  let last: { of: [ServerRecord, EngineInfo | undefined]; viewed: Viewed } | undefined
+
+  /**
+   * `GET /1.0`: everything for the trusted, the way in for everyone else. An engine that is away leaves blanks. The same
+   * object as before while nothing has changed.
+   */
+  async function view(caller: Caller | undefined): Promise<Viewed> {
+    if (caller === undefined) return STRANGERS
     const [record, engineInfo] = await Promise.all([settings(), info().catch(() => undefined)])
+    if (last?.of[0] === record && last.of[1] === engineInfo) return last.viewed
     const environment = toEnvironment(engineInfo, deps)
-    return {
-      view: { config: record.config, ...open, auth: 'trusted', environment },
+    const viewed: Viewed = {
+      view: { config: record.config, ...OPEN, auth: 'trusted', environment },
       etag: etagOf(record.uuid, record.rev),
     }
+    last = { of: [record, engineInfo], viewed }
+    return viewed
   }
 
   /** Sets (`replace`) or merges the server's own settings: `user.*` for now. */
@@ -81,7 +99,7 @@ export function createServer(deps: ServerDeps) {
 
   async function settings(): Promise<ServerRecord> {
     const record = await records.find('server', '', 'server')
-    return record ?? { v: 1, rev: 0, uuid: 'server', project: '', name: 'server', config: {} }
+    return record ?? UNSET
   }
 
   async function resources(): Promise<Resources> {

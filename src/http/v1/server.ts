@@ -21,6 +21,8 @@ export function serverRoutes(app: App, { server }: { server: Server }): void {
   }
   app.get('/', versions, async () => sync(['/1.0']))
 
+  const texts = new WeakMap<ServerView, string>()
+
   const viewed = {
     schema: {
       operationId: 'getServer',
@@ -32,6 +34,12 @@ export function serverRoutes(app: App, { server }: { server: Server }): void {
   }
   app.get('/1.0', viewed, async (request, reply) => {
     const { view, etag } = await server.view(request.visitor)
+    // Asked by every client before anything else, and mostly the same: rendered once.
+    reply.type('application/json').serializer((answer: unknown) => {
+      const text = texts.get(view) ?? JSON.stringify(answer)
+      texts.set(view, text)
+      return text
+    })
     return tagged(reply, etag, view)
   })
 
