@@ -19,13 +19,12 @@ export function guard(app: App, { tokens, events, freshness }: GateDeps): void {
   app.decorateRequest('visitor', undefined)
   app.decorateRequest('eventCursor', '')
   app.decorateRequest('bodyHash', undefined)
-  app.addHook('onRequest', async (request: FastifyRequest, reply) => {
+  tellWhenStale(app, freshness)
+  app.addHook('onRequest', async (request: FastifyRequest) => {
     // The router takes a trailing slash for a parameter without a value.
     if (Object.values(Object(request.params)).includes('')) throw notFound('not found')
     const { open } = request.routeOptions.config
-    const state = freshness()
-    if (state === 'lost' && open !== true) throw unavailable('Redis does not answer', { retryAfter: 1 })
-    if (state === 'stale') reply.header('warning', '110 windlass "Response is Stale"')
+    if (freshness() === 'lost' && open !== true) throw unavailable('Redis does not answer', { retryAfter: 1 })
     request.visitor = await identify(request, tokens)
     if (request.visitor === undefined && open !== true) throw forbidden('not authorized')
     request.eventCursor = events.cursor()
@@ -34,10 +33,16 @@ export function guard(app: App, { tokens, events, freshness }: GateDeps): void {
 
 /** Says so while answers come from memory, and refuses all but what is open when that has lasted too long. */
 export function refuseWhenLost(app: App, freshness: () => Freshness): void {
-  app.addHook('onRequest', async (request: FastifyRequest, reply) => {
-    const state = freshness()
-    if (state === 'lost' && request.routeOptions.config.open !== true)
+  tellWhenStale(app, freshness)
+  app.addHook('onRequest', async (request: FastifyRequest) => {
+    if (freshness() === 'lost' && request.routeOptions.config.open !== true)
       throw unavailable('Redis does not answer', { retryAfter: 1 })
-    if (state === 'stale') reply.header('warning', '110 windlass "Response is Stale"')
+  })
+}
+
+/** Said at the end: only what the request itself has read shows whether Redis is away, or back. */
+function tellWhenStale(app: App, freshness: () => Freshness): void {
+  app.addHook('onSend', async (_request, reply) => {
+    if (freshness() === 'stale') reply.header('warning', '110 windlass "Response is Stale"')
   })
 }

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import { Redis, type RedisOptions } from 'ioredis'
 import { Failure, internal, unavailable } from '../core/failure.ts'
 
@@ -32,6 +33,8 @@ export interface Connection {
 
 /** Our own bound over everything ioredis may do to an API process's command; milliseconds. */
 const API_DEADLINE = 800
+/** Milliseconds between two questions to a Redis that hangs. */
+const PROBE = 100
 
 const OPTIONS: Record<RedisRole, RedisOptions> = {
   api: {
@@ -58,15 +61,57 @@ export function openRedis(settings: RedisSettings): Connection {
   // Shared by many queues and workers, each of which listens.
   redis.setMaxListeners(0)
 
+  const breaker = createBreaker(redis)
+
   async function run<T>(commands: (redis: Redis) => Promise<T>): Promise<T> {
     try {
-      return await (role === 'api' ? within(API_DEADLINE, commands(redis)) : commands(redis))
+      if (role !== 'api') return await commands(redis)
+      breaker.check()
+      return await within(API_DEADLINE, commands(redis))
     } catch (error) {
+      if (isTimeout(error)) breaker.open()
       throw toRedisFailure(error)
     }
   }
 
-  return { redis, role, run, ready: (ms) => becomeReady(redis, ms), close: () => redis.disconnect() }
+  function close(): void {
+    breaker.close()
+    redis.disconnect()
+  }
+
+  return { redis, role, run, ready: (ms) => becomeReady(redis, ms), close }
+}
+
+/**
+ * A command that cost its whole deadline is enough: until Redis answers again further ones are refused at once, so that
+ * a request which needs several of them does not wait for each.
+ */
+function createBreaker(redis: Redis): { check(): void; open(): void; close(): void } {
+  let isOpen = false
+  const closing = new AbortController()
+
+  async function waitForAnswer(): Promise<void> {
+    while (isOpen && !closing.signal.aborted) {
+      try {
+        await redis.ping()
+        isOpen = false
+      } catch {
+        await delay(PROBE)
+      }
+    }
+  }
+
+  return {
+    check: () => {
+      if (isOpen) throw new Error('Redis has stopped answering')
+    },
+    open: () => {
+      if (isOpen) return
+      isOpen = true
+      void waitForAnswer()
+    },
+    close: () => closing.abort(),
+  }
 }
 
 function connect({ url, path }: RedisAddress, options: RedisOptions & { replyMapping: 'legacy' }): Redis {
@@ -79,9 +124,16 @@ function backoff(times: number): number {
   return Math.min(50 * 2 ** Math.min(times - 1, 4), 500) * (0.75 + Math.random() / 4)
 }
 
+class Timeout extends Error {}
+
+/** Ours, or that of ioredis for one command. */
+function isTimeout(error: unknown): boolean {
+  return error instanceof Timeout || (error instanceof Error && error.message === 'Command timed out')
+}
+
 async function within<T>(ms: number, work: Promise<T>): Promise<T> {
   const { promise, reject } = Promise.withResolvers<never>()
-  const timer = setTimeout(() => reject(new Error(`No answer from Redis within ${ms} ms`)), ms)
+  const timer = setTimeout(() => reject(new Timeout(`No answer from Redis within ${ms} ms`)), ms)
   try {
     return await Promise.race([work, promise])
   } finally {

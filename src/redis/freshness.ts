@@ -77,7 +77,11 @@ export function createFreshness(readInv: () => Promise<number>): Freshness {
     restart: (inv) => memory.move(inv),
     ask,
     check,
-    awaySince: () => away?.since,
+    awaySince: () => {
+      // While it is away nobody may read any more, so nobody else would notice that it is back.
+      if (away !== undefined) probe()
+      return away?.since
+    },
   }
 }
 

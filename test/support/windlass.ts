@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { env as ownEnv } from 'node:process'
 import { callApi, fieldOf, type ApiAnswer } from '../../src/setup/api-client.ts'
 import type { PointReached } from '../../workers/test-points.ts'
 import { startRedis, type TestRedis } from './redis.ts'
@@ -32,6 +33,8 @@ export interface TestProcess {
   readonly pid: number
   readonly exited: Promise<number | null>
   kill(signal: NodeJS.Signals): void
+  /** Where it serves HTTP, if it does. */
+  readonly url: string | undefined
   /** Everything it has printed so far. */
   output(): string
   /** Resolves when all these points (see workers/test-points.ts) hold an operation each. */
@@ -128,7 +131,7 @@ type Started = TestProcess & { child: ChildProcess }
 
 async function startProcess(command: string, env: Record<string, string>): Promise<Started> {
   const child = spawn(process.execPath, ['src/main.ts', command], {
-    env: { PATH: process.env['PATH'] ?? '', HOME: process.env['HOME'] ?? '', ...env },
+    env: { PATH: ownEnv['PATH'] ?? '', HOME: ownEnv['HOME'] ?? '', ...env },
     stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
   })
   let output = ''
@@ -136,12 +139,14 @@ async function startProcess(command: string, env: Record<string, string>): Promi
     stream?.on('data', (chunk: Buffer) => (output += chunk.toString('utf8')))
   const exited = once(child, 'exit').then(([code]: (number | null)[]) => code ?? null)
   const held = holding(child)
-  const ready = once(child, 'message').then(() => 'ready' as const)
+  const ready = once(child, 'message').then(([message]: { url?: string }[]) => message ?? {})
   const outcome = await Promise.race([ready, exited])
-  if (outcome !== 'ready') throw new Error(`${command} ended with ${outcome} before it was ready:\n${output}`)
+  if (typeof outcome !== 'object' || outcome === null)
+    throw new Error(`${command} ended with ${outcome} before it was ready:\n${output}`)
+  const { url } = outcome
   const { pid } = child
   if (pid === undefined) throw new Error(`${command} has no pid`)
-  return { child, pid, exited, kill: (signal) => void child.kill(signal), output: () => output, ...held }
+  return { child, pid, url, exited, kill: (signal) => void child.kill(signal), output: () => output, ...held }
 }
 
 /** The points at which a worker holds operations, as it tells them. */
