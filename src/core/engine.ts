@@ -219,6 +219,7 @@ export type EngineEvent = {
 /** One Docker Engine. */
 export interface Engine {
   readonly member: string
+  /** What it is; its counts may be a minute old. */
   info(signal?: AbortSignal): Promise<EngineInfo>
   /** Resolves when it answers; unavailable else, within 2 s. */
   ping(signal?: AbortSignal): Promise<void>

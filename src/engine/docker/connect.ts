@@ -6,7 +6,7 @@ import type { Tools } from './exec-kill.ts'
 import { createExecs } from './exec.ts'
 import { createFiles } from './files.ts'
 import { createImages } from './images.ts'
-import { ping, readInfo, rememberInfo } from './info.ts'
+import { ping, rememberInfo } from './info.ts'
 import { readLogs } from './logs.ts'
 import { createNetworks } from './networks.ts'
 import { createSpool } from './spool.ts'
@@ -32,12 +32,13 @@ export function createDockerEngine(options: DockerEngineOptions): Engine {
   const images = createImages(wire)
   const volumes = createVolumes(wire, images.empty)
   const spool = createSpool(volumes)
+  const info = rememberInfo(wire, INFO_FOR)
   return {
     member: wire.member,
-    info: (signal) => readInfo(wire, signal),
+    info,
     ping: (signal) => ping(wire, signal),
     containers: {
-      ...createContainers(wire, rememberInfo(wire, INFO_FOR)),
+      ...createContainers(wire, info),
       ...createFiles(wire),
       stats: (id, signal) => readStats(wire, id, signal),
       logs: (id, tail, signal) => readLogs(wire, id, tail, signal),

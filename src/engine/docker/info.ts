@@ -8,7 +8,7 @@ import type { Wire } from './engine-wire.ts'
 const PING_WITHIN = 2_000
 
 /** `GET /info` with the API version that is spoken. */
-export async function readInfo(wire: Wire, signal?: AbortSignal): Promise<EngineInfo> {
+async function readInfo(wire: Wire, signal?: AbortSignal): Promise<EngineInfo> {
   const { body } = await wire.ask({ doing: 'reading what it is', method: 'GET', path: '/info', signal })
   return toEngineInfo(body, await wire.api())
 }

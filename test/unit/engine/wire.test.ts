@@ -185,6 +185,19 @@ test('closing ends what is open', async () => {
   await expect(wire.ask(get('/a'))).rejects.toMatchObject({ code: 'unavailable' })
 })
 
+test('what an engine is, is asked once', async () => {
+  const seen: string[] = []
+  const host = await fakeEngine((request, response) => {
+    seen.push(request.url ?? '')
+    response.end('{"NCPU":2}')
+  })
+  const engine = createDockerEngine({ member: 'm', deployment: 'd', dockerHost: host })
+  opened.push(() => engine.close())
+  expect(await engine.info()).toMatchObject({ cpus: 2, apiVersion: '1.45' })
+  expect(await engine.info()).toMatchObject({ cpus: 2 })
+  expect(seen).toEqual(['/v1.45/info'])
+})
+
 test('watching goes on over lost connections', async () => {
   let connections = 0
   const host = await fakeEngine((request, response) => {
