@@ -49,8 +49,8 @@ async function start([command = 'up', ...args]) {
   installModules()
   if (serverCommands.includes(command)) {
     compileSources()
-    const { NODE_FLAGS } = await import('./setup/lean-node.ts')
-    await become(process.execPath, [...NODE_FLAGS, join(root, 'src/main.ts'), command, ...args])
+    const { nodeFlags } = await import('./setup/lean-node.ts')
+    await become(process.execPath, [...nodeFlags(command), join(root, 'src/main.ts'), command, ...args])
     return
   }
   const { develop } = await import('./setup/develop.ts')

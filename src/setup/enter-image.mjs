@@ -2,9 +2,10 @@
 // The image's entry point: gives up root, keeping only the group that may use the engine's socket, and becomes the
 // command line. Plain JavaScript, since it is run through a link that has no extension.
 import { chownSync, statSync } from 'node:fs'
+import { hostname } from 'node:os'
 import process, { env } from 'node:process'
 import { fileURLToPath } from 'node:url'
-import { NODE_FLAGS } from './lean-node.ts'
+import { nodeFlags } from './lean-node.ts'
 
 const USER = 1000
 
@@ -28,8 +29,11 @@ function groupOf(path) {
 
 // With `--user` somebody has decided already.
 if (process.getuid() === 0) leaveRoot()
+const args = process.argv.slice(2)
 const main = fileURLToPath(new URL('../main.ts', import.meta.url))
-process.execve(process.execPath, [process.execPath, ...NODE_FLAGS, main, ...process.argv.slice(2)], {
+process.execve(process.execPath, [process.execPath, ...nodeFlags(args[0]), main, ...args], {
+  // Every container's process has number 1: only the container's name tells one worker from another.
+  WINDLASS_WORKER_NAME: `worker-${hostname()}`,
   ...env,
   HOME: env.WINDLASS_DATA_DIR ?? '/',
 })

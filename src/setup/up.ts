@@ -19,7 +19,7 @@ import { ensureBusybox } from './busybox.ts'
 import { ensureEngine } from './engine.ts'
 import { describeStart, type ReadyNote, readReadyNote } from './describe-start.ts'
 import { type Environment, findProgram, SetupError, type Terminal } from './host.ts'
-import { NODE_FLAGS } from './lean-node.ts'
+import { nodeFlags } from './lean-node.ts'
 import { takeLock } from './lock.ts'
 import { type LineSink, logLine } from './log-lines.ts'
 import { installParts, type SetupContext } from './packages.ts'
@@ -105,7 +105,7 @@ async function start(options: UpOptions, output: UpOutput, running: Running, sto
   const env = childEnvironment(options, dockerHost)
   const keep = (name: string, command: string): Supervised =>
     supervise(
-      { name, command: [process.execPath, ...NODE_FLAGS, options.entry, command], env, ready: 'message' },
+      { name, command: [process.execPath, ...nodeFlags(command), options.entry, command], env, ready: 'message' },
       output.sink,
     )
   running.api.push(keep('api', 'serve'))
