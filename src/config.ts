@@ -2,8 +2,10 @@
  * The environment, read once at start. Every setting is a row of the table below: the README's table, the checks and
  * the type of the configuration come from it. All faults are told at once.
  */
+import { readFileSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
+import { parseEnv } from 'node:util'
 import { parseOpened, parsePlacements } from './dialects/names.ts'
 import { parseTemplates } from './dialects/templates.ts'
 import { SetupError } from './setup/host.ts'
@@ -159,7 +161,11 @@ const SETTINGS = {
     'its own',
     optional,
   ),
-  DOCKER_HOST: setting('The Docker Engine: `unix:///path` or `tcp://host:port`.', 'found by itself', optional),
+  DOCKER_HOST: setting(
+    'The Docker Engine: `unix:///path` or `tcp://host:port`. `docker_sock`, also in a `.env` file, is read as this.',
+    'found by itself',
+    optional,
+  ),
   DOCKER_TLS_VERIFY: setting(
     'Anything but nothing: an engine at `tcp://` is spoken to by TLS, with a client certificate.',
     'not set',
@@ -188,11 +194,14 @@ export interface Config extends Values {
 /** Other variables of this prefix that are read elsewhere: by the starter, the tests and the image. */
 const ELSEWHERE = /^WINDLASS_(TEST_|RUNTIME|YES)/
 
-/** The frozen configuration. Throws one SetupError that lists every fault. */
-export function readConfig(env: Readonly<Record<string, string | undefined>> = process.env): Config {
+type Env = Readonly<Record<string, string | undefined>>
+
+/** The frozen configuration; `folder` is where a `.env` may lie. Throws one SetupError that lists every fault. */
+export function readConfig(env: Env = process.env, folder: string = process.cwd()): Config {
+  const given: Env = { ...env, DOCKER_HOST: env['DOCKER_HOST'] || dockerSock(env, folder) }
   const faults: string[] = []
   const entries = Object.entries(SETTINGS).map(([name, row]) => {
-    const text = env[name]
+    const text = given[name]
     try {
       return [name, row.parse(text === '' ? undefined : text)]
     } catch (fault) {
@@ -206,6 +215,21 @@ export function readConfig(env: Readonly<Record<string, string | undefined>> = p
   )
   const values = Object.fromEntries(entries) as Values // every row was parsed by its own setting
   return Object.freeze({ ...values, unknown })
+}
+
+/** HebergOS docker link's name for the engine: a URL or the path of a socket, in the environment or a `.env` file. */
+function dockerSock(env: Env, folder: string): string | undefined {
+  const address = env['docker_sock'] || fromEnvFile(join(folder, '.env'), 'docker_sock')
+  return address?.startsWith('/') ? `unix://${address}` : address
+}
+
+function fromEnvFile(file: string, name: string): string | undefined {
+  try {
+    return parseEnv(readFileSync(file, 'utf8'))[name]
+  } catch {
+    // Nobody has to have one.
+    return undefined
+  }
 }
 
 /** The README's table of settings. */

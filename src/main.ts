@@ -59,7 +59,7 @@ async function main([name = 'up', ...args]: string[]): Promise<void> {
 function hostOptions(config: Config) {
   return {
     cache: CACHE,
-    env: process.env,
+    env: { ...process.env, ...(config.DOCKER_HOST !== undefined && { DOCKER_HOST: config.DOCKER_HOST }) },
     dataDir: config.WINDLASS_DATA_DIR,
     http: config.WINDLASS_HTTP,
     socket: socketOf(config),
