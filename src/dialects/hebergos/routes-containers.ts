@@ -108,9 +108,9 @@ function stats(app: DialectApp, kit: DialectKit): void {
     answers: { 200: wire.Stats },
     handler: async (request) => {
       const { id, since } = request.query as wire.StatsQuery // checked by the route's schema
-      const from = parseSince(wire.first(since))
       const reference = wire.first(id)
-      if (reference === undefined) throw badRequest('missing id')
+      if (reference === undefined || reference === '') throw badRequest('missing id')
+      const from = parseSince(wire.first(since))
       const listed = await kit.services.directory.look(callerOf(request), NAME, reference)
       if (listed === undefined) return {}
       return toStats(await kit.services.statsHistory.of(listed.view.record.uuid), from, cpuLimit(listed))
