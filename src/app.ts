@@ -17,6 +17,7 @@ import { honourIdempotencyKeys } from './http/idempotency.ts'
 import { describeApi, serveDocuments } from './http/openapi.ts'
 import { sendPlainJson } from './http/plain-json.ts'
 import { scopeReads, type OpenScope } from './http/read-scope.ts'
+import { logRequests } from './http/request-log.ts'
 import { answerUnknown } from './http/unknown.ts'
 import { aliasRoutes } from './http/v1/aliases.ts'
 import { eventRoutes } from './http/v1/events.ts'
@@ -109,6 +110,7 @@ export function buildApp({ services, options }: { services: Services; options: A
   sendBrowserHeaders(app)
   if (options.openScope !== undefined) scopeReads(app, options.openScope)
   answerUnknown(app, (request) => unknownIn(mounted, request))
+  logRequests(app)
   sendPlainJson(app)
   app.register(websocket, { options: { maxPayload: JSON_LIMIT } })
   if (options.native !== false) app.register(async (native: App) => nativeScope(native, services, options))
@@ -176,7 +178,7 @@ const FRAMEWORK: FastifyServerOptions = {
   bodyLimit: JSON_LIMIT,
   routerOptions: { maxParamLength: 4096, ignoreTrailingSlash: false, caseSensitive: true },
   exposeHeadRoutes: false,
-  // What goes wrong is logged where it is answered; a line per request would cost more than most requests.
+  // What goes wrong is logged where it is answered; a line per request at info would cost more than most requests.
   logController: new LogController({ disableRequestLogging: true }),
   // Bodies mean what they say: nothing is removed, nothing is turned into something else.
   ajv: { customOptions: { removeAdditional: false, coerceTypes: false, useDefaults: false } },
