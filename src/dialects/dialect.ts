@@ -36,7 +36,12 @@ export type DialectApp = FastifyInstance<
 export interface DialectServices {
   operations: Operations
   instances: Instances & {
-    create(caller: Caller, project: string, body: InstancesPost, nickname?: Nickname): Promise<OperationRecord>
+    create(
+      caller: Caller,
+      project: string,
+      body: InstancesPost,
+      nickname?: Nickname | Nickname[],
+    ): Promise<OperationRecord>
   }
   snapshots: Snapshots
   logs: InstanceLogs

@@ -9,6 +9,13 @@ import type { DialectKit } from './dialect.ts'
 /** Instance names that are given away between the look and the creation. */
 const TRIES = 5
 
+interface Naming {
+  body: () => Promise<InstancesPost>
+  taken: () => Failure
+  /** What the instance's name is made of, where that is another nickname than the one it is found by. */
+  called?: Nickname
+}
+
 /**
  * Creates an instance whose name follows from the nickname. `taken` is thrown where the dialect knows another one by
  * it, also one that is only being made; `body` is asked for after that.
@@ -17,7 +24,7 @@ export async function createNamed(
   { services }: Pick<DialectKit, 'services'>,
   caller: Caller,
   nickname: Nickname,
-  { body, taken }: { body: () => Promise<InstancesPost>; taken: () => Failure },
+  { body, taken, called }: Naming,
 ): Promise<OperationRecord> {
   const { directory, nicknames, instances } = services
   const { dialect, name: wanted } = nickname
@@ -27,9 +34,10 @@ export async function createNamed(
   if (await isTaken()) throw taken()
   const given = await body()
   for (let tries = 1; ; tries++) {
-    const name = await directory.instanceName(tries === 1 ? wanted : `${wanted.slice(0, 50)}-${tries}`)
+    const base = called?.name ?? wanted
+    const name = await directory.instanceName(tries === 1 ? base : `${base.slice(0, 50)}-${tries}`)
     try {
-      return await instances.create(caller, 'default', { ...given, name }, nickname)
+      return await instances.create(caller, 'default', { ...given, name }, called ? [nickname, called] : nickname)
     } catch (thrown) {
       if (!isFailure(thrown, 'conflict') || !thrown.message.endsWith('already exists')) throw thrown
       if (tries >= TRIES || (await isTaken())) throw taken()

@@ -38,7 +38,7 @@ interface Order {
   /** Checked. */
   name: string
   body: InstancesPost
-  nickname: Nickname | undefined
+  nicknames: Nickname[]
 }
 
 /** What stands between two requests for the same address: tried again with another one. */
@@ -49,24 +49,23 @@ const TAKEN =
 export function createInstanceCreation(deps: InstanceCreationDeps) {
   const { records, operations, clock } = deps
 
-  /** `nickname`: a dialect's own name for it, which must be free there. */
+  /** `nickname`: a dialect's own name for it, or several, each of which must be free there. */
   async function create(
     caller: Caller,
     project: string,
     body: InstancesPost,
-    nickname?: Nickname,
+    nickname: Nickname | Nickname[] = [],
   ): Promise<OperationRecord> {
     requireRole(caller, 'operator')
     requireProject(caller, project)
     if ((await records.find('project', '', project)) === undefined) throw notFound('Project not found')
-    if ((body.type ?? '') !== '' && body.type !== 'container') throw badRequest('Invalid instance type')
-    if (body.stateful === true) throw badRequest('Stateful instances are not possible on Docker Engine')
+    refuseOtherKinds(body)
     const name = body.name ? parseInstanceName(body.name) : pickName(clock.uuid())
     const type = body.source?.type ?? ''
     const verb = SOURCES.get(type)
     if (verb === undefined) throw badRequest(`Unknown source type ${type}`)
     const config = { ...limitsOfType(body.instance_type ?? ''), ...withoutEmpty(body.config ?? {}) }
-    return verb({ caller, project, name, body: { ...body, config }, nickname })
+    return verb({ caller, project, name, body: { ...body, config }, nicknames: [nickname].flat() })
   }
 
   async function fromImage(order: Order): Promise<OperationRecord> {
@@ -146,14 +145,14 @@ export function createInstanceCreation(deps: InstanceCreationDeps) {
 
   /** Accepts the operation together with the addresses its instance gets. */
   async function submitNew<K extends Kind>(
-    { caller, nickname }: Order,
+    { caller, nicknames }: Order,
     draft: InstanceRecord,
     busy: BusyClaim[],
     rest: (draft: InstanceRecord) => Rest<K>,
   ): Promise<OperationRecord> {
     const { config, devices } = await deps.drafts.expand(draft.project, draft, 'create')
     await deps.room.check(draft.project, [{ uuid: draft.uuid, name: draft.name, config }])
-    const names: NameClaim[] = [{ noun: 'instance', scope: draft.project, name: draft.name }, ...claimOf(nickname)]
+    const names: NameClaim[] = [{ noun: 'instance', scope: draft.project, name: draft.name }, ...nicknames.map(claimOf)]
     const own: BusyClaim = { key: `instance:${draft.uuid}`, mode: 'own', action: 'create' }
     for (let tries = 1; ; tries++) {
       const leases = await deps.leases.take(draft, devices)
@@ -169,7 +168,7 @@ export function createInstanceCreation(deps: InstanceCreationDeps) {
         busy: [own, ...busy, ...usesOf(leases, 'create')],
         changes: [
           ...leases.map((record): RecordChange => ({ change: 'put', noun: 'lease', record })),
-          ...(nickname === undefined ? [] : [putNickname(nickname, draft, clock.uuid())]),
+          ...nicknames.map((nickname) => putNickname(nickname, draft, clock.uuid())),
         ],
       })
       if (submitted.outcome === 'accepted') return submitted.operation
@@ -194,6 +193,11 @@ export function createInstanceCreation(deps: InstanceCreationDeps) {
   ])
 
   return { create }
+}
+
+function refuseOtherKinds({ type, stateful }: InstancesPost): void {
+  if ((type ?? '') !== '' && type !== 'container') throw badRequest('Invalid instance type')
+  if (stateful === true) throw badRequest('Stateful instances are not possible on Docker Engine')
 }
 
 function refuseMigration(): Promise<OperationRecord> {

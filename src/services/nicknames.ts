@@ -10,8 +10,8 @@ export interface Nickname {
 
 export type Nicknames = ReturnType<typeof createNicknames>
 
-export function claimOf(nickname: Nickname | undefined): NameClaim[] {
-  return nickname === undefined ? [] : [{ noun: 'nickname', scope: nickname.dialect, name: nickname.name }]
+export function claimOf({ dialect, name }: Nickname): NameClaim {
+  return { noun: 'nickname', scope: dialect, name }
 }
 
 export function putNickname(
