@@ -6,8 +6,11 @@ import type { Context } from './steps.ts'
 
 export const snapshotTag = (uuid: string): string => `windlass/snapshot:${uuid}`
 export const imageTag = (uuid: string): string => `windlass/image:${uuid}`
-export const temporaryTag = (context: Context<Kind>): string => `windlass/operation:${context.operation.id}`
+const instanceTag = (uuid: string): string => `windlass/instance:${uuid}`
 const keeperTag = (uuid: string): string => `windlass/kept:${uuid}`
+/** Of an image that is made for one instance alone; each recreation has another one, so that it can be undone. */
+export const ownTag = (context: Context<Kind>, uuid: string): string =>
+  `${instanceTag(uuid)}-${context.operation.id.slice(-12)}`
 
 /** The files of a container as an image. Finds the commit of an earlier attempt by its labels. */
 export async function commitInstance(
@@ -20,8 +23,9 @@ export async function commitInstance(
 }
 
 /**
- * Forgets an image that something may still be made from: the keeper tag goes only when nothing uses it, and the
- * sweeper tries again later.
+ * Takes away the tag of a snapshot or an image. Instances whose containers are made from it each get a tag of their
+ * own in its place, which goes when they need it no longer; the engine's image goes with the last tag. One that only
+ * containers made by others use is kept.
  */
 export async function releaseImage(
   context: Context<Kind>,
@@ -31,6 +35,20 @@ export async function releaseImage(
 ): Promise<void> {
   const { images } = context.engine
   if ((await images.untag(tag, context.signal)) !== 'in-use') return
-  await images.tag(engineImage, keeperTag(uuid), context.signal)
+  const instances = await context.records.list('instance')
+  const users = instances.filter((instance) => instance.engineImage === engineImage)
+  const tags = users.length === 0 ? [keeperTag(uuid)] : users.map((user) => instanceTag(user.uuid))
+  for (const own of tags) await images.tag(engineImage, own, context.signal)
   await images.untag(tag, context.signal)
+}
+
+/** Takes away what an instance has called an image of its own; its container must be gone. */
+export async function releaseOwnImage(
+  context: Context<Kind>,
+  { uuid, engineImage }: { uuid: string; engineImage: string },
+): Promise<void> {
+  const { images } = context.engine
+  const image = await images.inspect(engineImage, context.signal)
+  const own = (image?.tags ?? []).filter((tag) => tag.startsWith(instanceTag(uuid)))
+  for (const tag of own) await images.untag(tag, context.signal)
 }

@@ -5,8 +5,7 @@
 import type { InstanceRecord } from '../src/contract/records.ts'
 import type { Observed } from '../src/core/ports.ts'
 import { loadInstance } from './containers.ts'
-import { commitInstance, temporaryTag } from './engine-images.ts'
-import { recreationSteps } from './recreating.ts'
+import { committed, recreationSteps } from './recreating.ts'
 import { vanished, type Context, type Step } from './steps.ts'
 
 const MARK = 'volatile.recreate'
@@ -41,7 +40,7 @@ export function pendingSteps<K extends Starting>(): PendingSteps<K> {
   const steps = recreationSteps<K>({
     instance: ({ input }) => input.instance,
     when,
-    image: async (context) => (context.note('commit') as { engineImage: string }).engineImage, // the step's own note
+    image: committed,
     next: async (_context, record) => applied(record),
     fresh: async () => [],
   })
@@ -49,23 +48,9 @@ export function pendingSteps<K extends Starting>(): PendingSteps<K> {
     name: 'plan',
     run: async (context) => ({ recreate: (await now(context)).config[MARK] === 'true' }),
   }
-  const untag = async (context: Context<K>) => {
-    await context.engine.images.untag(temporaryTag(context), context.signal)
-    return undefined
-  }
-  const commit: Step<K> = {
-    name: 'commit',
-    when,
-    run: async (context) => {
-      const record = await now(context)
-      const made = { role: 'helper', uuid: record.uuid, tag: temporaryTag(context) } as const
-      return { engineImage: await commitInstance(context, record, made) }
-    },
-    undo: untag,
-  }
   return {
-    before: [plan, commit, steps.container, steps.aside, steps.name],
-    after: [steps.record, steps.cleanup, { name: 'untag', when, run: untag }],
+    before: [plan, steps.commit, steps.container, steps.aside, steps.name],
+    after: [steps.record, steps.cleanup],
     container: async (context) => (when(context) ? replaced(context).made : (await now(context)).container),
     gone: (context) => (when(context) ? [vanished(context.engine.member, replaced(context).old)] : []),
   }

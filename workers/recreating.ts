@@ -13,6 +13,7 @@ import {
   temporaryName,
   unmakeContainer,
 } from './containers.ts'
+import { commitInstance, ownTag, releaseOwnImage } from './engine-images.ts'
 import { found } from './freezing.ts'
 import { observe, type Context, type Step } from './steps.ts'
 import { stopContainer } from './stopping.ts'
@@ -32,15 +33,16 @@ export interface Recreation<K extends Kind> {
   when?(context: Context<K>): boolean
 }
 
-type StepName = 'container' | 'stop' | 'aside' | 'name' | 'start' | 'record' | 'cleanup'
+type StepName = 'commit' | 'container' | 'stop' | 'aside' | 'name' | 'start' | 'record' | 'cleanup'
 
 /** What the step `container` found and made. */
 interface Made {
   old: string
   made: string
   next: InstanceRecord
-  /** The instance's volumes before. */
+  /** The instance's volumes and image before. */
   volumes: InstanceRecord['volumes']
+  engineImage: string
 }
 
 const madeBy = <K extends Kind>(context: Context<K>) => context.note('container') as Made // the step's own note
@@ -50,6 +52,7 @@ export function recreationSteps<K extends Kind>(recreation: Recreation<K>): Reco
   const when = (context: Context<K>) => recreation.when === undefined || recreation.when(context)
   const whenItRan = (context: Context<K>) => when(context) && found(context).running
   return {
+    commit: { name: 'commit', when, ...commitOld(recreation) },
     container: { name: 'container', when, run: (context) => makeBeside(context, recreation), undo: unmakeContainer },
     stop: { name: 'stop', when: whenItRan, ...stopOld(recreation) },
     aside: { name: 'aside', when, ...moveAside(recreation) },
@@ -65,12 +68,33 @@ type Act<K extends Kind> = Pick<Step<K>, 'run' | 'undo'>
 const load = <K extends Kind>(context: Context<K>, recreation: Recreation<K>) =>
   loadInstance(context, recreation.instance(context))
 
+/** The files of the old container as an image, for kinds that make the new one from it. */
+function commitOld<K extends Kind>(recreation: Recreation<K>): Act<K> {
+  return {
+    run: async (context) => {
+      const instance = await load(context, recreation)
+      const made = { role: 'helper', uuid: instance.uuid, tag: ownTag(context, instance.uuid) } as const
+      return { engineImage: await commitInstance(context, instance, made) }
+    },
+    undo: async (context) => {
+      await context.engine.images.untag(ownTag(context, recreation.instance(context)), context.signal)
+      return undefined
+    },
+  }
+}
+
+/** The image that the step `commit` has made. */
+export async function committed(context: Context<Kind>): Promise<string> {
+  return (context.note('commit') as { engineImage: string }).engineImage // the step's own note
+}
+
 async function makeBeside<K extends Kind>(context: Context<K>, recreation: Recreation<K>): Promise<Made> {
   const instance = await load(context, recreation)
   const image = await imageOf(context, await recreation.image(context))
   const next = { ...(await recreation.next(context, instance)), engineImage: image.id }
   const made = await makeContainer(context, next, image, await recreation.fresh(context))
-  return { old: instance.container, made, next, volumes: instance.volumes }
+  const { container: old, volumes, engineImage } = instance
+  return { old, made, next, volumes, engineImage }
 }
 
 function stopOld<K extends Kind>(recreation: Recreation<K>): Act<K> {
@@ -141,8 +165,9 @@ async function recordNew<K extends Kind>(context: Context<K>, recreation: Recrea
 }
 
 async function removeOld<K extends Kind>(context: Context<K>): Promise<void> {
-  const { old, next, volumes } = madeBy(context)
+  const { old, next, volumes, engineImage } = madeBy(context)
   await context.engine.containers.remove(old, { force: true }, context.signal)
+  if (engineImage !== next.engineImage) await releaseOwnImage(context, { uuid: next.uuid, engineImage })
   const kept = new Set(next.volumes.map(({ volume }) => volume))
   await removeVolumes(
     context,

@@ -2,7 +2,7 @@ import type { InstanceRecord, SnapshotRecord } from '../src/contract/records.ts'
 import type { RecordChange } from '../src/core/ports.ts'
 import type { Kind } from '../src/operations/catalog.ts'
 import { loadInstance } from './containers.ts'
-import { releaseImage, snapshotTag } from './engine-images.ts'
+import { releaseImage, releaseOwnImage, snapshotTag } from './engine-images.ts'
 import { dropVolume } from './images.ts'
 import type { Context } from './steps.ts'
 import { removeVolumes } from './volumes.ts'
@@ -15,6 +15,8 @@ export async function removeInstance(context: Context<Kind>, uuid: string): Prom
   for (const { name } of await context.engine.volumes.find({ role: 'output', uuid }, context.signal))
     await dropVolume(context, name)
   for (const snapshot of await context.records.list('snapshot', uuid)) await removeSnapshot(context, snapshot)
+  // After its snapshots: one whose image it uses has left it a tag of its own.
+  await releaseOwnImage(context, instance)
 }
 
 /** The engine's side of deleting a snapshot. What was made from its image keeps it alive, untagged. */

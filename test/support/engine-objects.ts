@@ -10,7 +10,7 @@ export interface EngineObjects {
   running: string[]
   /** How many there are of each role. */
   volumes: Record<string, number>
-  /** Tags of ours, by what they are for: `snapshot`, `image`, `operation`, `kept`, `part`. */
+  /** Tags of ours, by what they are for: `snapshot`, `image`, `instance`, `kept`, `part`. */
   tags: Record<string, number>
 }
 

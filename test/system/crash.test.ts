@@ -237,7 +237,7 @@ test('whatever a killed worker was doing is ended by another one: once, and with
     running: running.map((name) => `${name}.lxd`).toSorted(),
     volumes: { volume: stopped.length + STARTED.length + VOLUMED.length, snapshot: snapshots, tarball: 4, output: 2 },
     // Images that a container was made from stay while it is there.
-    tags: { image: 4, snapshot: snapshots, operation: UPDATES.length + COPIES.length },
+    tags: { image: 4, snapshot: snapshots, instance: UPDATES.length + COPIES.length },
   } satisfies EngineObjects)
   await each(RESTORES, async (name) => {
     expect([name, await read(name, '/root/note'), await read(name, '/data/note')]).toEqual([name, undefined, undefined])

@@ -1,8 +1,9 @@
 import type { InstanceRecord, SnapshotRecord } from '../../src/contract/records.ts'
 import type { RecordChange } from '../../src/core/ports.ts'
 import { finalName, imageOf, loadInstance, loadSnapshot, makeContainer, unmakeContainer } from '../containers.ts'
-import { commitInstance, snapshotTag, temporaryTag } from '../engine-images.ts'
+import { commitInstance, ownTag, snapshotTag } from '../engine-images.ts'
 import { freezeStep, lookStep, observeThawed, thawStep } from '../freezing.ts'
+import { committed } from '../recreating.ts'
 import { observe, type Context, type Handler, type Step } from '../steps.ts'
 import { copyAndComplete, copyVolumes, freshPaths, unmakeVolumes } from '../volumes.ts'
 
@@ -24,11 +25,12 @@ export const instanceCopy: Handler<'instance.copy'> = {
       name: 'commit',
       run: async (context) => {
         const source = await loadInstance(context, instanceOf(context))
-        const made = { role: 'helper', uuid: context.input.draft.uuid, tag: temporaryTag(context) } as const
+        const { uuid } = context.input.draft
+        const made = { role: 'helper', uuid, tag: ownTag(context, uuid) } as const
         return { engineImage: await commitInstance(context, source, made) }
       },
       undo: async (context) => {
-        await context.engine.images.untag(temporaryTag(context), context.signal)
+        await context.engine.images.untag(ownTag(context, context.input.draft.uuid), context.signal)
         return undefined
       },
     }),
@@ -57,12 +59,6 @@ export const instanceCopy: Handler<'instance.copy'> = {
       },
       undo: unmakeContainer,
     },
-    onlyLive({
-      name: 'untag',
-      run: async (context) => {
-        await context.engine.images.untag(temporaryTag(context), context.signal)
-      },
-    }),
   ],
   finish: async (context) => {
     const record = context.note('container') as InstanceRecord // the step's own note
@@ -91,7 +87,7 @@ async function sourceVolumes(context: Copying): Promise<InstanceRecord['volumes'
 }
 
 async function sourceImage(context: Copying): Promise<string> {
-  if (live(context)) return (context.note('commit') as { engineImage: string }).engineImage // the step's own note
+  if (live(context)) return committed(context)
   return (await loadSnapshot(context, context.input.source.snapshot)).engineImage
 }
 

@@ -5,11 +5,10 @@ import { devicesEffect } from '../../src/core/devices.ts'
 import { expandConfig, expandDevices } from '../../src/core/expand.ts'
 import { limitsOf } from '../../src/core/limits.ts'
 import { containerOf, loadInstance, loadProfiles } from '../containers.ts'
-import { commitInstance, temporaryTag } from '../engine-images.ts'
 import { found, lookStep } from '../freezing.ts'
 import { freeUnused } from '../leases.ts'
 import { applied, unapplied } from '../pending.ts'
-import { recreationSteps } from '../recreating.ts'
+import { committed, recreationSteps } from '../recreating.ts'
 import { observe, type Context, type Handler } from '../steps.ts'
 import { lackedPaths, makeVolumes, unmakeVolumes } from '../volumes.ts'
 
@@ -26,7 +25,7 @@ const recreates = (context: Updating) => plan(context).effect === 'recreate'
 const steps = recreationSteps<'instance.update'>({
   instance: ({ input }) => input.instance,
   when: recreates,
-  image: async (context) => (context.note('commit') as { engineImage: string }).engineImage, // the step's own note
+  image: committed,
   next: async (context, now) => ({
     ...applied(merged(now, context.input.next)),
     volumes: [...now.volumes, ...addedVolumes(context)],
@@ -62,19 +61,7 @@ export const instanceUpdate: Handler<'instance.update'> = {
       },
     },
     steps.stop,
-    {
-      name: 'commit',
-      when: recreates,
-      run: async (context) => {
-        const now = await loadInstance(context, context.input.instance)
-        const made = { role: 'helper', uuid: now.uuid, tag: temporaryTag(context) } as const
-        return { engineImage: await commitInstance(context, now, made) }
-      },
-      undo: async (context) => {
-        await context.engine.images.untag(temporaryTag(context), context.signal)
-        return undefined
-      },
-    },
+    steps.commit,
     {
       name: 'volumes',
       when: recreates,
@@ -92,13 +79,6 @@ export const instanceUpdate: Handler<'instance.update'> = {
     steps.start,
     steps.record,
     steps.cleanup,
-    {
-      name: 'untag',
-      when: recreates,
-      run: async (context) => {
-        await context.engine.images.untag(temporaryTag(context), context.signal)
-      },
-    },
   ],
   finish: async (context) => {
     const now = await loadInstance(context, context.input.instance)
