@@ -127,12 +127,10 @@ export function createInstances({ views, operations, drafts, leases, room, forei
     checkAction(action, view.status.status)
     const { record } = view
     const target = { instance: record.uuid }
+    if (action !== 'stop' && action !== 'restart')
+      return operations.submit(caller, state(record, `instance.${action}`, target))
     const bound = { ...target, timeout: body.timeout ?? -1, force: body.force ?? false, ...(kill && { kill }) }
-    if (action === 'stop') return operations.submit(caller, state(record, 'instance.stop', bound))
-    if (action === 'restart') return operations.submit(caller, state(record, 'instance.restart', bound))
-    if (action === 'start') return operations.submit(caller, state(record, 'instance.start', target))
-    if (action === 'freeze') return operations.submit(caller, state(record, 'instance.freeze', target))
-    return operations.submit(caller, state(record, 'instance.unfreeze', target))
+    return operations.submit(caller, state(record, `instance.${action}`, bound))
   }
 
   /** A command whose output is kept (`record-output`) or dropped; its exit code is in the operation's metadata. */
