@@ -29,6 +29,7 @@ import { createLeases } from './services/leases.ts'
 import { createNetworks } from './services/networks.ts'
 import { createNicknames } from './services/nicknames.ts'
 import { createOperations, type Operations } from './services/operations.ts'
+import { createPower } from './services/power.ts'
 import { createProfileEffects } from './services/profile-effects.ts'
 import { createProfiles } from './services/profiles.ts'
 import { createProjectRoom } from './services/project-room.ts'
@@ -57,7 +58,7 @@ const STALE = 60_000
 export async function assemble(deps: Deps) {
   const reading = await openReading(deps)
   const operations = openOperations(deps, reading)
-  openSweeper(deps)
+  openSweeper(deps, openPower(deps, { ...reading, operations }))
   const { freshness, openScope } = reading
   return { ...assembleServices(deps, { ...reading, operations }), freshness, openScope }
 }
@@ -145,7 +146,14 @@ function openOperations(deps: Deps, { bus, renewing }: Reading): Operations {
   return operations
 }
 
-function openSweeper(deps: Deps): void {
+function openPower(deps: Deps, { records, inventory, operations }: Reading & { operations: Operations }) {
+  const { log, engines, clock } = deps
+  const onError = (error: unknown, { name }: { name: string }) =>
+    log.warn({ err: error, instance: name }, 'Keeping power')
+  return createPower({ records, inventory, engines, operations, clock, onError })
+}
+
+function openSweeper(deps: Deps, keepPower: () => Promise<void>): void {
   const { config, log, clock, store, queue, database } = deps
   const sweeper = createSweeper({
     leader: createRedisLeader(database, 'sweeper', clock.uuid()),
@@ -153,6 +161,7 @@ function openSweeper(deps: Deps): void {
     queue,
     clock,
     keep: { age: config.WINDLASS_KEEP_DAYS, operations: config.WINDLASS_KEEP_OPERATIONS },
+    chores: [keepPower],
     onError: (failure) => log.warn({ err: failure }, 'Sweeping'),
   })
   deps.onClose(() => sweeper.close())

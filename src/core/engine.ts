@@ -221,6 +221,8 @@ export interface Engine {
   readonly member: string
   /** What it is; its counts may be a minute old. */
   info(signal?: AbortSignal): Promise<EngineInfo>
+  /** When its present process came up, milliseconds since 1970; 0 when it does not say. */
+  startedAt(signal?: AbortSignal): Promise<number>
   /** Resolves when it answers; unavailable else, within 2 s. */
   ping(signal?: AbortSignal): Promise<void>
   readonly containers: Containers

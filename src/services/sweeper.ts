@@ -9,6 +9,8 @@ export interface SweeperDeps {
   clock: Clock
   /** Milliseconds and number of finished operations that are kept. */
   keep: { age: number; operations: number }
+  /** What else the leader does, about every second. One that fails keeps no other from being done. */
+  chores?: (() => Promise<void>)[]
   onError(failure: unknown): void
 }
 
@@ -40,6 +42,11 @@ export function createSweeper(deps: SweeperDeps): Sweeper {
       skip = 0
       return
     }
+    const chores = (deps.chores ?? []).map((chore) => chore().catch((failure: unknown) => deps.onError(failure)))
+    await Promise.all([mend(), ...chores])
+  }
+
+  async function mend(): Promise<void> {
     const ids = await store.unfinished(clock.now() - SETTLED, AT_ONCE, skip)
     skip = ids.length < AT_ONCE ? 0 : skip + AT_ONCE
     const operations = await store.getMany(ids)

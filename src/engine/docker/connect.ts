@@ -10,6 +10,7 @@ import { ping, rememberInfo } from './info.ts'
 import { readLogs } from './logs.ts'
 import { createNetworks } from './networks.ts'
 import { createSpool } from './spool.ts'
+import { readStart } from './start-time.ts'
 import { readStats } from './stats.ts'
 import { createTarballs } from './tarballs.ts'
 import { createVolumes } from './volumes.ts'
@@ -36,6 +37,7 @@ export function createDockerEngine(options: DockerEngineOptions): Engine {
   return {
     member: wire.member,
     info,
+    startedAt: (signal) => readStart(wire, signal),
     ping: (signal) => ping(wire, signal),
     containers: {
       ...createContainers(wire, info),
