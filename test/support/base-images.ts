@@ -56,14 +56,14 @@ async function addBusybox(tar: Pack): Promise<void> {
   const busybox = await findStaticBusybox(busyboxPlaces('.cache'))
   if (busybox === undefined) throw new Error('No static busybox: apt-get install busybox-static')
   tar.entry({ ...common, name: 'bin/busybox', mode: 0o755 }, await readFile(busybox))
-  for (const applet of ['sh', 'env', 'mkdir', 'ln', 'tar', 'cat', 'ls', 'id', 'rm']) {
+  for (const applet of ['sh', 'env', 'mkdir', 'ln', 'tar', 'cat', 'ls', 'id', 'rm', 'find', 'chown']) {
     tar.entry({ ...common, name: `bin/${applet}`, type: 'symlink', linkname: 'busybox' })
   }
   tar.entry({ ...common, name: 'usr/bin/env', type: 'symlink', linkname: '/bin/busybox' })
 }
 
 /** Absolute paths of the shared libraries and the loader, as `ldd` names them. */
-async function listLibraries(program: string): Promise<string[]> {
+export async function listLibraries(program: string): Promise<string[]> {
   const { stdout } = await run('ldd', [await realpath(program)])
   return [...stdout.matchAll(/(\/\S+) \(0x/g)].map(([, path = '']) => path)
 }
