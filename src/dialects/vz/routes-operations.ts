@@ -1,0 +1,80 @@
+/** Operations below `/1.0/vz`, where the manual's answers say they are. */
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import { Type } from 'typebox'
+import type { OperationRecord } from '../../contract/operation-record.ts'
+import { bothSlashes, callerOf, type DialectApp, type DialectKit } from '../dialect.ts'
+import { missing, unlessMissing } from './errors.ts'
+import { NUMBERS } from './numbers.ts'
+import { toOperation } from './translate.ts'
+import * as wire from './wire.ts'
+
+const ROOT = '/1.0/vz'
+
+export function operationRoutes(app: DialectApp, kit: DialectKit): void {
+  for (const [at, url] of bothSlashes(`${ROOT}/:id/wait`).entries())
+    app.get(
+      url,
+      {
+        schema: {
+          summary: 'Wait for an operation; after the timeout it is answered as it then is',
+          operationId: 'waitForOperation',
+          tags: ['operations'],
+          params: wire.ById,
+          querystring: Type.Object({ timeout: Type.Optional(Type.String({ description: 'Seconds; -1: no bound.' })) }),
+          response: wire.answers(wire.OneOperation),
+          hide: at === 1,
+        },
+      },
+      async (request) => {
+        const { id } = request.params
+        const seconds = Number.parseInt(request.query.timeout ?? '-1', 10)
+        const bound = Number.isNaN(seconds) ? -1 : seconds
+        const { operations } = kit.services
+        const found = isUuid(id) && (await unlessMissing(operations.wait(callerOf(request), id, bound)))
+        if (!found) throw missing()
+        return wire.sync(await show(kit, found))
+      },
+    )
+}
+
+/** The operation of this id, undefined where there is none. */
+export async function findOperation(
+  { services }: DialectKit,
+  request: FastifyRequest,
+  id: string,
+): Promise<OperationRecord | undefined> {
+  if (!isUuid(id)) return undefined
+  return unlessMissing(services.operations.get(callerOf(request), id))
+}
+
+export async function show(kit: DialectKit, operation: OperationRecord): Promise<wire.Operation> {
+  return toOperation(operation, await containersOf(kit, operation))
+}
+
+/** 202 with where the operation is. */
+export function acceptance(kit: DialectKit) {
+  return async (_request: FastifyRequest, reply: FastifyReply, operation: OperationRecord): Promise<wire.Accepted> => {
+    const url = `${kit.prefix}${ROOT}/${operation.id}`
+    reply.code(202).header('location', url)
+    const resources = { containers: await containersOf(kit, operation) }
+    return {
+      type: 'async',
+      status: 'ok',
+      status_code: 100,
+      operation: url,
+      resources,
+      metadata: operation.metadata ?? {},
+    }
+  }
+}
+
+/** By its number; one that is deleted has none any more. */
+async function containersOf({ services, prefix }: DialectKit, { entity }: OperationRecord): Promise<string[]> {
+  if (entity.type !== 'instance') return []
+  const number = (await services.nicknames.all(NUMBERS)).get(entity.id)
+  return [`${prefix}${ROOT}/${number ?? entity.id}`]
+}
+
+function isUuid(text: string): boolean {
+  return /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(text)
+}
