@@ -1,6 +1,6 @@
 /** Recorded `curl` calls and what the originals answered; and the list of what is answered differently here. */
 import { readFile } from 'node:fs/promises'
-import { request } from 'node:http'
+import { request as openRequest } from 'node:http'
 
 export interface Recorded {
   method: string
@@ -16,27 +16,28 @@ export interface Recorded {
 /** Reads `--- CURL ARGUMENTS`, status line, headers, an empty line and the body, again and again. */
 export async function readRecorded(name: string): Promise<Recorded[]> {
   const whole = await readFile(new URL(`recorded/${name}.txt`, import.meta.url), 'utf8')
-  return whole
-    .split(/^--- /m)
-    .slice(1)
-    .map((part) => {
-      const [call = '', statusLine = '', ...rest] = part.split('\n')
-      const [said = '', body] = call.split(/ -d /, 2)
-      const [, name = '', value = ''] = / ?-H ([\w-]+): (\S+)/.exec(said) ?? []
-      const text = rest.slice(rest.indexOf('') + 1).join('\n')
-      return {
-        method: /-X (\w+)/.exec(said)?.[1] ?? (body === undefined ? 'GET' : 'POST'),
-        path: /http:\/\/[^/]+(\S*)/.exec(said)?.[1] ?? '',
-        headers: name === '' ? {} : { [name]: value },
-        body,
-        status: Number(statusLine.split(' ')[1]),
-        keys: keysOf(text),
-      }
-    })
+  return whole.split(/^--- /m).slice(1).map(readExchange)
+}
+
+function readExchange(part: string): Recorded {
+  const [call = '', statusLine = '', ...rest] = part.split('\n')
+  const [said = '', body] = call.split(/ -d /, 2)
+  const headers = [...said.matchAll(/-H ([\w-]+): (\S+)/g)].map(([, name = '', value = '']) => [name, value])
+  const method = /-X (\w+)/.exec(said)?.[1]
+  const path = said.replace(/^.*http:\/\/[^/]+(\S*).*$/, '$1')
+  const text = rest.slice(rest.indexOf('') + 1).join('\n')
+  return {
+    method: method ?? (body === undefined ? 'GET' : 'POST'),
+    path,
+    headers: Object.fromEntries(headers),
+    body,
+    status: Number(statusLine.split(' ')[1]),
+    keys: keysOf(text),
+  }
 }
 
 /** The keys of a JSON object, and of the object in it where it holds just one. */
-export function keysOf(text: string): string[] | undefined {
+function keysOf(text: string): string[] | undefined {
   try {
     const found: unknown = JSON.parse(text)
     if (typeof found !== 'object' || found === null || Array.isArray(found)) return undefined
@@ -47,6 +48,18 @@ export function keysOf(text: string): string[] | undefined {
   } catch {
     return undefined
   }
+}
+
+/** How an answer differs from the recorded one, apart from keys that are listed as added; undefined if it does not. */
+export function differenceOf(
+  { status, keys }: Recorded,
+  answer: { status: number; text: string },
+  { request, added }: { request: string; added: string[] },
+) {
+  if (answer.status !== status) return { request, recorded: status, here: answer.status }
+  if (keys === undefined) return undefined
+  const own = keysOf(answer.text)?.filter((key) => keys.includes(key) || !added.includes(key)) ?? []
+  return own.join() === keys.join() ? undefined : { request, recorded: keys, here: own }
 }
 
 export interface Deviation {
@@ -91,7 +104,7 @@ export function sendRaw(
 ): Promise<HttpAnswer> {
   return new Promise((resolve, reject) => {
     const length = body === undefined ? {} : { 'content-length': String(Buffer.byteLength(body)) }
-    const sent = request(url + path, { method, agent: false, headers: { ...length, ...headers } }, (answer) => {
+    const sent = openRequest(url + path, { method, agent: false, headers: { ...length, ...headers } }, (answer) => {
       let text = ''
       answer.setEncoding('utf8')
       answer.on('data', (chunk: string) => (text += chunk))
