@@ -36,24 +36,29 @@ export function createCourse({ store, clock, onTransition }: CourseDeps, hold: H
   let { forward, metadata } = operation
   let cancelled = operation.cancel !== null
 
-  async function write(note: Omit<CourseNote, 'at'>): Promise<void> {
-    const noted = await store.note(hold, { ...note, at: clock.now() })
+  /** Notes that go with the next write. */
+  let waiting: StepNote[] = []
+
+  async function write(note: Omit<CourseNote, 'at' | 'notes'>): Promise<void> {
+    const carried = waiting
+    const noted = await store.note(hold, { ...note, notes: carried, at: clock.now() })
     if (noted === 'fenced') throw new Abandoned(hold.id)
     if (noted === 'changed') throw conflict('The record was changed by someone else meanwhile')
+    waiting = waiting.filter((one) => !carried.includes(one))
     if (noted === 'cancel') cancelled = true
   }
 
   /** Keeps what a step left for the ones after it and for a later turn. */
   async function keep(name: string, data: unknown, rest: Pick<CourseNote, 'progress'> = {}): Promise<void> {
     remember(name, data)
-    const note = notes.get(name)
-    await write({ ...rest, note })
+    await write(rest)
   }
 
-  /** The same, for this turn only. */
+  /** The same, with the next write. */
   function remember(name: string, data: unknown): void {
     const note: StepNote = { name, at: clock.now(), attempt: turn, ...(data === undefined ? {} : { data }) }
     notes.set(name, note)
+    waiting.push(note)
   }
 
   /** Writes records; from here on the operation only goes forward. */
@@ -62,9 +67,9 @@ export function createCourse({ store, clock, onTransition }: CourseDeps, hold: H
     if (!cancelled) forward = true
   }
 
-  async function end(ending: Omit<Ending, 'at' | 'warnings'>): Promise<Exclude<Ended, 'fenced'>> {
+  async function end(ending: Omit<Ending, 'at' | 'warnings' | 'notes'>): Promise<Exclude<Ended, 'fenced'>> {
     const at = clock.now()
-    const ended = await store.end(hold, { ...ending, warnings, at })
+    const ended = await store.end(hold, { ...ending, warnings, notes: waiting, at })
     if (ended === 'fenced') throw new Abandoned(hold.id)
     if (ended === 'ended') onTransition(describe(operation, ending, at - began))
     if (ended === 'cancelling') cancelled = true

@@ -2,7 +2,7 @@
  * One job: take the fence, run the steps, write the end. The only place in a worker that catches. A turn whose lock is
  * lost stops where it is and writes nothing more; whoever took over finds what was done by labels and notes.
  */
-import type { OperationRecord } from '../src/contract/operation-record.ts'
+import type { OperationRecord, Progress } from '../src/contract/operation-record.ts'
 import { cancelled, conflict, Failure, internal, isFailure, toFailure, type FailureCode } from '../src/core/failure.ts'
 import type { Ending, Hold, RecordReader, Turn } from '../src/core/ports.ts'
 import type { Engine } from '../src/core/engine.ts'
@@ -120,28 +120,30 @@ class Run {
       if (this.#course.has(step.name)) begun.push(step)
       else {
         if (this.#again) begun.push(step)
-        this.#refuseToGoOn()
+        // Behind a look that left no note an earlier turn may have begun more, which is to be undone as well.
+        if (step.lasts === undefined || !this.#again) this.#refuseToGoOn()
         if (!this.#again) begun.push(step)
-        await this.#runStep(step, progressOf(step.name, at, handler.steps.length, 100), context)
-        this.#again = false
+        await this.#runStep(step, context)
+        const next = handler.steps.slice(at + 1).find((later) => later.when === undefined || later.when(context))
+        await this.#keep(step, progressOf(step.name, at, handler.steps.length, 100), next)
+        this.#again &&= step.lasts !== undefined
       }
     }
     this.#refuseToGoOn()
   }
 
-  async #runStep<K extends Kind>(
-    step: Step<K>,
-    progress: ReturnType<typeof progressOf>,
-    context: Context<K>,
-  ): Promise<void> {
+  async #runStep<K extends Kind>(step: Step<K>, context: Context<K>): Promise<void> {
     this.#step = step.name
     await this.#point(`${step.name}.before`)
-    const data = await this.#whenEngineIsBack(() => step.run(context), context)
+    this.#course.remember(step.name, await this.#whenEngineIsBack(() => step.run(context), context))
     await this.#point(`${step.name}.after`)
     if (isLost(this.#turn.signal)) throw new Abandoned(this.#operation.id)
-    // The last step needs no note: the end follows at once, and running it again is harmless.
-    if (progress.step === progress.steps) this.#course.remember(step.name, data)
-    else await this.#course.keep(step.name, data, { progress })
+  }
+
+  /** The last step's note goes with the end: that follows at once, and running the step again is harmless. */
+  async #keep<K extends Kind>(step: Step<K>, progress: Progress, next: Step<K> | undefined): Promise<void> {
+    const { dataOf, show } = this.#course
+    if (next !== undefined && step.lasts?.(dataOf(step.name)) !== true) await show(progress)
   }
 
   /** An engine that is away is waited for; a step may run again since it finds its own work. */

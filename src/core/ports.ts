@@ -85,7 +85,8 @@ export type Begun =
 
 /** What a worker may write while it performs. */
 export interface CourseNote {
-  note?: StepNote | undefined
+  /** Each is kept once. */
+  notes?: StepNote[] | undefined
   progress?: Progress | undefined
   metadata?: Record<string, unknown> | undefined
   /** Record changes of the point of no return; with them the operation only goes forward. */
@@ -104,6 +105,8 @@ export interface Ending {
   metadata: Record<string, unknown> | null
   warnings: string[]
   undone: string[]
+  /** Of steps, as in CourseNote. */
+  notes: StepNote[]
   changes: RecordChange[]
   lifecycle: Lifecycle[]
   observed: Observed[]

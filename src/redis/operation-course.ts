@@ -1,6 +1,6 @@
 /** What happens to an operation after it was accepted: the scripts that hold a fence, and cancel. */
 import { randomUUID } from 'node:crypto'
-import type { Cancel } from '../contract/operation-record.ts'
+import type { Cancel, StepNote } from '../contract/operation-record.ts'
 import type { Begun, CourseNote, Ended, Ending, Hold, Noted, OperationStore } from '../core/ports.ts'
 import { encodeChanges } from './changes.ts'
 import { toFields, toOperation, toWord } from './decode.ts'
@@ -52,15 +52,18 @@ export function fenceOf(hold: Hold): string[] {
 }
 
 function encodeNote(written: CourseNote): string {
-  const { note, progress, metadata, observed, at } = written
+  const { notes, progress, metadata, observed, at } = written
   return JSON.stringify({
     at: String(at),
-    note: note && JSON.stringify(note),
-    noteId: note && `${note.attempt}:${note.name}`,
+    notes: encodeNotes(notes ?? []),
     progress: progress && JSON.stringify(progress),
     metadata: metadata && JSON.stringify(metadata),
     observed: JSON.stringify(observed ?? []),
   })
+}
+
+function encodeNotes(notes: StepNote[]) {
+  return notes.map((note) => ({ id: `${note.attempt}:${note.name}`, text: JSON.stringify(note) }))
 }
 
 function encodeEnding(ending: Ending): string {
@@ -72,6 +75,7 @@ function encodeEnding(ending: Ending): string {
     metadata: JSON.stringify(ending.metadata),
     warnings: JSON.stringify(ending.warnings),
     undone: JSON.stringify(ending.undone),
+    notes: encodeNotes(ending.notes),
     lifecycle: ending.lifecycle.map((event) => ({ project: event.project, text: JSON.stringify(event) })),
     observed: JSON.stringify(ending.observed),
   })

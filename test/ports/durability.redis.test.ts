@@ -72,7 +72,7 @@ test("a worker's commands wait for Redis, go out again and count once", async ()
   await redis.kill()
   const note = { name: 'pull', at: 5, attempt: 1 }
   const record = alias()
-  const noted = stores.operations.note(own, { note, at: 5 })
+  const noted = stores.operations.note(own, { notes: [note], at: 5 })
   const written = stores.records.write({ changes: [putAlias(record)], at: 5 })
   const ended = noted.then(() => stores.operations.end(own, ending()))
   await redis.restart()

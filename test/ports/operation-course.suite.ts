@@ -69,11 +69,12 @@ export function operationCourseSuite(open: () => Promise<Stores>): void {
 
     test('keeps notes, progress and metadata; the same note once', async () => {
       const own = await running(stores)
-      expect(await stores.operations.note(own, { note, progress, metadata: { a: [] }, at })).toBe('written')
-      expect(await stores.operations.note(own, { note, at })).toBe('written')
-      expect(await stores.operations.note(own, { note: { ...note, name: 'make' }, at: at + 1 })).toBe('written')
+      expect(await stores.operations.note(own, { notes: [note], progress, metadata: { a: [] }, at })).toBe('written')
+      expect(await stores.operations.note(own, { notes: [note], at })).toBe('written')
+      const make = { ...note, name: 'make' }
+      expect(await stores.operations.note(own, { notes: [note, make], at: at + 1 })).toBe('written')
       const operation = await read(own.id)
-      expect(operation).toMatchObject({ notes: [note, { ...note, name: 'make' }], progress, metadata: { a: [] } })
+      expect(operation).toMatchObject({ notes: [note, make], progress, metadata: { a: [] } })
       expect(operation).toMatchObject({ updated: at + 1, forward: false })
       expect((await eventsOf(stores)).at(-1)).toMatchObject({ type: 'operation', operation })
     })
@@ -81,7 +82,7 @@ export function operationCourseSuite(open: () => Promise<Stores>): void {
     test('with record changes it passes the point of no return, once', async () => {
       const own = await running(stores, acceptance({ names: [name] }))
       const record = instance()
-      const written = { note, changes: [putInstance(record)], at }
+      const written = { notes: [note], changes: [putInstance(record)], at }
       expect(await stores.operations.note(own, written)).toBe('written')
       expect(await stores.operations.note(own, { ...written, at: at + 1 })).toBe('written')
       expect(await stores.records.get('instance', record.uuid)).toEqual({ ...record, rev: 1 })
@@ -95,14 +96,14 @@ export function operationCourseSuite(open: () => Promise<Stores>): void {
     test('refuses changes of records that someone else changed', async () => {
       const own = await running(stores)
       const record = instance({ rev: 3 })
-      expect(await stores.operations.note(own, { note, changes: [putInstance(record)], at })).toBe('changed')
+      expect(await stores.operations.note(own, { notes: [note], changes: [putInstance(record)], at })).toBe('changed')
       expect(await read(own.id)).toMatchObject({ forward: false, notes: [] })
     })
 
     test('tells of a cancel, and does not pass the point of no return then', async () => {
       const own = await running(stores)
       expect(await stores.operations.cancel(own.id, cancel)).toBe('asked')
-      expect(await stores.operations.note(own, { note, at })).toBe('cancel')
+      expect(await stores.operations.note(own, { notes: [note], at })).toBe('cancel')
       const record = instance()
       expect(await stores.operations.note(own, { changes: [putInstance(record)], at })).toBe('cancel')
       expect(await stores.records.get('instance', record.uuid)).toBeUndefined()
@@ -113,16 +114,16 @@ export function operationCourseSuite(open: () => Promise<Stores>): void {
       const old = await running(stores)
       await stores.operations.begin({ ...old, attempt: 2, token: 't2' }, 'w2', at)
       const before = await read(old.id)
-      expect(await stores.operations.note(old, { note, progress, changes: [putInstance(instance())], at })).toBe(
-        'fenced',
-      )
-      expect(await stores.operations.note({ ...old, attempt: 2 }, { note, at })).toBe('fenced')
+      expect(
+        await stores.operations.note(old, { notes: [note], progress, changes: [putInstance(instance())], at }),
+      ).toBe('fenced')
+      expect(await stores.operations.note({ ...old, attempt: 2 }, { notes: [note], at })).toBe('fenced')
       expect(await read(old.id)).toEqual(before)
       const pending = await submit(stores)
-      expect(await stores.operations.note(hold(pending), { note, at })).toBe('fenced')
+      expect(await stores.operations.note(hold(pending), { notes: [note], at })).toBe('fenced')
       const done = await running(stores)
       await stores.operations.end(done, ending())
-      expect(await stores.operations.note(done, { note, at })).toBe('fenced')
+      expect(await stores.operations.note(done, { notes: [note], at })).toBe('fenced')
       expect(await stores.records.list('instance')).toEqual([])
     })
 
@@ -144,6 +145,7 @@ export function operationCourseSuite(open: () => Promise<Stores>): void {
       const end = ending({
         metadata: { list: [] },
         warnings: ['w'],
+        notes: [{ name: 'last', at, attempt: 1, data: [] }],
         changes: [putInstance(record)],
         lifecycle: [lifecycle('instance-created')],
       })
@@ -151,7 +153,7 @@ export function operationCourseSuite(open: () => Promise<Stores>): void {
       expect(await stores.operations.end(own, end)).toBe('ended')
       const operation = await read(own.id)
       const course = { state: 'success', ended: end.at, updated: end.at, metadata: { list: [] }, warnings: ['w'] }
-      expect(operation).toMatchObject(course)
+      expect(operation).toMatchObject({ ...course, notes: end.notes })
       expect(await stores.operations.busy(owned.key)).toBeUndefined()
       expect(await stores.records.find('instance', 'default', 'c1')).toEqual({ ...record, rev: 1 })
       expect((await eventsOf(stores)).slice(2)).toMatchObject([

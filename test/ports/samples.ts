@@ -63,6 +63,7 @@ export function ending(over: Partial<Ending> = {}): Ending {
     metadata: null,
     warnings: [],
     undone: [],
+    notes: [],
     changes: [],
     lifecycle: [],
     observed: [],

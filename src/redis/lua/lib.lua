@@ -157,6 +157,18 @@ local function takeBack(id, at)
   applyChanges(made, '[]', at)
 end
 
+-- The notes of an operation and which there are, with those among `new` ({id, text} each) that are not there yet.
+local function addNotes(notes, noted, new)
+  for _, note in ipairs(new) do
+    local id = '\n' .. note.id .. '\n'
+    if not noted:find(id, 1, true) then
+      notes = notes == '' and note.text or notes .. ',' .. note.text
+      noted = noted .. id
+    end
+  end
+  return notes, noted
+end
+
 local function touch(id, at)
   redis.call('ZADD', key('ops', 'open'), at, id)
 end

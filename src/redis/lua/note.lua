@@ -1,7 +1,7 @@
 -- Writes what a worker did between two steps.
 -- KEYS[1] prefix
 -- ARGV[1] id, [2] fence, [3] token
--- ARGV[4] envelope: at, note? (JSON), noteId? (attempt and name of the note), progress? (JSON), metadata? (JSON),
+-- ARGV[4] envelope: at, notes [{id (attempt and name), text (JSON)}], progress? (JSON), metadata? (JSON),
 --   observed (JSON array)
 -- ARGV[5] record changes; with any of them the operation goes only forward from here
 -- Returns 'written' | 'cancel' | 'fenced' | 'changed'
@@ -22,10 +22,8 @@ if #changes > 0 then
 end
 applyChanges(changes, ask.observed, ask.at)
 
-if ask.note and not held[7]:find('\n' .. ask.noteId .. '\n', 1, true) then
-  local notes = held[6] == '' and ask.note or held[6] .. ',' .. ask.note
-  redis.call('HSET', op, 'notes', notes, 'noted', held[7] .. '\n' .. ask.noteId .. '\n')
-end
+local notes, noted = addNotes(held[6], held[7], ask.notes)
+if noted ~= held[7] then redis.call('HSET', op, 'notes', notes, 'noted', noted) end
 if ask.progress then redis.call('HSET', op, 'progress', ask.progress) end
 if ask.metadata then redis.call('HSET', op, 'metadata', ask.metadata) end
 redis.call('HSET', op, 'updated', ask.at)
