@@ -51,21 +51,25 @@ async function refuseMigration(): Promise<Source> {
   throw badRequest('Migration between servers is not possible on Docker Engine; use the source "image" or "copy"')
 }
 
-/** By `os` and `release`, by alias or fingerprint, or by other properties. */
+/** By alias or fingerprint, by `os` and `release`, or by other properties. */
 async function fromImage(kit: DialectKit, caller: Caller, source: Creation['source']): Promise<Source> {
-  const { imageNames, server } = kit.services
-  const { properties = {}, alias, fingerprint } = source
-  const { os, release, architecture, arch, ...rest } = properties
-  const wanted = lxdArchitecture(architecture ?? arch ?? '')
-  const runnable = wanted === '' ? [] : ((await server.view(caller)).view.environment?.architectures ?? [])
-  if (wanted !== '' && runnable.length > 0 && !runnable.includes(wanted))
-    throw badRequest(`Architecture "${wanted}" does not run here, only ${runnable.join(', ')}`)
-  const name = fingerprint ?? alias
+  const { imageNames } = kit.services
+  const { os, architecture, arch, ...rest } = source.properties ?? {}
+  await checkArchitecture(kit, caller, architecture ?? arch)
+  const name = source.fingerprint ?? source.alias
   if (name) return imageNames.byName(caller, name)
-  if (os) return imageNames.byRelease(caller, os, release)
+  if (os) return imageNames.byRelease(caller, os, rest['release'])
   if (Object.keys(rest).length === 0)
     throw badRequest('No image named: properties with "os" and "release", "alias" or "fingerprint"')
-  return { type: 'image', properties: { ...rest, ...(release && { release }) } }
+  return { type: 'image', properties: rest }
+}
+
+async function checkArchitecture({ services }: DialectKit, caller: Caller, name: string | undefined): Promise<void> {
+  if (!name) return
+  const runnable = (await services.server.view(caller)).view.environment?.architectures ?? []
+  // Empty while the engine is away.
+  if (runnable.length > 0 && !runnable.includes(lxdArchitecture(name)))
+    throw badRequest(`Architecture "${name}" does not run here, only ${runnable.join(', ')}`)
 }
 
 /** Another container, or `101/snap`: a snapshot of one. */

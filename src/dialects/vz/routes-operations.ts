@@ -5,7 +5,7 @@ import type { OperationRecord } from '../../contract/operation-record.ts'
 import { bothSlashes, callerOf, type DialectApp, type DialectKit } from '../dialect.ts'
 import { missing, unlessMissing } from './errors.ts'
 import { NUMBERS } from './numbers.ts'
-import { toOperation } from './translate.ts'
+import { metadataOf, toOperation } from './translate.ts'
 import * as wire from './wire.ts'
 
 const ROOT = '/1.0/vz'
@@ -63,15 +63,15 @@ export function acceptance(kit: DialectKit) {
       status_code: 100,
       operation: url,
       resources,
-      metadata: operation.metadata ?? {},
+      metadata: metadataOf(operation),
     }
   }
 }
 
-/** By its number; one that is deleted has none any more. */
+/** By its number; one that is deleted has none any more. A restore is about a snapshot, under the id of its container. */
 async function containersOf({ services, prefix }: DialectKit, { entity }: OperationRecord): Promise<string[]> {
-  if (entity.type !== 'instance') return []
   const number = (await services.nicknames.all(NUMBERS)).get(entity.id)
+  if (number === undefined && entity.type !== 'instance') return []
   return [`${prefix}${ROOT}/${number ?? entity.id}`]
 }
 

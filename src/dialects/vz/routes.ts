@@ -24,18 +24,19 @@ interface At {
 }
 
 export function containerRoutes(app: DialectApp, kit: DialectKit): void {
-  const both = (path: string, add: (at: At) => void) => {
-    for (const [at, url] of bothSlashes(path).entries()) add({ url, hide: at === 1 })
-  }
-  const show = showing(kit)
+  const reader = showing(kit)
   both(ROOT, (at) => listRoute(app, kit, at))
   both(`${ROOT}/:id`, (at) => {
-    showRoute(app, show, at)
+    showRoute(app, reader, at)
     createRoute(app, kit, at)
     changeRoute(app, kit, at)
     deleteRoute(app, kit, at)
   })
   both(`${ROOT}/:id/state`, (at) => stateRoutes(app, kit, at))
+}
+
+function both(path: string, add: (at: At) => void): void {
+  for (const [at, url] of bothSlashes(path).entries()) add({ url, hide: at === 1 })
 }
 
 function listRoute(app: DialectApp, { services }: DialectKit, { url, hide }: At): void {

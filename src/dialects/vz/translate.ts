@@ -2,9 +2,8 @@
 import type { Config } from '../../contract/common.ts'
 import type { InstanceState } from '../../contract/instance.ts'
 import type { OperationRecord } from '../../contract/operation-record.ts'
-import { operationStatus } from '../../core/operation-states.ts'
+import { isFinal, operationStatus } from '../../core/operation-states.ts'
 import { effectiveDevices } from '../../core/expand.ts'
-import { toOperation as toNative } from '../../operations/render.ts'
 import type { Numbered } from './numbers.ts'
 import type { Container, Machine, Operation } from './wire.ts'
 
@@ -75,7 +74,6 @@ function inUnits(bytes: number): string {
 /** As LXD showed operations in 2015; `containers` are the URLs of what it is about. */
 export function toOperation(record: OperationRecord, containers: string[]): Operation {
   const { status, code } = operationStatus(record)
-  const { may_cancel, metadata } = toNative(record)
   return {
     id: record.id,
     created_at: Math.floor(record.created / 1000),
@@ -83,7 +81,12 @@ export function toOperation(record: OperationRecord, containers: string[]): Oper
     status,
     status_code: code,
     resources: { containers },
-    metadata: { ...metadata, ...(record.err !== '' && { error: record.err }) },
-    may_cancel,
+    metadata: { ...metadataOf(record), ...(record.err !== '' && { error: record.err }) },
+    may_cancel: record.cancellable && !record.forward && !isFinal(record.state),
   }
+}
+
+/** Only tasks: what others have in it are secrets. */
+export function metadataOf({ class: sort, metadata }: OperationRecord): Record<string, unknown> {
+  return sort === 'task' ? { ...metadata } : {}
 }
