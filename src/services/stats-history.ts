@@ -1,6 +1,7 @@
 /** What running containers used in the last five hours: read every ten seconds from the first question on. */
-import type { Engine } from '../core/engine.ts'
+import type { InstanceRecord } from '../contract/records.ts'
 import type { ContainerStats } from '../core/container.ts'
+import type { Engine } from '../core/engine.ts'
 import { isShownAsForeign } from '../core/foreign.ts'
 import type { Clock, Leader, Reading, ReadingStore, RecordReader } from '../core/ports.ts'
 import { usageOf, type Usage } from '../core/usage.ts'
@@ -18,12 +19,15 @@ export interface StatsHistoryDeps {
 }
 
 export interface StatsHistory {
-  /** Oldest first; of an instance by its uuid, of a container made by others by its id. Reading goes on for a day. */
-  of(uuid: string): Promise<Usage[]>
+  /** Oldest first. Every running container is read from the first question on, for a day after the last one. */
+  of(instance: Asked): Promise<Usage[]>
   /** Reads every running container of the members that this process leads, if anybody has asked. */
   sample(): Promise<void>
   close(): Promise<void>
 }
+
+/** An instance, or a container made by others in the form of one. */
+type Asked = Pick<InstanceRecord, 'uuid' | 'member' | 'container'>
 
 const INTERVAL = 10_000
 /** Readings go on for so long after the last question, milliseconds. */
@@ -65,6 +69,15 @@ export function createStatsHistory(deps: StatsHistoryDeps): StatsHistory {
     return readings
   }
 
+  /** Whoever asks before the next round gets a reading all the same. */
+  async function readFirst({ uuid, member, container }: Asked): Promise<Reading[]> {
+    const stats = await engines.get(member)?.containers.stats(container)
+    if (stats === undefined) return []
+    const reading = toReading(stats, clock.now())
+    await store.add(new Map([[uuid, reading]]))
+    return [reading]
+  }
+
   async function runningOn(member: string): Promise<{ uuid: string; container: string }[]> {
     const instances = await records.list('instance')
     const own = new Map(instances.map(({ container, uuid }) => [container, uuid]))
@@ -77,10 +90,10 @@ export function createStatsHistory(deps: StatsHistoryDeps): StatsHistory {
 
   return {
     sample,
-    of: async (uuid) => {
-      // Whoever asks first gets the first reading.
-      if (await store.want(WANTED)) await sample()
-      return usageOf(await store.list(uuid, clock.now()))
+    of: async (asked) => {
+      await store.want(WANTED)
+      const kept = await store.list(asked.uuid, clock.now())
+      return usageOf(kept.length > 0 ? kept : await readFirst(asked))
     },
     close: async () => {
       clearInterval(timer)

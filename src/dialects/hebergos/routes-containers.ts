@@ -113,7 +113,7 @@ function stats(app: DialectApp, kit: DialectKit): void {
       const from = parseSince(wire.first(since))
       const listed = await kit.services.directory.look(callerOf(request), NAME, reference)
       if (listed === undefined) return {}
-      return toStats(await kit.services.statsHistory.of(listed.view.record.uuid), from, cpuLimit(listed))
+      return toStats(await kit.services.statsHistory.of(listed.view.record), from, cpuLimit(listed))
     },
   })
 }
