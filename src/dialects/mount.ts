@@ -2,7 +2,8 @@
 import swagger from '@fastify/swagger'
 import { createHash } from 'node:crypto'
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import { badRequest, methodNotAllowed, notFound, unauthorized, type Failure } from '../core/failure.ts'
+import type { Readable } from 'node:stream'
+import { badRequest, methodNotAllowed, notFound, tooLarge, unauthorized, type Failure } from '../core/failure.ts'
 import type { Caller } from '../services/caller.ts'
 import type { Dialect, DialectApp, DialectKit } from './dialect.ts'
 import { openCaller, type Openness } from './openness.ts'
@@ -92,20 +93,34 @@ const JSON_LIMIT = 1024 * 1024
 /** These clients send JSON under any content type or none; an empty body is no body. */
 function acceptAnyJson(scope: DialectApp): void {
   scope.removeAllContentTypeParsers()
-  scope.addContentTypeParser(
-    '*',
-    { parseAs: 'string', bodyLimit: JSON_LIMIT },
-    async (request: FastifyRequest, body: string) => {
-      if (request.headers['idempotency-key'] !== undefined)
-        request.bodyHash = createHash('sha256').update(body).digest('hex')
-      if (body.trim() === '') return undefined
-      try {
-        return JSON.parse(body, (key, value: unknown) => (key === '__proto__' ? undefined : value))
-      } catch (thrown) {
-        throw badRequest(thrown instanceof Error ? thrown.message : 'Body is not JSON')
-      }
-    },
-  )
+  scope.addContentTypeParser('*', async (request: FastifyRequest, content: Readable) => {
+    const body = await readBody(content)
+    if (request.headers['idempotency-key'] !== undefined)
+      request.bodyHash = createHash('sha256').update(body).digest('hex')
+    if (body.trim() === '') return undefined
+    try {
+      return JSON.parse(body, (key, value: unknown) => (key === '__proto__' ? undefined : value))
+    } catch (thrown) {
+      throw badRequest(thrown instanceof Error ? thrown.message : 'Body is not JSON')
+    }
+  })
+}
+
+/** What is over the limit is read and dropped: a client that is cut off while it sends may never see the answer. */
+async function readBody(content: Readable): Promise<string> {
+  const kept: Buffer[] = []
+  let size = 0
+  try {
+    // Without an encoding the chunks of a byte stream are Buffers.
+    for await (const chunk of content as AsyncIterable<Buffer>) {
+      size += chunk.length
+      if (size <= JSON_LIMIT) kept.push(chunk)
+    }
+  } catch {
+    throw badRequest('The body ended too early')
+  }
+  if (size > JSON_LIMIT) throw tooLarge('Request body is too large')
+  return Buffer.concat(kept).toString()
 }
 
 async function describe(scope: DialectApp, dialect: Dialect, { version, document }: MountTools): Promise<void> {
