@@ -26,7 +26,10 @@ export async function readRecorded(name: string): Promise<Exchange[]> {
         const colon = line.indexOf(': ')
         return [line.slice(0, colon).toLowerCase(), line.slice(colon + 2)]
       })
-      const text = rest.slice(blank + 1).join('\n').trim()
+      const text = rest
+        .slice(blank + 1)
+        .join('\n')
+        .trim()
       return { method, path, body, status: Number(statusLine.split(' ')[1]), headers: new Map(headers), text }
     })
 }

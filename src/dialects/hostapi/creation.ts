@@ -123,8 +123,7 @@ async function cloneForUser(
     return await settle(kit, await submit(kit, caller, { ...order, source }))
   } catch (failure) {
     // Nobody was told of the image. After a timeout it is still needed.
-    if (fingerprint !== '' && !isFailure(failure, 'timeout'))
-      await kit.services.images.remove(helping, 'default', fingerprint)
+    if (fingerprint !== '' && !isFailure(failure, 'timeout')) await drop(kit, helping, fingerprint)
     throw failure
   }
 }
@@ -140,6 +139,12 @@ async function publish(kit: DialectKit, caller: Caller, one: Listed, name: strin
   })
   const { metadata } = await settle(kit, publishing)
   return String(metadata?.['fingerprint'])
+}
+
+/** What cannot be dropped stays to be seen in the list of images; why the creation failed matters more. */
+async function drop(kit: DialectKit, caller: Caller, fingerprint: string): Promise<void> {
+  const removing = kit.services.images.remove(caller, 'default', fingerprint)
+  await removing.then((operation) => settle(kit, operation)).catch(() => undefined)
 }
 
 async function submit(kit: DialectKit, caller: Caller, order: Order): Promise<OperationRecord> {

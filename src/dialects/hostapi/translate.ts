@@ -102,7 +102,7 @@ export function toImage({ record, aliases }: ImageView): Image {
 
 /** An alias as a tag of Docker's: `busybox` is `busybox:latest`. */
 export function toTag(alias: string): string {
-  return alias.slice(alias.lastIndexOf('/')).includes(':') ? alias : `${alias}:latest`
+  return alias.slice(alias.lastIndexOf('/') + 1).includes(':') ? alias : `${alias}:latest`
 }
 
 export function toSnapshot(of: Listed, snapshot: SnapshotRecord): Image {
