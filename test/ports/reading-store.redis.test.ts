@@ -67,6 +67,8 @@ function engineAt(now: () => number): Engine {
     memoryBytes: 2 ** 28,
     memoryLimitBytes: 2 ** 31,
     memoryPeakBytes: 0,
+    kernelBytes: 0,
+    blockBytes: 0,
     swapBytes: 0,
     processes: 1,
     networks: {},
