@@ -8,7 +8,7 @@ import { mountDialect, unknownIn, type MountTools } from './dialects/mount.ts'
 import type { Openness } from './dialects/openness.ts'
 import { DEFAULT_SETTINGS, type DialectSettings } from './dialects/settings.ts'
 import type { App } from './http/app-types.ts'
-import { acceptBodies, JSON_LIMIT } from './http/bodies.ts'
+import { acceptBodies, JSON_LIMIT, readOutTooLarge } from './http/bodies.ts'
 import { sendBrowserHeaders } from './http/browser-headers.ts'
 import { callerByToken, identify, trustedCaller } from './http/caller.ts'
 import { answerClientError, answerFailure, fromFramework } from './http/errors.ts'
@@ -168,6 +168,7 @@ function dialectTools(app: App, services: Services, options: AppOptions): MountT
     toFailure: fromFramework,
     prepare: (scope) => {
       refuseWhenLost(scope, freshness)
+      readOutTooLarge(scope)
       honourIdempotencyKeys(scope, services)
     },
     document: (name, title, read) => app.documents.set(name, { title, read }),

@@ -1,7 +1,7 @@
 /** Addresses of an instance whose devices have changed: which it needs no longer, which MACs go with the others. */
 import type { Config } from '../src/contract/common.ts'
 import type { InstanceRecord, LeaseRecord } from '../src/contract/records.ts'
-import { macOf } from '../src/core/addresses.ts'
+import { isDerivedMac, macOf } from '../src/core/addresses.ts'
 import { effectiveDevices, expandDevices } from '../src/core/expand.ts'
 import type { RecordChange } from '../src/core/ports.ts'
 import type { Kind } from '../src/operations/catalog.ts'
@@ -14,6 +14,11 @@ export async function freeUnused(context: Context<Kind>, now: InstanceRecord): P
   return leases.length === 0 ? [] : withoutLeases(now, leases)
 }
 
+/** The same where nothing else of the instance changes: addresses in whose place its NICs have others now. */
+export async function freeReplaced(context: Context<Kind>, now: InstanceRecord): Promise<RecordChange[]> {
+  return (await unusedLeases(context, now)).map(removal)
+}
+
 /** The MACs of its addresses where clients look for them, for NICs whose own the config does not tell. */
 export async function macsOf(context: Context<Kind>, { uuid, config }: InstanceRecord): Promise<Config> {
   const networks = await context.records.list('network')
@@ -23,16 +28,20 @@ export async function macsOf(context: Context<Kind>, { uuid, config }: InstanceR
   return Object.fromEntries(macs.filter(([key]) => config[key] === undefined))
 }
 
-/** Addresses of NICs that are gone, or that are on another network now. */
+/** Addresses of NICs that are gone, that are on another network now, or that have another address. */
 async function unusedLeases(context: Context<Kind>, instance: InstanceRecord): Promise<LeaseRecord[]> {
   const [profiles, networks] = await Promise.all([loadProfiles(context, instance), context.records.list('network')])
   const devices = effectiveDevices(expandDevices(profiles, instance.devices))
   const held = await Promise.all(
     networks.map(async ({ uuid, name }) => {
-      const isUsed = ({ device }: LeaseRecord) =>
+      const isThere = ({ device }: LeaseRecord) =>
         devices[device]?.['type'] === 'nic' && (devices[device]['network'] || devices[device]['parent']) === name
-      const leases = await context.records.list('lease', uuid)
-      return leases.filter((lease) => lease.instance === instance.uuid && !isUsed(lease))
+      const own = (await context.records.list('lease', uuid)).filter((lease) => lease.instance === instance.uuid)
+      const isReplaced = ({ device, name: address }: LeaseRecord) => {
+        const wanted = devices[device]?.['ipv4.address']
+        return address !== wanted && own.some((other) => other.device === device && other.name === wanted)
+      }
+      return own.filter((lease) => !isThere(lease) || isReplaced(lease))
     }),
   )
   return held.flat()
@@ -40,10 +49,13 @@ async function unusedLeases(context: Context<Kind>, instance: InstanceRecord): P
 
 /** A NIC's MAC goes with its address: whoever gets the address next has the same one. */
 function withoutLeases(now: InstanceRecord, leases: LeaseRecord[]): RecordChange[] {
-  const gone = new Set(leases.map(({ device }) => `volatile.${device}.hwaddr`))
-  const config = Object.fromEntries(Object.entries(now.config).filter(([key]) => !gone.has(key)))
-  return [
-    { change: 'put', noun: 'instance', record: { ...now, config } },
-    ...leases.map(({ uuid, rev }): RecordChange => ({ change: 'remove', noun: 'lease', uuid, rev })),
-  ]
+  const gone = new Map(leases.map(({ device, name }) => [`volatile.${device}.hwaddr`, macOf(name)]))
+  // One that has got another address has its MAC already.
+  const isGone = ([key, mac]: [string, string]) => gone.has(key) && (!isDerivedMac(mac) || gone.get(key) === mac)
+  const config = Object.fromEntries(Object.entries(now.config).filter((entry) => !isGone(entry)))
+  return [{ change: 'put', noun: 'instance', record: { ...now, config } }, ...leases.map(removal)]
+}
+
+function removal({ uuid, rev }: LeaseRecord): RecordChange {
+  return { change: 'remove', noun: 'lease', uuid, rev }
 }

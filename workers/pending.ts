@@ -3,8 +3,9 @@
  * start makes the container anew before it runs.
  */
 import type { InstanceRecord } from '../src/contract/records.ts'
-import type { Observed } from '../src/core/ports.ts'
+import type { Observed, RecordChange } from '../src/core/ports.ts'
 import { loadInstance } from './containers.ts'
+import { freeReplaced } from './leases.ts'
 import { committed, recreationSteps } from './recreating.ts'
 import { vanished, type Context, type Step } from './steps.ts'
 
@@ -28,6 +29,8 @@ export interface PendingSteps<K extends Starting> {
   after: Step<K>[]
   /** The container to start between them. */
   container(context: Context<K>): Promise<string>
+  /** Gives back the addresses that the new container has no more. */
+  freed(context: Context<K>, now: InstanceRecord): Promise<RecordChange[]>
   /** The container that was replaced, if one was. */
   gone(context: Context<K>): Observed[]
 }
@@ -52,6 +55,7 @@ export function pendingSteps<K extends Starting>(): PendingSteps<K> {
     before: [plan, steps.commit, steps.container, steps.aside, steps.name],
     after: [steps.record, steps.cleanup],
     container: async (context) => (when(context) ? replaced(context).made : (await now(context)).container),
+    freed: async (context, record) => (when(context) ? freeReplaced(context, record) : []),
     gone: (context) => (when(context) ? [vanished(context.engine.member, replaced(context).old)] : []),
   }
 }

@@ -128,6 +128,11 @@ function checkedAddress(subnet: string, taken: ReadonlySet<string>, address: str
   return address
 }
 
+/** Whether a MAC can have been derived from an address. */
+export function isDerivedMac(mac: string): boolean {
+  return mac.startsWith('02:42:')
+}
+
 /** The MAC that Docker Engine derives from an address: 02:42 and its four bytes. */
 export function macOf(address: string): string {
   const number = parseAddress(address)

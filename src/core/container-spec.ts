@@ -125,9 +125,11 @@ function toNic(name: string, device: Extract<Device, { type: 'nic' }>, sources: 
   const network = networks.find((known) => known.name === device.network)
   if (network === undefined)
     throw badRequest(`Device validation failed for "${name}": Network "${device.network}" not found`)
-  const lease = leases.find(
-    (held) => held.network === network.uuid && held.instance === instance.uuid && held.device === name,
+  const held = leases.filter(
+    (one) => one.network === network.uuid && one.instance === instance.uuid && one.device === name,
   )
+  // Until the change of an address has happened both are held.
+  const lease = held.find((one) => one.name === device.address) ?? held[0]
   if (lease === undefined) throw internal(`Device "${name}" of instance "${instance.name}" holds no address`)
   const mac = [device.mac, given(config, `volatile.${name}.hwaddr`) ?? ''].find((text) => text !== '')
   return {

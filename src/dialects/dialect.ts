@@ -14,6 +14,7 @@ import type { ImageNames } from '../services/image-names.ts'
 import type { Images } from '../services/images.ts'
 import type { InstanceLogs } from '../services/instance-logs.ts'
 import type { Instances } from '../services/instances.ts'
+import type { Networks } from '../services/networks.ts'
 import type { Nickname, Nicknames } from '../services/nicknames.ts'
 import type { Operations } from '../services/operations.ts'
 import type { RunStates } from '../services/run-states.ts'
@@ -50,6 +51,7 @@ export interface DialectServices {
   imageNames: ImageNames
   directory: Directory
   nicknames: Nicknames
+  networks: Pick<Networks, 'get'>
   commands: Commands
   runStates: RunStates
   statsHistory: Pick<StatsHistory, 'of'>

@@ -40,6 +40,13 @@ export function acceptStreams(app: App): void {
   })
 }
 
+/** Registers the same for a scope of JSON bodies: the one that is too large is not read otherwise. */
+export function readOutTooLarge(app: App): void {
+  app.addHook('onSend', async (request, reply) => {
+    if (reply.statusCode === 413) await readOut(request.raw)
+  })
+}
+
 /** Of a refused upload so much is still read, bytes, and so long, milliseconds. */
 const READ_OUT = 64 * 1024 * 1024
 const READ_OUT_MS = 5_000

@@ -2,7 +2,7 @@
 import { NEVER } from '../contract/common.ts'
 import type { InstancesPost } from '../contract/instance.ts'
 import type { ImageRecord, InstanceRecord, LeaseRecord, SnapshotRecord } from '../contract/records.ts'
-import { macOf } from '../core/addresses.ts'
+import { isDerivedMac, macOf } from '../core/addresses.ts'
 import { withoutEmpty } from '../core/expand.ts'
 import { imageConfig } from '../core/image-properties.ts'
 
@@ -73,6 +73,13 @@ export function copyDraft(
     config: { ...Object.fromEntries(inherited), ...draft.config },
     devices: body.devices ?? from.devices,
   }
+}
+
+/** Without the MACs that followed from addresses which these take the place of. */
+export function withoutMacs(draft: InstanceRecord, leases: LeaseRecord[]): InstanceRecord {
+  const keys = new Set(leases.map(({ device }) => `volatile.${device}.hwaddr`))
+  const kept = Object.entries(draft.config).filter(([key, mac]) => !keys.has(key) || !isDerivedMac(mac))
+  return { ...draft, config: Object.fromEntries(kept) }
 }
 
 /** LXD keeps a nic's MAC in the instance's config, where clients look for it. */

@@ -22,7 +22,7 @@ import type { Drafts } from './drafts.ts'
 import type { Foreign } from './foreign.ts'
 import type { InstanceView, InstanceViews, Where } from './instance-views.ts'
 import { instanceResources, instanceUrl } from './instance-urls.ts'
-import { withAddresses } from './instance-draft.ts'
+import { withAddresses, withoutMacs } from './instance-draft.ts'
 import { usesOf, type Leases } from './leases.ts'
 import type { Operations } from './operations.ts'
 import type { ProjectRoom } from './project-room.ts'
@@ -75,7 +75,10 @@ export function createInstances({ views, operations, drafts, leases, room, forei
     await room.check(next.project, [{ uuid: next.uuid, name: next.name, config }])
     const taken = await leases.take(next, devices)
     await drafts.check(caller.role, next, taken)
-    const submission = on(now, 'instance.update', { instance: now.uuid, next: withAddresses(next, taken) })
+    const submission = on(now, 'instance.update', {
+      instance: now.uuid,
+      next: withAddresses(withoutMacs(next, taken), taken),
+    })
     return {
       ...submission,
       busy: [...submission.busy, ...usesOf(taken, 'update')],

@@ -23,7 +23,10 @@ interface Wish {
 export function createLeases(deps: { records: RecordReader; clock: Clock }) {
   const picked = new Map<string, number>()
 
-  /** One lease for each nic of the instance that is on a network of ours and has none yet. None free is a conflict. */
+  /**
+   * One lease for each nic of the instance that is on a network of ours and has none yet, or asks for another address
+   * than it has. None free is a conflict.
+   */
   async function take(instance: InstanceRecord, expanded: Devices): Promise<LeaseRecord[]> {
     const networks = await deps.records.list('network')
     const leases: LeaseRecord[] = []
@@ -31,8 +34,10 @@ export function createLeases(deps: { records: RecordReader; clock: Clock }) {
       if (properties['type'] !== 'nic') continue
       const network = networkOf(networks, properties, device)
       const known = await deps.records.list('lease', network.uuid)
-      if (known.some((lease) => lease.instance === instance.uuid && lease.device === device)) continue
-      leases.push(pick({ instance, device, network, known, preferred: properties['ipv4.address'] }))
+      const preferred = properties['ipv4.address']
+      const own = known.filter((lease) => lease.instance === instance.uuid && lease.device === device)
+      if (preferred ? own.some(({ name }) => name === preferred) : own.length > 0) continue
+      leases.push(pick({ instance, device, network, known, preferred }))
     }
     return leases
   }

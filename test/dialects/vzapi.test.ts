@@ -55,6 +55,12 @@ const refused = (message: unknown, code = 100) => ({ code, message })
 const native = async (name: string) =>
   fieldOf((await call('GET', `/1.0/instances/${name}`)).body, 'metadata') as { config: Record<string, string> } // an instance
 
+/** Those of its container. */
+async function addressesOf(name: string): Promise<string[]> {
+  const networks = Object(fieldOf(fieldOf(await onEngine(name), 'NetworkSettings'), 'Networks'))
+  return Object.values(networks).map((network) => String(fieldOf(network, 'IPAddress')))
+}
+
 /** What the engine says of the instance's container. */
 async function onEngine(name: string): Promise<unknown> {
   return JSON.parse((await askEngine(windlass.engine.socket, 'GET', `/containers/${name}.lxd/json`)).text)
@@ -189,13 +195,27 @@ test('a stopped one is made anew at once', async () => {
   await patch(id, { hostname: 'third' })
   expect(fieldOf(await onEngine('resting'), 'Config')).toMatchObject({ Hostname: 'third' })
   expect((await native('resting')).config['volatile.recreate']).toBeUndefined()
-  const address = (await call('GET', '/1.0/networks/lxdbr0/leases')).text
-  const own = /"address":"([\d.]+)"[^{}]*"hostname":"resting"|"hostname":"resting"[^{}]*"address":"([\d.]+)"/.exec(
-    address,
-  )
-  const ipadd = own?.[1] ?? own?.[2] ?? ''
-  expect(await patch(id, { ipadd })).toMatchObject({ not_applied: [] })
   await remove(id)
+})
+
+test('an address of the network is given at the next start, the old one to others', async () => {
+  const id = await make('moving')
+  await windlass.operate('PUT', '/1.0/instances/moving/state', { action: 'start', timeout: 30 })
+  const [own = ''] = await addressesOf('moving')
+  const ipadd = own.replace(/\d+$/, '77')
+  expect(await patch(id, { ipadd })).toMatchObject({ not_applied: [] })
+  expect(await addressesOf('moving')).toEqual([own])
+  const other = await make('neighbour')
+  expect(await send('PATCH', CONTAINERS + other, 409, { parameters: { ipadd } })).toMatchObject({ code: 100 })
+  await windlass.operate('PUT', '/1.0/instances/moving/state', { action: 'stop', force: true, timeout: 30 })
+  await windlass.operate('PUT', '/1.0/instances/moving/state', { action: 'start', timeout: 30 })
+  expect(await addressesOf('moving')).toEqual([ipadd])
+  const leases = (await call('GET', '/1.0/networks/lxdbr0/leases')).text
+  expect(leases).toContain(`"${ipadd}"`)
+  expect(leases).not.toContain(`"${own}"`)
+  // The MAC went with it.
+  expect((await native('moving')).config['volatile.eth0.hwaddr']).toMatch(/:4d$/)
+  for (const one of [id, other]) await remove(one)
 })
 
 test('bad input is refused in the dialect’s own shape', async () => {

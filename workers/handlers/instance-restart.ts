@@ -32,7 +32,7 @@ export const instanceRestart: Handler<'instance.restart'> = {
     const detail = await containerOf(context, instance)
     const record = { ...instance, power: 'running' as const, last_used_at: new Date(context.clock.now()).toISOString() }
     return {
-      changes: [{ change: 'put', noun: 'instance', record }],
+      changes: [{ change: 'put', noun: 'instance', record }, ...(await pending.freed(context, instance))],
       observed: [observe(context.engine.member, detail), ...pending.gone(context)],
     }
   },

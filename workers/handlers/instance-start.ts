@@ -26,7 +26,7 @@ export const instanceStart: Handler<'instance.start'> = {
     const last_used_at = new Date(context.clock.now()).toISOString()
     const record = { ...instance, power: 'running' as const, last_used_at }
     return {
-      changes: putInstance(record),
+      changes: [...putInstance(record), ...(await pending.freed(context, instance))],
       observed: [observe(context.engine.member, detail), ...pending.gone(context)],
     }
   },

@@ -1,7 +1,7 @@
 /** Parameters of `prlctl set` as the changes of an instance that they ask for. */
 import type { InstancePatch } from '../../contract/instance.ts'
-import type { Config } from '../../contract/common.ts'
-import { isAddress, macOf } from '../../core/addresses.ts'
+import type { Config, Devices } from '../../contract/common.ts'
+import { foreignRange, gatewayOf, inSubnet, isAddress } from '../../core/addresses.ts'
 import { badRequest } from '../../core/failure.ts'
 
 export type Parameters = Record<string, string>
@@ -34,35 +34,62 @@ function wrong(name: string, wanted: string) {
   return badRequest(`parameter ${name} is wrong: ${wanted}`)
 }
 
-/** What is not named keeps its effect, as in the original. `now` is the instance's config. */
-export function toPatch(parameters: Parameters, now: Config): InstancePatch {
+/** An instance's first NIC, as far as its address goes. */
+export interface Link {
+  device: string
+  properties: Config
+  /** In CIDR form. */
+  subnet: string
+}
+
+/** What is not named keeps its effect, as in the original. `link`: undefined where it is on no network. */
+export function toPatch(parameters: Parameters, link: Link | undefined): InstancePatch {
   const entries = Object.entries(parameters)
   const configs = entries.map(([name, value]) => (isKnown(name) ? CONFIG[name]?.(value, parameters) : undefined))
-  const notApplied = entries.filter(([name, value]) => !hasEffect(name, value, { parameters, now }))
+  const notApplied = entries.filter(([name, value]) => !hasEffect(name, value, { parameters, link }))
   const kept = {
     [PARAMETERS]: JSON.stringify(parameters),
     [NOT_APPLIED]: JSON.stringify(notApplied.map(([name]) => name)),
   }
-  const { description } = parameters
-  return { config: Object.assign({}, ...configs, kept), ...(description !== undefined && { description }) }
+  const { description, ipadd = '' } = parameters
+  return {
+    config: Object.assign({}, ...configs, kept),
+    ...(description !== undefined && { description }),
+    ...(link !== undefined && isGivable(ipadd, link) && { devices: withAddress(ipadd, link) }),
+  }
 }
 
 function isKnown(name: string): boolean {
   return Object.hasOwn(CONFIG, name)
 }
 
-/** A disk has no size here; the address is the server's to give, and asking for the one it has asks for nothing. */
-function hasEffect(name: string, value: string, { parameters, now }: { parameters: Parameters; now: Config }): boolean {
-  if (name === 'ipadd') return hasAddress(value, now)
+/** A disk has no size here, and an address must be one of the network's. */
+function hasEffect(
+  name: string,
+  value: string,
+  { parameters, link }: { parameters: Parameters; link: Link | undefined },
+): boolean {
+  if (name === 'ipadd') return checkedAddress(value) !== '' && link !== undefined && isGivable(value, link)
   if (name === 'memsize_units') return 'memsize' in parameters
   return isKnown(name) || name === 'description'
 }
 
-/** A NIC's MAC says its address. */
-function hasAddress(value: string, now: Config): boolean {
+function checkedAddress(value: string): string {
   const [address = ''] = value.split('/')
   if (!isAddress(address)) throw wrong('ipadd', 'an IPv4 address')
-  return Object.entries(now).some(([key, mac]) => /^volatile\..+\.hwaddr$/.test(key) && mac === macOf(address))
+  return address
+}
+
+/** Of the network's range, and not of the part that is left to containers made by others. */
+function isGivable(value: string, { subnet }: Link): boolean {
+  const [address = ''] = value.split('/')
+  const [first] = subnet.split('/')
+  if (!inSubnet(address, subnet) || inSubnet(address, foreignRange(subnet))) return false
+  return address !== first && address !== gatewayOf(subnet)
+}
+
+function withAddress(value: string, { device, properties }: Link): Devices {
+  return { [device]: { ...properties, 'ipv4.address': checkedAddress(value) } }
 }
 
 /** Parameters of the last change that are kept but have no effect. */

@@ -2,6 +2,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Config } from '../../contract/common.ts'
 import type { OperationRecord } from '../../contract/operation-record.ts'
+import { effectiveDevices } from '../../core/expand.ts'
 import { notFound } from '../../core/failure.ts'
 import { isForeign } from '../../core/foreign.ts'
 import type { Caller } from '../../services/caller.ts'
@@ -10,7 +11,7 @@ import { bothSlashes, byOperation, callerOf, settle, type DialectApp, type Diale
 import { createNamed } from '../naming.ts'
 import { decodeCreation, decodeParameters } from './decode.ts'
 import { missingAs, taken } from './errors.ts'
-import { notAppliedOf, TEMPLATE, toPatch } from './parameters.ts'
+import { type Link, notAppliedOf, TEMPLATE, toPatch } from './parameters.ts'
 import { toContainer, toJob } from './translate.ts'
 import * as wire from './wire.ts'
 
@@ -108,7 +109,20 @@ function find({ services }: DialectKit, request: FastifyRequest): Promise<Listed
 async function change(kit: DialectKit, request: FastifyRequest): Promise<OperationRecord> {
   const parameters = decodeParameters(request.body)
   const { view, where } = await find(kit, request)
-  return kit.services.instances.patchDeferred(callerOf(request), where, toPatch(parameters, view.record.config))
+  const caller = callerOf(request)
+  return kit.services.instances.patchDeferred(caller, where, toPatch(parameters, await linkOf(kit, caller, view)))
+}
+
+async function linkOf(
+  { services }: DialectKit,
+  caller: Caller,
+  { devices }: Listed['view'],
+): Promise<Link | undefined> {
+  const found = Object.entries(effectiveDevices(devices)).find(([, { type }]) => type === 'nic')
+  if (found === undefined) return undefined
+  const [device, properties] = found
+  const { record } = await services.networks.get(caller, properties['network'] || properties['parent'] || '')
+  return { device, properties, subnet: record.subnet }
 }
 
 /** What has no effect was kept with the change. */
