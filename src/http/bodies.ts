@@ -43,7 +43,9 @@ export function acceptStreams(app: App): void {
 /** Registers the same for a scope of JSON bodies: the one that is too large is not read otherwise. */
 export function readOutTooLarge(app: App): void {
   app.addHook('onSend', async (request, reply) => {
-    if (reply.statusCode === 413) await readOut(request.raw)
+    const isTooLarge = Number(request.headers['content-length']) > JSON_LIMIT
+    // Not every dialect has a status of its own for it.
+    if (reply.statusCode === 413 || (reply.statusCode >= 400 && isTooLarge)) await readOut(request.raw)
   })
 }
 
