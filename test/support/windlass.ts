@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { env as ownEnv } from 'node:process'
 import { callApi, fieldOf, type ApiAnswer } from '../../src/setup/api-client.ts'
+import { nodeFlags } from '../../src/setup/lean-node.ts'
 import type { PointReached } from '../../workers/test-points.ts'
 import { startRedis, type TestRedis } from './redis.ts'
 import { startEngine, type TestEngine } from './engine.ts'
@@ -130,7 +131,7 @@ export async function startWindlass(options: TestWindlassOptions = {}): Promise<
 type Started = TestProcess & { child: ChildProcess }
 
 async function startProcess(command: string, env: Record<string, string>): Promise<Started> {
-  const child = spawn(process.execPath, ['src/main.ts', command], {
+  const child = spawn(process.execPath, [...nodeFlags(command), 'src/main.ts', command], {
     env: { PATH: ownEnv['PATH'] ?? '', HOME: ownEnv['HOME'] ?? '', ...env },
     stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
   })

@@ -185,6 +185,6 @@ test('projects are rooms of their own with limits, renamed and deleted when empt
   expect(await windlass.operate('POST', '/1.0/projects/shop', { name: 'store' })).toMatchObject({ status: 'Success' })
   expect(await read('/1.0/profiles?project=store')).toEqual(['/1.0/profiles/default?project=store'])
   expect((await windlass.call('DELETE', '/1.0/projects/store')).status).toBe(200)
-  expect(await read('/1.0/projects')).toEqual(['/1.0/projects/default'])
+  expect(await read('/1.0/projects')).toEqual(['/1.0/projects/default', '/1.0/projects/docker'])
   expect((await refused('POST', '/1.0/projects', { name: 'docker' })).status).toBe(400)
 })
