@@ -1,7 +1,7 @@
 /** What a path or a body means: raw ids as the first generations have them, or base64 of one as the last. */
 import type { FastifyRequest } from 'fastify'
 import type { SnapshotRecord } from '../../contract/records.ts'
-import { isFailure, notFound } from '../../core/failure.ts'
+import { notFound } from '../../core/failure.ts'
 import { hexIdOf } from '../../core/identity.ts'
 import type { Caller } from '../../services/caller.ts'
 import type { Listed } from '../../services/directory.ts'
@@ -38,19 +38,10 @@ export function containerOf(kit: DialectKit, request: FastifyRequest): Promise<F
 
 export async function findContainer(kit: DialectKit, caller: Caller, reference: string): Promise<FoundContainer> {
   for (const [at, text] of meanings(reference).entries()) {
-    const one = await lookUp(kit, caller, text)
+    const one = await kit.services.directory.look(caller, NAME, text)
     if (one !== undefined) return { one, isLater: at > 0 }
   }
   throw notFound(NO_CONTAINER)
-}
-
-async function lookUp({ services }: DialectKit, caller: Caller, text: string): Promise<Listed | undefined> {
-  try {
-    return await services.directory.find(caller, NAME, text)
-  } catch (thrown) {
-    if (isFailure(thrown, 'not-found')) return undefined
-    throw thrown
-  }
 }
 
 /** The snapshot of the path: of its container, or where it names none, of any. */

@@ -53,8 +53,11 @@ function readRoutes(app: DialectApp, kit: DialectKit): void {
     words: ['getContainer', 'One container', 'containers'],
     answers: { 200: Container },
     handler: async (request) => {
-      const { one } = await containerOf(kit, request)
-      return toContainer(one, await services.images.list(callerOf(request), 'default'), clock.now())
+      const [{ one }, images] = await Promise.all([
+        containerOf(kit, request),
+        services.images.list(callerOf(request), 'default'),
+      ])
+      return toContainer(one, images, clock.now())
     },
   })
   addRoute(app, {
