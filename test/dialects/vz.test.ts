@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process'
 import { readFile } from 'node:fs/promises'
 import { promisify } from 'node:util'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
-import { type ApiAnswer, fieldOf } from '../../src/setup/api-client.ts'
+import { type ApiAnswer, callApi, fieldOf } from '../../src/setup/api-client.ts'
 import { publishStarterImage } from '../../src/setup/publish-starter.ts'
 import { askEngine } from '../support/ask-engine.ts'
 import { importTinyImage, TINY_IMAGE } from '../support/tiny-image.ts'
@@ -251,7 +251,7 @@ describe('what is refused', () => {
   })
 })
 
-test('operations are at both URLs and can be cancelled; a key repeats the answer', async () => {
+test('operations are at both URLs, one that has ended cannot be cancelled; a key repeats the answer', async () => {
   const headers = { 'idempotency-key': 'k1' }
   const send = () => windlass.call('POST', '/1.0/vz/101', { hostname: 'one', source }, headers)
   const first = await send()
@@ -267,6 +267,17 @@ test('operations are at both URLs and can be cancelled; a key repeats the answer
   })
   expect(await windlass.call('GET', `/1.0/operations/${id}`)).toMatchObject({ status: 200, body: { metadata: { id } } })
   await refused(400, 'DELETE', `/1.0/vz/${id}`)
+})
+
+test('a prefix stands before every URL it gives', async () => {
+  const { socket } = await windlass.startApi({ WINDLASS_DIALECTS: 'vz=/old' })
+  const body = { hostname: 'one', source: { type: 'none' } }
+  const made = await callApi(socket, { method: 'POST', path: '/old/1.0/vz/101', body })
+  const url = String(made.headers.location)
+  expect(url).toMatch(/^\/old\/1\.0\/vz\/[0-9a-f-]{36}$/)
+  expect(made.body).toMatchObject({ operation: url, resources: { containers: ['/old/1.0/vz/101'] } })
+  const waited = await callApi(socket, { method: 'GET', path: `${url}/wait` })
+  expect(waited.body).toMatchObject({ metadata: { status_code: 200 } })
 })
 
 test("a client written from the manual runs the manual's examples", async () => {
