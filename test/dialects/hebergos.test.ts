@@ -76,6 +76,11 @@ async function makeForeign(name: string, more: object = {}): Promise<void> {
   await expect.poll(async () => (await windlass.call('GET', `/v1/container/?id=${name}`)).status).toBe(200)
 }
 
+/** The container of an instance, in the engine's words. */
+async function inspected(name: string) {
+  return JSON.parse((await askEngine(windlass.engine.socket, 'GET', `/containers/${name}.lxd/json`)).text)
+}
+
 async function sh(name: string, script: string): Promise<void> {
   const ran = await windlass.operate('POST', `/1.0/instances/${name}/exec`, { command: ['sh', '-ec', script] })
   expect(ran.metadata, script).toMatchObject({ return: 0 })
@@ -157,14 +162,13 @@ describe('recorded exchanges', () => {
 describe('lists', () => {
   test('of the first revision are flat, under the ids as they were written', async () => {
     const id = await makeRunning('my_web.1')
-    const inspected = await askEngine(windlass.engine.socket, 'GET', '/containers/my-web-1.lxd/json')
-    const engineId: string = JSON.parse(inspected.text).Id
+    const { Id: engineId, State } = await inspected('my-web-1')
     expect(id).toMatch(HEX)
     for (const reference of [id, id.slice(0, 12), engineId, engineId.slice(0, 12), 'my_web.1', 'my-web-1'])
       await ask(`GET /v1/container/?id=${reference}`, 200, { [reference]: { name: '/my_web.1', state: 'running' } })
     const { body } = await ask(`GET /v1/container/`, 200)
     expect(body).toEqual({ [id]: { name: '/my_web.1', state: 'running', started_at: expect.any(Number) } })
-    const startedAt = Date.parse(JSON.parse(inspected.text).State.StartedAt)
+    const startedAt = Date.parse(State.StartedAt)
     expect(fieldOf(fieldOf(body, id), 'started_at')).toBe(Math.floor(startedAt / 1000))
     await ask(`GET /v1/container/?id=${id}&id=nope`, 412, NOBODY)
     await ask('GET /v1/container/?id=nope', 412, NOBODY)
@@ -229,13 +233,11 @@ describe('life', () => {
     await ask(`POST /v1/container/restart?id=${id}`, 406, 'Not running')
     await ask(`POST /v1/container/start/?id=${id}`, 204, '')
     await ask('POST /v1/container/start?id=web1', 204, '')
-    const before = (await ask(`GET /v1/container/?id=web1`, 200)).text
-    await expect
-      .poll(async () => {
-        await ask(`POST /v1/container/restart?id=${id}`, 204, '')
-        return (await ask(`GET /v1/container/?id=web1`, 200, { web1: { state: 'running' } })).text
-      })
-      .not.toBe(before)
+    const startedAt = async () => (await inspected('web1')).State.StartedAt
+    const before = await startedAt()
+    await ask(`POST /v1/container/restart?id=${id}`, 204, '')
+    expect(await startedAt()).not.toBe(before)
+    await ask('GET /v1/container/?id=web1', 200, { web1: { state: 'running' } })
     await ask(`POST /v1/container/stop?id=${id}`, 204, '')
     await ask(`POST /v1/container/stop/?id=${id}`, 204, '')
     for (const action of ['start', 'stop', 'restart']) await ask(`POST /v1/container/${action}?id=nope`, 412, NOBODY)
@@ -291,15 +293,13 @@ describe('creation and changes', () => {
       cpulimit: 0.5,
       commands: ["echo 'it''s' > /greeting", 'echo two >> /greeting'],
     })
-    const { HostConfig, Config } = JSON.parse(
-      (await askEngine(windlass.engine.socket, 'GET', '/containers/web1.lxd/json')).text,
-    )
+    const { HostConfig, Config } = await inspected('web1')
     expect(HostConfig).toMatchObject({ Memory: 2 ** 27, CpuQuota: 50_000 })
     expect(HostConfig.PortBindings['22/tcp']).toMatchObject([{ HostPort: String(root + 22) }])
     expect(Config.WorkingDir).toBe('/var/www/html')
     await sh('web1', 'test "$(cat /greeting)" = "$(printf \'its\\ntwo\')"')
     await ask(`PATCH /v1/container?id=${id}`, 200, { Warnings: null }, { memory: 0.5, cpulimit: 1.5 })
-    const changed = JSON.parse((await askEngine(windlass.engine.socket, 'GET', '/containers/web1.lxd/json')).text)
+    const changed = await inspected('web1')
     expect(changed.HostConfig).toMatchObject({ Memory: 2 ** 29, CpuQuota: 150_000 })
     await ask(`DELETE /v1/container?id=${id}`, 412, 'docker needs to be stopped before deleting it')
     await ask(`POST /v1/container/stop?id=${id}`, 204)
@@ -335,8 +335,8 @@ describe('creation and changes', () => {
     })
     const other = await make('web2', { host_port_root: root })
     await ask('POST /v1/container/start?id=web_1', 204)
-    console.log(await windlass.call('POST', `/v1/container/start?id=${other}`))
-    expect(Object.values(await listed()).map(({ name }) => name)).toEqual(['/web_1'])
+    await ask(`POST /v1/container/start?id=${other}`, 409, /port is already allocated/)
+    expect(Object.values(await listed()).map(({ name }) => name)).toEqual(['/web_1', '/web2'])
   })
 
   test('the same request with the same Idempotency-Key makes one container', async () => {
@@ -375,13 +375,13 @@ describe('stats', () => {
       net: { up: expect.any(Number), down: expect.any(Number), delta_up: 0, delta_down: 0 },
     })
     await sh('web1', 'timeout 1 sh -c "while :; do :; done" || true')
-    const later = async () => {
+    const busiest = async () => {
       const answer = await callApi(socket, { method: 'GET', path: `/v1/container/stats/?id=web1&since=${at}` })
-      return Object.values(Object(answer.body))
+      return Math.max(
+        ...Object.values(Object(answer.body)).map((one) => Number(fieldOf(fieldOf(one, 'cpu'), 'usage_percent'))),
+      )
     }
-    await expect.poll(later, { timeout: 25_000, interval: 1000 }).toHaveLength(1)
-    const [second] = await later()
-    expect(fieldOf(fieldOf(second, 'cpu'), 'usage_percent')).toBeGreaterThan(0)
+    await expect.poll(busiest, { timeout: 30_000, interval: 1000 }).toBeGreaterThan(1)
     expect(
       Object.values(Object((await ask('GET /v1/container/stats?id=others&since=0', 200)).body)).length,
     ).toBeGreaterThan(0)
@@ -552,15 +552,18 @@ describe('authentication', () => {
   })
 
   test('opened, it answers on loopback as an operator, but no page of another site', async () => {
+    await makeForeign('mighty', { HostConfig: { Privileged: true } })
     const { url } = await windlass.startApi({ WINDLASS_OPEN_DIALECTS: 'hebergos' })
-    expect(await fetchFrom(url, '/v1/container/')).toMatchObject({ status: 200, text: '{}' })
+    expect(await fetchFrom(url, '/v1/container/')).toMatchObject({
+      status: 200,
+      text: expect.stringContaining('mighty'),
+    })
     for (const headers of [
       { origin: 'http://evil.example' },
       { 'sec-fetch-site': 'cross-site' },
       { host: 'evil.example' },
     ])
       expect(await fetchFrom(url, '/v1/container/', headers), JSON.stringify(headers)).toMatchObject({ status: 401 })
-    await makeForeign('mighty', { HostConfig: { Privileged: true } })
     const refused = await fetch(new URL('/v1/container/start?id=mighty', url), { method: 'POST' })
     expect(refused.status).toBe(403)
     expect(await refused.text()).toContain('is privileged')
