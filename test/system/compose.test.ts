@@ -7,7 +7,7 @@ import { findProgram, outputOf } from '../../src/setup/host.ts'
 import { askEngine } from '../support/ask-engine.ts'
 import { importBaseImage } from '../support/base-images.ts'
 import { startEngine, type TestEngine } from '../support/engine.ts'
-import { until } from '../support/processes.ts'
+import { processesOfContainers, until } from '../support/processes.ts'
 
 const run = promisify(execFile)
 
@@ -113,7 +113,7 @@ test.runIf(compose !== undefined)(
       await expectReady(engine, inCompose)
       const containers = await listContainers(engine)
       expect(containers.map(serviceOf).toSorted(byName)).toEqual(['api', 'redis', ...Array<string>(4).fill('worker')])
-      for (const one of containers.filter((each) => serviceOf(each) !== 'redis')) await expectPlainUser(engine, one.Id)
+      for (const one of containers.filter((each) => serviceOf(each) !== 'redis')) await expectPlainUser(one)
       const token = (await inCompose('exec', '-T', 'api', 'cat', '/var/lib/windlass/admin.token')).trim()
       await expectApi(engine, token)
     } finally {
@@ -146,10 +146,13 @@ async function expectApi(engine: TestEngine, token: string): Promise<void> {
   await until(30_000, isCounted, () => new Error('The queue does not know of four workers'))
 }
 
-/** The one process that stays is no root; a health check may come and go beside it. */
-async function expectPlainUser(engine: TestEngine, id: string): Promise<void> {
-  const answer = await askEngine(engine.socket, 'GET', `/containers/${id}/top?ps_args=-eo+pid,uid,args`)
-  const top: { Processes: string[][] } = JSON.parse(answer.text)
-  const lasting = top.Processes.filter(([, , program = '']) => !program.includes('check-health'))
-  expect(lasting.map(([, uid]) => uid)).toEqual(['1000'])
+/** What stays in it is one process, of no root; a health check may come and go beside it. */
+async function expectPlainUser({ Id }: Container): Promise<void> {
+  const uids = (await processesOfContainers([Id])).map(async (pid) => {
+    const [status, command] = await Promise.all(
+      ['status', 'cmdline'].map((name) => readFile(`/proc/${pid}/${name}`, 'utf8').catch(() => '')),
+    )
+    return command?.includes('/src/main.ts') ? /^Uid:\t(\d+)/m.exec(status ?? '')?.[1] : undefined
+  })
+  expect((await Promise.all(uids)).filter((uid) => uid !== undefined)).toEqual(['1000'])
 }
