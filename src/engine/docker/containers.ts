@@ -78,7 +78,7 @@ async function create(wire: Wire, spec: ContainerSpec, info: EngineInfo, signal?
   const doing = `creating container ${spec.name}`
   const { body, later } = makeContainerBody(spec, { api: await wire.api(), info })
   const request = { ...change(wire, doing, signal), path: '/containers/create', query: { name: spec.name }, body }
-  const answer = await wire.ask({ ...request, expect: [409] })
+  const answer = await wire.ask({ ...request, isMaking: true, expect: [409] })
   if (answer.status === 409) throw nameConflict(doing, spec.name, answer)
   const id = required(fields(answer.body).Id, "the new container's id")
   try {

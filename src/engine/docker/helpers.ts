@@ -57,7 +57,8 @@ export async function createHelper(wire: Wire, spec: HelperSpec, signal?: AbortS
   }
   const timeout = wire.timeouts.change
   const doing = 'creating a helper container'
-  const answer = await wire.ask({ doing, method: 'POST', path: '/containers/create', body, signal, timeout })
+  const request = { doing, method: 'POST', path: '/containers/create', isMaking: true } as const
+  const answer = await wire.ask({ ...request, body, signal, timeout })
   return required(fields(answer.body).Id, "the new container's id")
 }
 

@@ -24,7 +24,8 @@ export interface Commit {
 /** `POST /commit`: the id. Never repeatable by itself: a second one makes a second image. */
 export async function commitContainer(wire: Wire, commit: Commit, signal?: AbortSignal): Promise<string> {
   const query = { container: commit.container, ...parseReference(commit.tag), pause: commit.pause }
-  const request = { doing: `committing container ${commit.container}`, method: 'POST', path: '/commit' } as const
+  const doing = `committing container ${commit.container}`
+  const request = { doing, method: 'POST', path: '/commit', isMaking: true } as const
   const answer = await wire.ask({ ...request, query, body: commit.config, signal, timeout: wire.timeouts.work })
   return required(fields(answer.body).Id, "the new image's id")
 }

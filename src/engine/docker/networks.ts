@@ -35,7 +35,8 @@ export function createNetworks(wire: Wire): Networks {
         Labels: toDockerLabels(spec.labels),
       }
       const timeout = wire.timeouts.change
-      const answer = await wire.ask({ doing, method: 'POST', path: '/networks/create', body, signal, timeout })
+      const request = { doing, method: 'POST', path: '/networks/create', isMaking: true } as const
+      const answer = await wire.ask({ ...request, body, signal, timeout })
       return required(fields(answer.body).Id, "the new network's id")
     },
     inspect: async (reference, signal) => {

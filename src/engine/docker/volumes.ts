@@ -52,7 +52,8 @@ async function inspect(wire: Wire, name: string, signal?: AbortSignal): Promise<
 /** The engine answers with the volume that is there, whatever labels it was asked for. */
 async function create(wire: Wire, name: string, labels: OwnLabels, signal?: AbortSignal): Promise<void> {
   const body = { Name: name, Labels: toDockerLabels(labels) }
-  const request = { doing: `creating volume ${name}`, method: 'POST', path: '/volumes/create', body } as const
+  const doing = `creating volume ${name}`
+  const request = { doing, method: 'POST', path: '/volumes/create', isMaking: true, body } as const
   const answer = await wire.ask({ ...request, signal, timeout: wire.timeouts.change })
   const { own } = toVolumeDetail(answer.body, wire.deployment)
   if (own?.uuid !== labels.uuid || own.role !== labels.role) throw conflict(`The volume ${name} already exists`)
