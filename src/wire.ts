@@ -78,13 +78,7 @@ export async function openDeps(config: Config, role: Extract<RedisRole, 'api' | 
       onError: (error) => log.warn({ err: error }, 'Queue'),
     })
     onClose(() => queue.close())
-    const engine = createDockerEngine({
-      member: config.WINDLASS_MEMBER,
-      deployment: id,
-      dockerHost: dockerHostOf(config),
-      tls: await tlsOf(config),
-      tools: await findTools(CACHE),
-    })
+    const engine = await openEngine(config, id)
     onClose(() => engine.close())
     return {
       config,
@@ -105,6 +99,16 @@ export async function openDeps(config: Config, role: Extract<RedisRole, 'api' | 
     await close()
     throw thrown
   }
+}
+
+async function openEngine(config: Config, deployment: string): Promise<Engine> {
+  return createDockerEngine({
+    member: config.WINDLASS_MEMBER,
+    deployment,
+    dockerHost: dockerHostOf(config),
+    tls: await tlsOf(config),
+    tools: await findTools(CACHE),
+  })
 }
 
 /** Writes to standard output; each line is told as well. */

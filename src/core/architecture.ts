@@ -15,7 +15,9 @@ const NAMES = [
   ['loongarch64', 'loong64'],
 ] as const
 
-const byAny = new Map<string, string>(NAMES.flatMap(([first, ...others]) => [first, ...others].map((name): [string, string] => [name, first])))
+const byAny = new Map<string, string>(
+  NAMES.flatMap(([first, ...others]) => [first, ...others].map((name): [string, string] => [name, first])),
+)
 const toEngine = new Map<string, string>(NAMES.map((names) => [names[0], names[1] ?? names[0]]))
 
 /** Any usual name of an architecture → LXD's; an unknown one stays as it is. */

@@ -44,6 +44,6 @@ function describe(one: unknown): string {
 async function call(socket: string, method: string, path: string, body?: unknown): Promise<unknown> {
   const answer = await callApi(socket, { method, path, ...(body === undefined ? {} : { body }) })
   if (answer.status >= 400)
-    throw new SetupError(String(fieldOf(answer.body, 'error') ?? `The server answered ${answer.status}`))
+    throw new SetupError(`The server answered ${answer.status}: ${String(fieldOf(answer.body, 'error'))}`)
   return fieldOf(answer.body, 'metadata')
 }

@@ -21,7 +21,10 @@ test('what is missing is told to those who have a token', async () => {
   engineIsThere = false
   api.counts.workers = 0
   expect(await ready()).toMatchObject({ status: 503, headers: { 'retry-after': '1' }, body: { status: 'unavailable' } })
-  expect(await api.callAs(undefined, { url: '/healthz' })).toMatchObject({ status: 503, body: { status: 'unavailable' } })
+  expect(await api.callAs(undefined, { url: '/healthz' })).toMatchObject({
+    status: 503,
+    body: { status: 'unavailable' },
+  })
   expect((await ready()).body).not.toHaveProperty('missing')
   expect((await api.call({ url: '/readyz' })).body).toEqual({ status: 'unavailable', missing: ['workers', 'engine'] })
   engineIsThere = true

@@ -52,7 +52,7 @@ test('a day of stats of 200 containers stays below 64 MB and grows no more once 
   expect(atNight - before).toBeLessThan(64e6)
   expect(Math.abs(atNight - full)).toBeLessThan(2e6)
   now -= 10_000
-  const [{ id = '' } = {}] = containers
+  const [{ id } = { id: '' }] = containers
   expect(await history.of({ uuid: id, member: 'local', container: id })).toHaveLength(1800)
 }, 240_000)
 

@@ -102,7 +102,7 @@ test('configuration acts live where Docker can, by recreation where it cannot, a
 
 test('what can be known at once is refused at once', async () => {
   await create('b1')
-  const refused = async (method: string, path: string, body: unknown, status: number, error: string) => {
+  const refused = async (...[method, path, body, status, error]: [string, string, unknown, number, string]) => {
     const answer = await windlass.call(method, path, body)
     expect(answer.body).toMatchObject({ type: 'error', error_code: status, error: expect.stringContaining(error) })
     expect(answer.status).toBe(status)
