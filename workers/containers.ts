@@ -70,10 +70,16 @@ export function finalName(instance: { project: string; name: string }): string {
   return dockerName(instance.project, instance.name)
 }
 
-/** The engine's image, or the reason why there is none. */
-export async function imageOf(context: AnyContext, reference: string): Promise<ImageDetail> {
-  const image = await context.engine.images.inspect(reference, context.signal)
-  if (image === undefined) throw internal(`The engine has no image ${reference} any more`)
+/** Images that were looked at in a turn: an id never means another one. */
+const images = new WeakMap<AnyContext, Map<string, ImageDetail>>()
+
+/** The engine's image of this id, or the reason why there is none. */
+export async function imageOf(context: AnyContext, id: string): Promise<ImageDetail> {
+  const known = images.get(context) ?? new Map<string, ImageDetail>()
+  images.set(context, known)
+  const image = known.get(id) ?? (await context.engine.images.inspect(id, context.signal))
+  if (image === undefined) throw internal(`The engine has no image ${id} any more`)
+  known.set(id, image)
   return image
 }
 
@@ -85,13 +91,13 @@ export async function specOf(
   fresh: readonly string[],
 ): Promise<ContainerSpec> {
   const { records, engine, signal } = context
-  const [profiles, networks, volumes, host] = await Promise.all([
+  const [profiles, networks, leases, volumes, host] = await Promise.all([
     loadProfiles(context, instance),
     records.list('network'),
+    records.list('lease'),
     records.list('volume', instance.project),
     engine.info(signal),
   ])
-  const leases = (await Promise.all(networks.map((network) => records.list('lease', network.uuid)))).flat()
   const config = expandConfig(profiles, instance.config)
   const spec = toContainerSpec({
     instance,
@@ -135,6 +141,14 @@ export async function unmakeContainer(context: AnyContext): Promise<string | und
   return made.length === 0 ? undefined : 'Removed the new container'
 }
 
+/** How the turn's last change has left a container, for the end that follows. */
+const left = new WeakMap<AnyContext, ContainerDetail>()
+
+/** Nothing changes the container any more before the end of the operation. */
+export function leaveAs(context: AnyContext, detail: ContainerDetail): void {
+  left.set(context, detail)
+}
+
 /** Waits for nothing: a container whose program is missing has already exited when it is looked at. */
 export async function startContainer(context: AnyContext, container: string): Promise<ContainerDetail> {
   await context.engine.containers.start(container, context.signal)
@@ -144,5 +158,14 @@ export async function startContainer(context: AnyContext, container: string): Pr
     throw conflict(
       `The instance's program could not be run: ${detail.command.join(' ')} (exit code ${detail.exitCode})`,
     )
+  leaveAs(context, detail)
   return detail
+}
+
+/** `containerOf` for the end of an operation, which need not look again where its last change has. */
+export async function seenContainer(context: AnyContext, instance: InstanceRecord): Promise<ContainerDetail> {
+  const detail = left.get(context)
+  // Once: an end that is tried again comes later.
+  left.delete(context)
+  return detail?.id === instance.container ? detail : containerOf(context, instance)
 }

@@ -19,7 +19,8 @@ export async function commitInstance(
   made: { role: ObjectRole; uuid: string; tag: string; origin?: unknown },
 ): Promise<string> {
   const labels = context.labels({ role: made.role, uuid: made.uuid, project: instance.project, origin: made.origin })
-  return context.engine.images.commit(instance.container, { labels, tag: made.tag }, context.signal)
+  const options = { labels, tag: made.tag, first: !context.again }
+  return context.engine.images.commit(instance.container, options, context.signal)
 }
 
 /**

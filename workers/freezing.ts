@@ -14,6 +14,8 @@ export function found(context: Context<Kind>): Found {
   return context.note('look') as Found // the note of `lookStep`
 }
 
+const wasFrozen = (context: Context<Kind>) => found(context).running && !found(context).paused
+
 type OnInstance = Extract<
   Kind,
   'snapshot.create' | 'snapshot.restore' | 'instance.update' | 'instance.copy' | 'image.publish'
@@ -28,6 +30,8 @@ export function lookStep<K extends OnInstance>(instanceOf: (context: Context<K>)
       const { status } = await containerOf(context, instance)
       return { running: status === 'running' || status === 'paused', paused: status === 'paused' } satisfies Found
     },
+    // One that runs is frozen or stopped by what follows.
+    lasts: (seen) => !(seen as Found).running, // the step's own note
   }
 }
 
@@ -40,7 +44,7 @@ export function freezeStep<K extends OnInstance>(instanceOf: (context: Context<K
   }
   return {
     name: 'freeze',
-    when: (context) => found(context).running && !found(context).paused,
+    when: wasFrozen,
     run: async (context) => {
       const instance = await loadInstance(context, instanceOf(context))
       await context.engine.containers.pause(instance.container, context.signal)
@@ -52,7 +56,7 @@ export function freezeStep<K extends OnInstance>(instanceOf: (context: Context<K
 export function thawStep<K extends OnInstance>(instanceOf: (context: Context<K>) => string): Step<K> {
   return {
     name: 'thaw',
-    when: (context) => found(context).running && !found(context).paused,
+    when: wasFrozen,
     run: async (context) => {
       const instance = await loadInstance(context, instanceOf(context))
       await context.engine.containers.unpause(instance.container, context.signal)
@@ -65,6 +69,7 @@ export function thawStep<K extends OnInstance>(instanceOf: (context: Context<K>)
  * next request before the engine's own event has come, and must not find a frozen instance.
  */
 export async function observeThawed<K extends OnInstance>(context: Context<K>, instance: string): Promise<Observed[]> {
+  if (!wasFrozen(context)) return []
   const { container } = await loadInstance(context, instance)
   const detail = await context.engine.containers.inspect(container, context.signal)
   return detail === undefined ? [] : [observe(context.engine.member, detail)]

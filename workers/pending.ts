@@ -28,16 +28,23 @@ export interface PendingSteps<K extends Starting> {
   before: Step<K>[]
   after: Step<K>[]
   /** The container to start between them. */
-  container(context: Context<K>): Promise<string>
+  container(context: Context<K>): string
   /** Gives back the addresses that the new container has no more. */
   freed(context: Context<K>, now: InstanceRecord): Promise<RecordChange[]>
   /** The container that was replaced, if one was. */
   gone(context: Context<K>): Observed[]
 }
 
+/** What the first step finds: whether something waits, and the container as it is. */
+interface Plan {
+  recreate: boolean
+  container: string
+}
+
 /** The steps around that of starting; all but the first are left out where nothing waits. */
 export function pendingSteps<K extends Starting>(): PendingSteps<K> {
-  const when = (context: Context<K>) => (context.note('plan') as { recreate: boolean }).recreate // the step's own note
+  const planned = (context: Context<K>) => context.note('plan') as Plan // the step's own note
+  const when = (context: Context<K>) => planned(context).recreate
   const replaced = (context: Context<K>) => context.note('container') as { old: string; made: string } // likewise
   const now = (context: Context<K>) => loadInstance(context, context.input.instance)
   const steps = recreationSteps<K>({
@@ -49,12 +56,16 @@ export function pendingSteps<K extends Starting>(): PendingSteps<K> {
   })
   const plan: Step<K> = {
     name: 'plan',
-    run: async (context) => ({ recreate: (await now(context)).config[MARK] === 'true' }),
+    run: async (context): Promise<Plan> => {
+      const { config, container } = await now(context)
+      return { recreate: config[MARK] === 'true', container }
+    },
+    lasts: () => true,
   }
   return {
     before: [plan, steps.commit, steps.container, steps.aside, steps.name],
     after: [steps.record, steps.cleanup],
-    container: async (context) => (when(context) ? replaced(context).made : (await now(context)).container),
+    container: (context) => (when(context) ? replaced(context).made : planned(context).container),
     freed: async (context, record) => (when(context) ? freeReplaced(context, record) : []),
     gone: (context) => (when(context) ? [vanished(context.engine.member, replaced(context).old)] : []),
   }

@@ -7,6 +7,7 @@ import type { Kind } from '../src/operations/catalog.ts'
 import {
   finalName,
   imageOf,
+  leaveAs,
   loadInstance,
   makeContainer,
   startContainer,
@@ -157,6 +158,7 @@ async function recordNew<K extends Kind>(context: Context<K>, recreation: Recrea
   const { made, next } = madeBy(context)
   const instance = await load(context, recreation)
   const detail = await context.engine.containers.inspect(made, context.signal)
+  if (detail !== undefined) leaveAs(context, detail)
   const record = { ...next, rev: instance.rev, container: made }
   await context.forward(
     [{ change: 'put', noun: 'instance', record }],

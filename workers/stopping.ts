@@ -1,5 +1,5 @@
 import type { InstanceRecord } from '../src/contract/records.ts'
-import { conflict } from '../src/core/failure.ts'
+import { conflict, isFailure } from '../src/core/failure.ts'
 import type { Kind } from '../src/operations/catalog.ts'
 import { containerOf } from './containers.ts'
 import type { Context } from './steps.ts'
@@ -14,13 +14,8 @@ export async function stopContainer(
   how: { timeout: number; force: boolean; kill?: boolean },
 ): Promise<void> {
   const { containers } = context.engine
+  if (how.force) return killContainer(context, instance)
   const { stopSignal } = await containerOf(context, instance)
-  if (how.force)
-    return void (await containers.stop(
-      instance.container,
-      { stopSignal: 'SIGKILL', timeoutSeconds: 30, thenKill: true },
-      context.signal,
-    ))
   const timeoutSeconds = how.timeout > 0 ? how.timeout : CLEAN_STOP
   const outcome = await containers.stop(
     instance.container,
@@ -31,4 +26,15 @@ export async function stopContainer(
     throw conflict(
       `Failed shutting down instance, status is "Running": it did not stop within ${timeoutSeconds} seconds; stop it with force`,
     )
+}
+
+async function killContainer(context: Context<Kind>, instance: InstanceRecord): Promise<void> {
+  const how = { stopSignal: 'SIGKILL', timeoutSeconds: 30, thenKill: true }
+  try {
+    await context.engine.containers.stop(instance.container, how, context.signal)
+  } catch (thrown) {
+    // Says it in our words where the container is gone.
+    if (isFailure(thrown, 'not-found')) await containerOf(context, instance)
+    throw thrown
+  }
 }

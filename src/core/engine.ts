@@ -45,8 +45,13 @@ export interface Images {
   /**
    * Finds the commit this operation and step already made, else commits; flattens at 100 layers. The id. It runs like
    * the image the container was made from: environment, command, user … that the container was given are not in it.
+   * `first`: there was no earlier attempt, whose commit would have to be looked for among all images.
    */
-  commit(container: string, options: { labels: OwnLabels; tag: string }, signal?: AbortSignal): Promise<string>
+  commit(
+    container: string,
+    options: { labels: OwnLabels; tag: string; first?: boolean },
+    signal?: AbortSignal,
+  ): Promise<string>
   /** A root file system as plain tar → an image. The id. A failed one leaves nothing. */
   importTar(
     tar: Readable,

@@ -32,6 +32,8 @@ interface Entry {
   summary: ContainerSummary | undefined
 }
 
+/** How long what was seen here counts against what a worker tells, milliseconds. */
+const DOUBTED = 1_000
 /** How long a container that is gone is remembered, so that a late list does not bring it back; milliseconds. */
 const REMEMBERED = 60_000
 
@@ -81,7 +83,12 @@ class Member {
   }
 
   saw({ container, summary }: Observed): void {
-    this.entries.set(container, { at: this.#deps.clock.now(), summary })
+    const now = this.#deps.clock.now()
+    const known = this.entries.get(container)
+    this.entries.set(container, { at: now, summary })
+    // What we have just seen ourselves may be newer: events come by another way, and a program may end at once.
+    const isOther = summary !== undefined && known?.summary?.status !== summary.status
+    if (isOther && known !== undefined && known.at > now - DOUBTED) void this.look(container)
   }
 
   /** Lists everything; what was seen after the list began is newer than the list. */

@@ -29,15 +29,11 @@ interface Created {
   Id: string
 }
 
-const own = (uuid: string) => JSON.stringify({ label: [`bench.uuid=${uuid}`] })
-
 /** The same calls in the same order as the handlers. */
 export function sameCalls(call: Call, image: string, body: BodyFor): Yardsticks {
   return {
     create: async (name) => {
       await call('GET', `/images/${image}/json`)
-      await call('GET', `/images/${image}/json`)
-      await call('GET', '/info')
       const { Id: id } = await call<Created>('POST', '/containers/create', {
         query: { name: `op-${name}` },
         body: body(image),
@@ -49,10 +45,8 @@ export function sameCalls(call: Call, image: string, body: BodyFor): Yardsticks 
     start: async ({ id }) => {
       await call('POST', `/containers/${id}/start`)
       await call('GET', `/containers/${id}/json`)
-      await call('GET', `/containers/${id}/json`)
     },
     stop: async ({ id }) => {
-      await call('GET', `/containers/${id}/json`)
       await call('GET', `/containers/${id}/json`)
       await call('POST', `/containers/${id}/kill`, { query: { signal: 'SIGKILL' } })
       await call('POST', `/containers/${id}/wait`, { query: { condition: 'not-running' } })
@@ -66,7 +60,6 @@ export function sameCalls(call: Call, image: string, body: BodyFor): Yardsticks 
       const old = subject.id
       await call('GET', `/containers/${old}/json`)
       await call('GET', `/images/${subject.snapshot}/json`)
-      await call('GET', '/info')
       const { Id: id } = await call<Created>('POST', '/containers/create', {
         query: { name: `op-${name}` },
         body: body(subject.snapshot),
@@ -74,33 +67,29 @@ export function sameCalls(call: Call, image: string, body: BodyFor): Yardsticks 
       await call('POST', `/containers/${old}/rename`, { query: { name: `op-${name}-old` } })
       await call('POST', `/containers/${id}/rename`, { query: { name } })
       await call('GET', `/containers/${id}/json`)
+      await call('GET', `/containers/${old}/json`)
       await call('DELETE', `/containers/${old}`, { query: { force: true, v: false } })
-      await call('GET', `/containers/${id}/json`)
+      await call('GET', `/images/${subject.image}/json`)
       Object.assign(subject, { id, image: subject.snapshot })
     },
     copy: async (subject, name) => {
-      const tag = `bench/operation:${name}`
       await call('GET', `/containers/${subject.id}/json`)
-      const made = await commit(call, subject, tag)
+      const made = await commit(call, subject, `bench/instance:${name}`)
       await call('GET', `/images/${made}/json`)
-      await call('GET', '/info')
       const { Id: id } = await call<Created>('POST', '/containers/create', {
         query: { name: `op-${name}` },
         body: body(made),
       })
       await call('POST', `/containers/${id}/rename`, { query: { name } })
-      // The engine keeps the tag: the new container uses its image.
-      await call('DELETE', `/images/${tag}`, { mayConflict: true })
       await call('GET', `/containers/${id}/json`)
       return { id, image: made, snapshot: '' }
     },
   }
 }
 
-/** A commit as the engine adapter makes it: it looks for an earlier one, then at the container and the depth of its image. */
+/** A commit as the engine adapter makes it: it looks at the container and at its image. */
 async function commit(call: Call, subject: Subject, tag: string): Promise<string> {
   const [repo = '', name = ''] = tag.split(':')
-  await call('GET', '/images/json', { query: { all: true, filters: own(tag) } })
   await call('GET', `/containers/${subject.id}/json`)
   await call('GET', `/images/${subject.image}/json`)
   const query = { container: subject.id, repo, tag: name, pause: false }

@@ -1,7 +1,7 @@
 import type { ImageRecord, InstanceRecord } from '../../src/contract/records.ts'
 import type { ImageDetail } from '../../src/core/engine.ts'
 import type { RecordChange } from '../../src/core/ports.ts'
-import { finalName, imageOf, makeContainer, startContainer, unmakeContainer } from '../containers.ts'
+import { finalName, imageOf, makeContainer, startContainer, seenContainer, unmakeContainer } from '../containers.ts'
 import { notFound } from '../../src/core/failure.ts'
 import { imageTag } from '../engine-images.ts'
 import { dropTag } from '../images.ts'
@@ -28,23 +28,29 @@ export const instanceCreate: Handler<'instance.create'> = {
       },
     },
     {
-      name: 'volumes',
-      run: async (context) => {
-        const { volumes } = await imageFor(context)
+      name: 'look',
+      run: async (context): Promise<Seen> => {
+        const { id, volumes } = await imageFor(context)
         const lacked = await lackedPaths(context, context.input.draft, volumes)
-        return makeVolumes(context, owner(context), [...volumes, ...lacked])
+        return { engineImage: id, paths: [...volumes, ...lacked] }
       },
+      lasts: (found) => (found as Seen).paths.length === 0, // the step's own note
+    },
+    {
+      name: 'volumes',
+      when: (context) => seen(context).paths.length > 0,
+      run: (context) => makeVolumes(context, owner(context), seen(context).paths),
       undo: (context) => unmakeVolumes(context, owner(context)),
     },
     {
       name: 'container',
       run: async (context) => {
-        const image = await imageFor(context)
+        const image = await imageOf(context, seen(context).engineImage)
         const next = become(context, image.id)
         const fresh = next.volumes.map(({ path }) => path)
         const container = await makeContainer(context, next, image, fresh)
         await context.engine.containers.rename(container, finalName(context.input.draft), context.signal)
-        return { container, engineImage: image.id }
+        return { container }
       },
       undo: unmakeContainer,
     },
@@ -57,16 +63,16 @@ export const instanceCreate: Handler<'instance.create'> = {
     },
   ],
   finish: async (context) => {
-    const { container, engineImage } = made(context)
-    const detail = await context.engine.containers.inspect(container, context.signal)
+    const { container } = made(context)
     const record: InstanceRecord = {
-      ...become(context, engineImage),
+      ...become(context, seen(context).engineImage),
       container,
       power: context.input.start ? 'running' : 'stopped',
     }
+    const detail = await seenContainer(context, record)
     return {
       changes: [{ change: 'put', noun: 'instance', record }, ...(await pulledRecord(context))],
-      observed: detail === undefined ? [] : [observe(context.engine.member, detail)],
+      observed: [observe(context.engine.member, detail)],
       context: { type: 'container', 'storage-pool': 'default' },
       ...(context.input.start && { also: ['instance-started'] }),
     }
@@ -77,9 +83,15 @@ function owner({ input }: Creating) {
   return { role: 'volume', uuid: input.draft.uuid, project: input.draft.project } as const
 }
 
-function made(context: Creating): { container: string; engineImage: string } {
-  return context.note('container') as { container: string; engineImage: string } // the step's own note
+/** What the step `look` found: the image, and where the instance needs volumes. */
+interface Seen {
+  engineImage: string
+  paths: string[]
 }
+
+const seen = (context: Creating) => context.note('look') as Seen // the step's own note
+
+const made = (context: Creating) => context.note('container') as { container: string } // the step's own note
 
 /** The draft with what the steps before have decided. */
 function become(context: Creating, engineImage: string): InstanceRecord {

@@ -1,4 +1,4 @@
-import { containerOf, loadInstance, startContainer } from '../containers.ts'
+import { loadInstance, startContainer, seenContainer } from '../containers.ts'
 import { pendingSteps } from '../pending.ts'
 import { observe, type Handler } from '../steps.ts'
 import { stopContainer } from '../stopping.ts'
@@ -22,14 +22,14 @@ export const instanceRestart: Handler<'instance.restart'> = {
     {
       name: 'start',
       run: async (context) => {
-        await startContainer(context, await pending.container(context))
+        await startContainer(context, pending.container(context))
       },
     },
     ...pending.after,
   ],
   finish: async (context) => {
     const instance = await loadInstance(context, context.input.instance)
-    const detail = await containerOf(context, instance)
+    const detail = await seenContainer(context, instance)
     const record = { ...instance, power: 'running' as const, last_used_at: new Date(context.clock.now()).toISOString() }
     return {
       changes: [{ change: 'put', noun: 'instance', record }, ...(await pending.freed(context, instance))],

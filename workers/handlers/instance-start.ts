@@ -1,4 +1,4 @@
-import { containerOf, loadInstance, putInstance, startContainer } from '../containers.ts'
+import { loadInstance, putInstance, startContainer, seenContainer } from '../containers.ts'
 import { pendingSteps } from '../pending.ts'
 import { observe, type Handler } from '../steps.ts'
 
@@ -11,10 +11,10 @@ export const instanceStart: Handler<'instance.start'> = {
     {
       name: 'start',
       run: async (context) => {
-        await startContainer(context, await pending.container(context))
+        await startContainer(context, pending.container(context))
       },
       undo: async (context) => {
-        await context.engine.containers.kill(await pending.container(context), 'SIGKILL', context.signal)
+        await context.engine.containers.kill(pending.container(context), 'SIGKILL', context.signal)
         return 'Stopped the instance again'
       },
     },
@@ -22,7 +22,7 @@ export const instanceStart: Handler<'instance.start'> = {
   ],
   finish: async (context) => {
     const instance = await loadInstance(context, context.input.instance)
-    const detail = await containerOf(context, instance)
+    const detail = await seenContainer(context, instance)
     const last_used_at = new Date(context.clock.now()).toISOString()
     const record = { ...instance, power: 'running' as const, last_used_at }
     return {

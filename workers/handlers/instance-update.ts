@@ -4,7 +4,7 @@ import { changeEffect } from '../../src/core/config-keys.ts'
 import { devicesEffect } from '../../src/core/devices.ts'
 import { expandConfig, expandDevices } from '../../src/core/expand.ts'
 import { limitsOf } from '../../src/core/limits.ts'
-import { containerOf, loadInstance, loadProfiles } from '../containers.ts'
+import { containerOf, loadInstance, loadProfiles, seenContainer } from '../containers.ts'
 import { found, lookStep } from '../freezing.ts'
 import { freeUnused } from '../leases.ts'
 import { applied, unapplied } from '../pending.ts'
@@ -44,6 +44,8 @@ export const instanceUpdate: Handler<'instance.update'> = {
         const isLater = effect === 'recreate' && context.input.deferred === true && (await runs(context, now))
         return { effect: isLater ? 'later' : effect }
       },
+      // What is made for a new container must not be forgotten because a profile says something else later.
+      lasts: (planned) => (planned as Plan).effect !== 'recreate', // the step's own note
     },
     { ...lookStep(({ input }) => input.instance), when: (context) => plan(context).effect !== 'record' },
     {
@@ -82,7 +84,7 @@ export const instanceUpdate: Handler<'instance.update'> = {
   ],
   finish: async (context) => {
     const now = await loadInstance(context, context.input.instance)
-    const detail = await containerOf(context, now)
+    const detail = await seenContainer(context, now)
     const observed = [observe(context.engine.member, detail)]
     if (!recreates(context)) {
       const next = merged(now, context.input.next)

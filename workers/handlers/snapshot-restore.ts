@@ -1,10 +1,10 @@
 import type { InstanceRecord } from '../../src/contract/records.ts'
 import { restoredConfig } from '../../src/core/config-keys.ts'
-import { loadInstance, loadSnapshot } from '../containers.ts'
+import { loadInstance, loadSnapshot, seenContainer } from '../containers.ts'
 import { lookStep } from '../freezing.ts'
 import { freeUnused, macsOf } from '../leases.ts'
 import { recreationSteps } from '../recreating.ts'
-import type { Context, Handler } from '../steps.ts'
+import { observe, vanished, type Context, type Handler } from '../steps.ts'
 import { copyAndComplete, freshPaths, unmakeVolumes } from '../volumes.ts'
 
 type Restoring = Context<'snapshot.restore'>
@@ -45,7 +45,7 @@ export const snapshotRestore: Handler<'snapshot.restore'> = {
       changes: await freeUnused(context, instance),
       context: { snapshot: snapshot === undefined ? '' : `${instance.name}/${snapshot.name}` },
       source: context.operation.entity.url,
-      observed: [{ member, container: old, summary: undefined }, ...(await seen(context, instance))],
+      observed: [vanished(member, old), observe(member, await seenContainer(context, instance))],
     }
   },
 }
@@ -62,11 +62,6 @@ async function restored(context: Restoring, now: InstanceRecord): Promise<Instan
 
 function newVolumes(context: Restoring): InstanceRecord['volumes'] {
   return context.note('volumes') as InstanceRecord['volumes'] // the step's own note
-}
-
-async function seen(context: Restoring, instance: InstanceRecord) {
-  const detail = await context.engine.containers.inspect(instance.container, context.signal)
-  return detail === undefined ? [] : [{ member: context.engine.member, container: detail.id, summary: detail }]
 }
 
 function owner({ input, operation }: Restoring) {

@@ -32,6 +32,7 @@ export function createImages(wire: Wire): Basic {
     inspect: (reference, signal) => inspect(wire, reference, signal),
     commit: (container, options, signal) => commit(wire, container, options, signal),
     importTar: async (tar, options, signal) => {
+      checkRole(options.labels)
       const known = await alreadyMade(wire, options, signal)
       if (known !== undefined) {
         tar.destroy()
@@ -104,13 +105,16 @@ function isNamed(image: ImageDetail, reference: string): boolean {
   return [...image.tags, ...image.digests].some((one) => familiar(one) === name)
 }
 
+function checkRole({ role }: OwnLabels): void {
+  if (!isRoleOf(role, 'image')) throw internal(`An image cannot have the role ${role}`)
+}
+
 /** The image that this operation and step has made before. */
 async function alreadyMade(
   wire: Wire,
   { labels, tag }: { labels: OwnLabels; tag: string },
   signal?: AbortSignal,
 ): Promise<string | undefined> {
-  if (!isRoleOf(labels.role, 'image')) throw internal(`An image cannot have the role ${labels.role}`)
   const { uuid, role, operation, step } = labels
   const made = (await find(wire, { uuid, role, operation, step }, signal))[0]
   if (made === undefined) return undefined
@@ -122,10 +126,11 @@ async function alreadyMade(
 async function commit(
   wire: Wire,
   reference: string,
-  options: { labels: OwnLabels; tag: string },
+  options: { labels: OwnLabels; tag: string; first?: boolean },
   signal?: AbortSignal,
 ): Promise<string> {
-  const known = await alreadyMade(wire, options, signal)
+  checkRole(options.labels)
+  const known = options.first === true ? undefined : await alreadyMade(wire, options, signal)
   if (known !== undefined) return known
   const payload = await inspectPayload(wire, reference, signal)
   if (payload === undefined) throw notFound(`There is no container ${reference}`)

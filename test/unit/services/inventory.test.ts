@@ -6,6 +6,37 @@ import type { Engine } from '../../../src/core/engine.ts'
 import { createInventory } from '../../../src/services/inventory.ts'
 import { absent } from '../../support/absent.ts'
 
+test('what a worker saw is looked at again where it differs from what was just seen here', async () => {
+  const detail = (id: string, status: string) => ({ id, status }) as ContainerDetail // all that is looked at
+  const looks: string[] = []
+  const engine = absent<Engine>('engine', {
+    member: 'local',
+    containers: absent<Containers>('containers', {
+      list: async () => [detail('ended', 'exited'), detail('runs', 'running')],
+      inspect: async (id: string) => {
+        looks.push(id)
+        return detail(id, 'exited')
+      },
+    }),
+    watch: async (_handlers, signal) => void (await once(signal, 'abort')),
+  })
+  const inventory = createInventory({
+    engines: new Map([['local', engine]]),
+    clock: systemClock,
+    relist: 60_000,
+    onLost: () => undefined,
+  })
+  await inventory.settled
+  const saw = ['ended', 'runs', 'new'].map((container) => {
+    return { member: 'local', container, summary: detail(container, 'running') }
+  })
+  inventory.saw(saw)
+  await expect.poll(() => inventory.container('local', 'ended')?.status).toBe('exited')
+  expect(looks).toEqual(['ended'])
+  expect(inventory.container('local', 'new')?.status).toBe('running')
+  inventory.close()
+})
+
 test('events that come while a container is looked at lead to one more look, which sees the last of them', async () => {
   let status: ContainerDetail['status'] = 'created'
   const looks: PromiseWithResolvers<void>[] = []
