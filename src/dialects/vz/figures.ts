@@ -53,5 +53,3 @@ export function createFigures({ services }: Pick<DialectKit, 'services'>) {
 
   return { of }
 }
-
-export type FiguresOf = ReturnType<typeof createFigures>
