@@ -9,7 +9,7 @@ export interface SweeperDeps {
   clock: Clock
   /** Milliseconds and number of finished operations that are kept. */
   keep: { age: number; operations: number }
-  /** What else the leader does, about every second. One that fails keeps no other from being done. */
+  /** What else the leader does, about every second; each on its own. */
   chores?: (() => Promise<void>)[]
   onError(failure: unknown): void
 }
@@ -31,6 +31,7 @@ export function createSweeper(deps: SweeperDeps): Sweeper {
   const { leader, store, queue, clock } = deps
   let sweeping: Promise<void> | undefined
   let skip = 0
+  const chores = (deps.chores ?? []).map((chore) => oneAtATime(chore, deps.onError))
   const timer = setInterval(() => {
     sweeping ??= sweep()
       .catch((failure: unknown) => deps.onError(failure))
@@ -42,8 +43,8 @@ export function createSweeper(deps: SweeperDeps): Sweeper {
       skip = 0
       return
     }
-    const chores = (deps.chores ?? []).map((chore) => chore().catch((failure: unknown) => deps.onError(failure)))
-    await Promise.all([mend(), ...chores])
+    for (const chore of chores) chore()
+    await mend()
   }
 
   async function mend(): Promise<void> {
@@ -68,4 +69,14 @@ export function createSweeper(deps: SweeperDeps): Sweeper {
   }
 
   return { close }
+}
+
+/** Begins it unless it still goes on: an engine that hangs must not keep lost jobs from being found. */
+function oneAtATime(chore: () => Promise<void>, onError: (failure: unknown) => void): () => void {
+  let going: Promise<void> | undefined
+  return () => {
+    going ??= chore()
+      .catch(onError)
+      .finally(() => (going = undefined))
+  }
 }
