@@ -26,6 +26,7 @@ import { createInstanceViews } from './services/instance-views.ts'
 import { createInstances } from './services/instances.ts'
 import { createInventory, type Inventory } from './services/inventory.ts'
 import { createLeases } from './services/leases.ts'
+import { createLeftovers } from './services/leftovers.ts'
 import { createNetworks } from './services/networks.ts'
 import { createNicknames } from './services/nicknames.ts'
 import { createOperations, type Operations } from './services/operations.ts'
@@ -58,7 +59,7 @@ const STALE = 60_000
 export async function assemble(deps: Deps) {
   const reading = await openReading(deps)
   const operations = openOperations(deps, reading)
-  openSweeper(deps, openPower(deps, { ...reading, operations }))
+  openSweeper(deps, [openPower(deps, { ...reading, operations }), openLeftovers(deps, reading)])
   const { freshness, openScope } = reading
   return { ...assembleServices(deps, { ...reading, operations }), freshness, openScope }
 }
@@ -153,7 +154,13 @@ function openPower(deps: Deps, { records, inventory, operations }: Reading & { o
   return createPower({ records, inventory, engines, operations, clock, onError })
 }
 
-function openSweeper(deps: Deps, keepPower: () => Promise<void>): void {
+function openLeftovers(deps: Deps, { records, inventory }: Reading) {
+  const { log, engines, clock, store } = deps
+  const onRemoved = (what: string, operation: string) => log.info({ operation }, `Removed the left ${what}`)
+  return createLeftovers({ records, inventory, engines, store, clock, onRemoved })
+}
+
+function openSweeper(deps: Deps, chores: (() => Promise<void>)[]): void {
   const { config, log, clock, store, queue, database } = deps
   const sweeper = createSweeper({
     leader: createRedisLeader(database, 'sweeper', clock.uuid()),
@@ -161,7 +168,7 @@ function openSweeper(deps: Deps, keepPower: () => Promise<void>): void {
     queue,
     clock,
     keep: { age: config.WINDLASS_KEEP_DAYS, operations: config.WINDLASS_KEEP_OPERATIONS },
-    chores: [keepPower],
+    chores,
     onError: (failure) => log.warn({ err: failure }, 'Sweeping'),
   })
   deps.onClose(() => sweeper.close())
