@@ -66,7 +66,7 @@ function engineWith(parts: {
   const outcome = (name: string) => (inUse.includes(name) ? 'in-use' : 'removed')
   return absent<Engine>('engine', {
     containers: absent<Engine['containers']>('containers', {
-      find: (async () => containers.map(([id, own]) => ({ id, own }))) as Engine['containers']['find'], // what is read
+      find: (async () => containers.map(([id, own]) => ({ id, own }))) as unknown as Engine['containers']['find'], // what is read
       remove: async () => undefined,
     }),
     volumes: absent<Engine['volumes']>('volumes', {
