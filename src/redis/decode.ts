@@ -27,6 +27,7 @@ export function toTexts(answer: unknown): string[] {
 export function toOperation(fields: Fields): OperationRecord {
   const text = (name: string) => fields.get(name) ?? ''
   const number = (name: string) => Number(fields.get(name) ?? 0)
+  const json = (name: string, absent: string) => JSON.parse(fields.get(name) ?? absent)
   const accepted: Accepted = JSON.parse(text('rec'))
   checkVersion(accepted, 'operation')
   return {
@@ -40,14 +41,14 @@ export function toOperation(fields: Fields): OperationRecord {
     updated: number('updated'),
     ended: number('ended'),
     forward: text('forward') === '1',
-    cancel: JSON.parse(text('cancel')),
-    progress: JSON.parse(text('progress')),
+    cancel: json('cancel', 'null'),
+    progress: json('progress', 'null'),
     notes: JSON.parse(`[${text('notes')}]`),
-    metadata: JSON.parse(text('metadata')),
+    metadata: json('metadata', 'null'),
     err: text('err'),
     code: text('code'),
-    undone: JSON.parse(text('undone')),
-    warnings: JSON.parse(text('warnings')),
+    undone: json('undone', '[]'),
+    warnings: json('warnings', '[]'),
   }
 }
 

@@ -108,7 +108,6 @@ function encodeAcceptance(acceptance: Acceptance): string[] {
   )
   const envelope = {
     id: operation.id,
-    rec: JSON.stringify(operation),
     kind: operation.kind,
     project: operation.project,
     cancellable: operation.cancellable ? '1' : '',
@@ -119,5 +118,5 @@ function encodeAcceptance(acceptance: Acceptance): string[] {
     idem: idempotency && { ...idempotency, ttl: String(idempotency.ttl) },
     secret,
   }
-  return [JSON.stringify(envelope), JSON.stringify({ names, busy, made })]
+  return [JSON.stringify(envelope), JSON.stringify(operation), JSON.stringify({ names, busy, made })]
 }

@@ -1,9 +1,10 @@
 -- Accepts an operation: record, indexes, claims, record changes, idempotency key and first event, or a refusal.
 -- KEYS[1] prefix
--- ARGV[1] envelope: id, rec (JSON), kind, project, cancellable ('1' or ''), created, names [{noun, scope, name}],
+-- ARGV[1] envelope: id, kind, project, cancellable ('1' or ''), created, names [{noun, scope, name}],
 --   busy [{key, mode, action}], made [{noun, uuid}] (records that `changes` creates), changes, idem {key, fingerprint,
 --   ttl}?, secret?
--- ARGV[2] claims: JSON of names, busy and made, kept for the release
+-- ARGV[2] the operation as JSON: large, and quicker beside the envelope than in it
+-- ARGV[3] claims: JSON of names, busy and made, kept for the release
 -- Returns {'accepted'} | {'repeat', fingerprint, operation, status, location, body} |
 --   {'name-taken', noun, scope, name} | {'busy', key, action, operation} | {'changed', noun, uuid}
 local ask = cjson.decode(ARGV[1])
@@ -33,10 +34,9 @@ end
 local refused = checkChanges(ask.changes, id)
 if refused then return refused end
 
-redis.call('HSET', op, 'rec', ask.rec, 'kind', ask.kind, 'project', ask.project, 'cancellable', ask.cancellable,
-  'state', 'pending', 'epoch', 1, 'fence', 0, 'token', '', 'attempts', 0, 'worker', '', 'started', 0,
-  'updated', ask.created, 'ended', 0, 'forward', '', 'cancel', 'null', 'progress', 'null', 'notes', '', 'noted', '',
-  'applied', '', 'metadata', 'null', 'err', '', 'code', '', 'undone', '[]', 'warnings', '[]', 'claims', ARGV[2])
+-- A field that is not there is 0, empty, null or a list without items.
+redis.call('HSET', op, 'rec', ARGV[2], 'kind', ask.kind, 'project', ask.project, 'cancellable', ask.cancellable,
+  'state', 'pending', 'epoch', 1, 'updated', ask.created, 'claims', ARGV[3])
 touch(id, ask.created)
 redis.call('ZADD', key('ops', 'all'), ask.created, id)
 redis.call('ZADD', key('ops', 'project', ask.project), ask.created, id)
@@ -56,5 +56,5 @@ if ask.idem then
   keepAnswer(ask.idem, 'operation', id)
 end
 applyChanges(ask.changes, '[]', ask.created)
-emitOperation(id, ask.created)
+emit('operation', ask.created, ask.project, 'rec', ARGV[2], 'state', 'pending', 'epoch', 1, 'updated', ask.created)
 return { 'accepted' }

@@ -7,12 +7,12 @@ local op = key('op', id)
 local held = redis.call('HMGET', op, 'state', 'fence', 'token', 'started')
 if not held[1] then return { 'unknown' } end
 if FINAL[held[1]] then return { 'final' } end
-local last = tonumber(held[2])
+local last = tonumber(held[2] or 0)
 if fence < last or (fence == last and token ~= held[3]) then return { 'fenced' } end
 if fence > last then
   redis.call('HSET', op, 'state', 'running', 'fence', ARGV[2], 'token', token, 'worker', worker, 'updated', at)
   redis.call('HINCRBY', op, 'attempts', 1)
-  if held[4] == '0' then redis.call('HSET', op, 'started', at) end
+  if not held[4] then redis.call('HSET', op, 'started', at) end
   redis.call('SADD', key('ops', 'running'), id)
   touch(id, at)
   emitOperation(id, at)

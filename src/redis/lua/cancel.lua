@@ -16,7 +16,7 @@ if held[1] == 'pending' then
 end
 
 if held[2] ~= '1' or held[3] == '1' then return 'refused' end
-if held[4] == 'null' then
+if not held[4] then
   redis.call('HSET', op, 'cancel', cancel, 'updated', at)
   touch(id, at)
   emit('cancel', at, held[5], 'operation', id)

@@ -12,7 +12,7 @@ local mine = tonumber(held[2]) == tonumber(ARGV[2]) and held[3] == ARGV[3]
 -- The same end sent again after its answer was lost.
 if FINAL[held[1]] then return mine and held[1] == ask.state and 'ended' or 'final' end
 if not mine then return 'fenced' end
-if ask.state == 'success' and held[5] ~= 'null' and held[4] ~= '1' then return 'cancelling' end
+if ask.state == 'success' and held[5] and held[4] ~= '1' then return 'cancelling' end
 if checkChanges(changes, id) then return 'changed' end
 applyChanges(changes, ask.observed, ask.at)
 if ask.state ~= 'success' then takeBack(id, ask.at) end

@@ -159,6 +159,7 @@ end
 
 -- The notes of an operation and which there are, with those among `new` ({id, text} each) that are not there yet.
 local function addNotes(notes, noted, new)
+  notes, noted = notes or '', noted or ''
   for _, note in ipairs(new) do
     local id = '\n' .. note.id .. '\n'
     if not noted:find(id, 1, true) then
