@@ -63,8 +63,8 @@ async function runDemo(engine: RootedEngine): Promise<boolean> {
   const variables = { ...env, DOCKER_HOST: `unix://${engine.socket}`, WINDLASS_DATA_DIR: dataDir, WINDLASS_HTTP: 'off' }
   const server = spawn(execPath, ['src/main.ts', 'up'], { env: variables, stdio: ['ignore', 'pipe', 'inherit'] })
   const ended = new Promise<void>((done) => void server.once('exit', () => done()))
+  let text = ''
   const ready = new Promise<void>((done) => {
-    let text = ''
     server.stdout.on('data', (chunk: Buffer) => {
       text += chunk.toString()
       if (text.includes('Windlass is ready')) done()
@@ -74,6 +74,7 @@ async function runDemo(engine: RootedEngine): Promise<boolean> {
   const isGood = server.exitCode === null && (await succeeds(['src/main.ts', 'demo'], variables))
   server.kill('SIGTERM')
   await ended
+  if (!isGood) process.stdout.write(text)
   await rm(dataDir, { recursive: true, force: true })
   return isGood
 }
