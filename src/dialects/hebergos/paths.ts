@@ -61,14 +61,24 @@ export function addRoute(
     })
 }
 
+/** From so many references on a list of all costs less than looking for each. */
+const MANY = 8
+
 /** The containers behind references; undefined where there is none. */
 export async function containersOf(
   { services }: DialectKit,
   request: FastifyRequest,
   references: readonly string[],
 ): Promise<[reference: string, found: Listed | undefined][]> {
-  const all = await services.directory.list(callerOf(request), NAME)
-  return references.map((reference) => [reference, findIn(all, reference)])
+  const { directory } = services
+  const caller = callerOf(request)
+  const all = references.length < MANY ? undefined : await directory.list(caller, NAME)
+  return Promise.all(
+    references.map(async (reference): Promise<[string, Listed | undefined]> => [
+      reference,
+      all === undefined ? await directory.look(caller, NAME, reference) : findIn(all, reference),
+    ]),
+  )
 }
 
 /** The container behind one reference, and the state of it. */
