@@ -195,3 +195,14 @@ test('a cancelled operation is undone or has succeeded, never both', async () =>
   const listed = await ask('/1.0/instances')
   expect(fieldOf(listed.body, 'metadata')).toHaveLength(1 + made.length)
 }, 90_000)
+
+test('a Redis that has lost everything is told, and the engine is left alone', async () => {
+  const before = await engineObjects(windlass.engine.socket)
+  expect(before.containers).toContain('base.lxd')
+  await windlass.redis.command('FLUSHALL')
+  const api = await windlass.startApi()
+  const warnings = await askApi({ at: api.socket, path: '/1.0/warnings?recursion=1' })
+  expect(JSON.stringify(warnings.body)).toContain('they are gone')
+  expect(api.output()).toContain('load a dump')
+  expect((await engineObjects(windlass.engine.socket)).containers).toEqual(before.containers)
+}, 30_000)
