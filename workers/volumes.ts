@@ -56,11 +56,11 @@ export async function copyVolumes(context: Context<Kind>, owner: Owner, from: Ow
 export async function lackedPaths(
   context: Context<Kind>,
   next: InstanceRecord,
-  paths: readonly string[],
+  paths: readonly string[] | Promise<readonly string[]>,
 ): Promise<string[]> {
-  const profiles = await loadProfiles(context, next)
+  const [profiles, known] = await Promise.all([loadProfiles(context, next), paths])
   const expanded = { config: expandConfig(profiles, next.config), devices: expandDevices(profiles, next.devices) }
-  return missingVolumes(expanded, paths)
+  return missingVolumes(expanded, known)
 }
 
 /** Copies of volumes, and an empty one for each path that a new owner lacks beside them. */

@@ -30,8 +30,10 @@ export const instanceCreate: Handler<'instance.create'> = {
     {
       name: 'look',
       run: async (context): Promise<Seen> => {
-        const { id, volumes } = await imageFor(context)
-        const lacked = await lackedPaths(context, context.input.draft, volumes)
+        const image = imageFor(context)
+        const own = image.then(({ volumes }) => volumes)
+        const lacked = await lackedPaths(context, context.input.draft, own)
+        const { id, volumes } = await image
         return { engineImage: id, paths: [...volumes, ...lacked] }
       },
       lasts: (found) => (found as Seen).paths.length === 0, // the step's own note
