@@ -76,6 +76,7 @@ function packagedNode() {
 function installRuntime() {
   const stamp = { lock: sha256(join(runtimeRecipe, 'package-lock.json')), arch: process.arch }
   if (isStamped(runtime, stamp)) return
+  refuseInstalling(`Node ${oldestNode}`)
   say(
     `Installing Node ${oldestNode} and npm ${oldestNpm} into ${runtime} (once; this machine has Node ${process.version}) …`,
   )
@@ -86,10 +87,19 @@ function installRuntime() {
   writeStamp(runtime, stamp)
 }
 
+function refuseInstalling(what) {
+  if (env.WINDLASS_SETUP === 'off') {
+    throw new StartError(`WINDLASS_SETUP is off, so nothing is installed: install ${what} first, or unset it once.`)
+  }
+}
+
 /** Installs the project's dependencies unless this very Node has done it for this very lock file. */
 function installModules() {
   const stamp = { lock: sha256(join(root, 'package-lock.json')), node: process.version, arch: process.arch }
   if (isStamped(modules, stamp)) return
+  // Whoever forbids installing may have installed them without us.
+  if (env.WINDLASS_SETUP === 'off' && existsSync(modules)) return
+  refuseInstalling('the dependencies (npm install)')
   say('Installing dependencies (about 15 s) …')
   run([...newEnoughNpm(), ...installFlags, '--include=dev'], root)
   writeStamp(modules, stamp)
