@@ -69,7 +69,10 @@ export const instanceCreate: Handler<'instance.create'> = {
     const record: InstanceRecord = {
       ...become(context, seen(context).engineImage),
       container,
-      power: context.input.start ? 'running' : 'stopped',
+      ...(context.input.start && {
+        power: 'running' as const,
+        last_used_at: new Date(context.clock.now()).toISOString(),
+      }),
     }
     const detail = await seenContainer(context, record)
     return {
