@@ -32,6 +32,13 @@ interface Entry {
   summary: ContainerSummary | undefined
 }
 
+/** Events that tell of no state: what comes before a death or after it, and what is only done with a container. */
+const SAYS_NOTHING =
+  /^(exec_.*|kill|stop|restart|attach|detach|resize|top|commit|copy|export|archive-path|extract-to-dir)$/
+/** What our own workers do most; they tell what came out a moment later, and nobody has to look. */
+const TOLD_SOON = new Set(['create', 'rename', 'destroy'])
+/** How long is waited for that, milliseconds. */
+const SOON = 300
 /** How long what was seen here counts against what a worker tells, milliseconds. */
 const DOUBTED = 1_000
 /** How long a container that is gone is remembered, so that a late list does not bring it back; milliseconds. */
@@ -65,6 +72,7 @@ class Member {
   readonly #deps: InventoryDeps
   readonly #signal: AbortSignal
   #listing: Promise<void> | undefined
+  readonly #later = new Map<string, NodeJS.Timeout>()
   readonly #looks = new Map<string, { now: Promise<void>; next?: Promise<void> }>()
 
   constructor(engine: Engine, deps: InventoryDeps, signal: AbortSignal) {
@@ -75,7 +83,10 @@ class Member {
     this.first = this.relist()
     void this.#watch()
     const timer = setInterval(() => void this.relist(), deps.relist)
-    signal.addEventListener('abort', () => clearInterval(timer))
+    signal.addEventListener('abort', () => {
+      clearInterval(timer)
+      for (const id of this.#later.keys()) this.#cancelLater(id)
+    })
   }
 
   all(): ContainerSummary[] {
@@ -83,6 +94,7 @@ class Member {
   }
 
   saw({ container, summary }: Observed): void {
+    this.#cancelLater(container)
     const now = this.#deps.clock.now()
     const known = this.entries.get(container)
     this.entries.set(container, { at: now, summary })
@@ -125,8 +137,10 @@ class Member {
 
   async #watch(): Promise<void> {
     const handlers = {
-      onEvent: (event: { type: string; id: string; action: string }) => {
-        if (event.type === 'container' && !event.action.startsWith('exec_')) void this.look(event.id)
+      onEvent: ({ type, id, action }: { type: string; id: string; action: string }) => {
+        if (type !== 'container' || SAYS_NOTHING.test(action)) return
+        if (TOLD_SOON.has(action)) this.#lookLater(id)
+        else void this.look(id)
       },
       onConnect: () => {
         this.#online()
@@ -137,8 +151,22 @@ class Member {
     await this.#engine.watch(handlers, this.#signal).catch((thrown: unknown) => this.#lost(thrown))
   }
 
+  #lookLater(id: string): void {
+    if (!this.#later.has(id))
+      this.#later.set(
+        id,
+        setTimeout(() => void this.look(id), SOON),
+      )
+  }
+
+  #cancelLater(id: string): void {
+    clearTimeout(this.#later.get(id))
+    this.#later.delete(id)
+  }
+
   /** One change makes several events: a look that is asked for while one runs follows it, once for all who ask. */
   look(id: string): Promise<void> {
+    this.#cancelLater(id)
     const running = this.#looks.get(id)
     if (running !== undefined) return (running.next ??= running.now.then(() => this.look(id)))
     const now = this.#look(id).finally(() => this.#looks.delete(id))

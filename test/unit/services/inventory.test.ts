@@ -37,6 +37,45 @@ test('what a worker saw is looked at again where it differs from what was just s
   inventory.close()
 })
 
+test('what our own workers do is looked at only where they do not tell of it', async () => {
+  const detail = (id: string) => ({ id, status: 'created' }) as ContainerDetail // all that is looked at
+  const looks: string[] = []
+  const watched = Promise.withResolvers<Parameters<Engine['watch']>[0]>()
+  const engine = absent<Engine>('engine', {
+    member: 'local',
+    containers: absent<Containers>('containers', {
+      list: async () => [],
+      inspect: async (id: string) => {
+        looks.push(id)
+        return detail(id)
+      },
+    }),
+    watch: async (handlers, signal) => {
+      watched.resolve(handlers)
+      await once(signal, 'abort')
+    },
+  })
+  const inventory = createInventory({
+    engines: new Map([['local', engine]]),
+    clock: systemClock,
+    relist: 60_000,
+    onLost: () => undefined,
+  })
+  await inventory.settled
+  const { onEvent } = await watched.promise
+  const events = ['create', 'rename', 'archive-path', 'exec_create: ls'].flatMap((action) =>
+    ['ours', 'theirs'].map(
+      (id) => ({ type: 'container', id, action, at: 0, exitCode: undefined, attributes: {} }) as const,
+    ),
+  )
+  for (const event of events) onEvent(event)
+  inventory.saw([{ member: 'local', container: 'ours', summary: detail('ours') }])
+  await expect.poll(() => inventory.container('local', 'theirs')?.status).toBe('created')
+  expect(looks).toEqual(['theirs'])
+  expect(inventory.container('local', 'ours')?.status).toBe('created')
+  inventory.close()
+})
+
 test('events that come while a container is looked at lead to one more look, which sees the last of them', async () => {
   let status: ContainerDetail['status'] = 'created'
   const looks: PromiseWithResolvers<void>[] = []
@@ -70,8 +109,8 @@ test('events that come while a container is looked at lead to one more look, whi
   const { onEvent } = await watched.promise
   const tell = (action: string) =>
     onEvent({ type: 'container', id: 'c1', action, at: 0, exitCode: undefined, attributes: {} })
-  tell('create')
-  for (const action of ['rename', 'connect', 'start']) tell(action)
+  tell('start')
+  for (const action of ['health_status: healthy', 'die', 'start']) tell(action)
   status = 'running'
   expect(looks).toHaveLength(1)
   const second = once(begun, 'look')
