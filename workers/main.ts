@@ -45,7 +45,7 @@ export async function work(config: Config): Promise<void> {
   const bus = openEventBus({
     database,
     subscriber: deps.connect('subscriber'),
-    types: ['cancel'],
+    log: 'cancels',
     onGap: () => undefined,
     onError: (error) => log.warn({ err: error }, 'Event bus'),
   })

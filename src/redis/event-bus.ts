@@ -9,8 +9,8 @@ export interface EventBusDeps {
   database: Database
   /** Of role `subscriber`, for this bus alone; the bus closes it. */
   subscriber: Connection
-  /** What the listeners are told; everything if not said. */
-  types?: readonly LogEvent['type'][]
+  /** What is followed: the log of everything if not said, or that of cancels alone. */
+  log?: 'log' | 'cancels'
   /** Some events were lost to the listeners: what they derive from events has to be read again. */
   onGap(): void
   onError(error: unknown): void
@@ -25,7 +25,7 @@ export interface RedisEventBus extends EventBus {
 /** Follows the deployment's log over one connection and hands every entry to the listeners of this process. */
 export function openEventBus(deps: EventBusDeps): RedisEventBus {
   const { database, subscriber } = deps
-  const log = database.keys.key('log')
+  const log = database.keys.key(deps.log ?? 'log')
   const listeners = new Set<(event: LogEvent) => void>()
   const ready = Promise.withResolvers<void>()
   const closing = new AbortController()
@@ -44,7 +44,6 @@ export function openEventBus(deps: EventBusDeps): RedisEventBus {
     {
       subscriber,
       log,
-      types: deps.types,
       onEvent: dispatch,
       onGap: () => deps.onGap(),
       onError: (error) => deps.onError(error),

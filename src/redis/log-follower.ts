@@ -8,8 +8,6 @@ export interface FollowerSettings {
   subscriber: Connection
   /** The stream's key. */
   log: string
-  /** The types that are wanted; the others are not even decoded. All of them if not said. */
-  types?: readonly LogEvent['type'][] | undefined
   onEvent(event: LogEvent): void
   /** Entries were lost: they were trimmed before they could be read, or Redis came back without them. */
   onGap(): void
@@ -73,8 +71,7 @@ function deliver(settings: FollowerSettings, position: Position, entry: LogEntry
   const { id, n } = entry
   if (n !== position.n + 1) settings.onGap()
   try {
-    const isWanted = settings.types?.some((type) => type === entry.fields.get('type')) ?? true
-    const event = isWanted ? toLogEvent(entry) : undefined
+    const event = toLogEvent(entry)
     if (event !== undefined) settings.onEvent(event)
   } catch (error) {
     // Stopping at an entry that cannot be read would stop all that come after it.

@@ -20,6 +20,8 @@ if not held[4] then
   redis.call('HSET', op, 'cancel', cancel, 'updated', at)
   touch(id, at)
   emit('cancel', at, held[5], 'operation', id)
+  -- For workers, which need nothing else: everything in the log would wake them all.
+  emitTo('cancels', 'cancel', at, held[5], 'operation', id)
   emitOperation(id, at)
 end
 return 'asked'

@@ -12,10 +12,14 @@ local function key(...)
   return prefix .. table.concat({ ... }, ':')
 end
 
--- Appends to the log. `n` counts without holes: a reader that misses a number knows that it missed an entry.
-local function emit(type, at, project, ...)
-  local n = redis.call('INCR', key('log', 'n'))
-  redis.call('XADD', key('log'), 'MAXLEN', '~', LOG_LENGTH, '*', 'n', n, 'type', type, 'at', at, 'project', project, ...)
+-- Appends to a log. `n` counts without holes: a reader that misses a number knows that it missed an entry.
+local function emitTo(log, type, at, project, ...)
+  local n = redis.call('INCR', key(log, 'n'))
+  redis.call('XADD', key(log), 'MAXLEN', '~', LOG_LENGTH, '*', 'n', n, 'type', type, 'at', at, 'project', project, ...)
+end
+
+local function emit(...)
+  emitTo('log', ...)
 end
 
 local function emitOperation(id, at)
