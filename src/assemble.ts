@@ -115,6 +115,7 @@ async function openReading(deps: Deps): Promise<Reading> {
       get: opened.get,
       find: opened.find,
       list: opened.list,
+      owned: opened.owned,
       write: renewing(store.write),
       idempotent: renewing(store.idempotent),
     },

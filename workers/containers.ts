@@ -94,7 +94,7 @@ export async function specOf(
   const [profiles, networks, leases, volumes, host] = await Promise.all([
     loadProfiles(context, instance),
     records.list('network'),
-    records.list('lease'),
+    records.owned('lease', instance.uuid),
     records.list('volume', instance.project),
     engine.info(signal),
   ])
@@ -105,7 +105,7 @@ export async function specOf(
     devices: expandDevices(profiles, instance.devices),
     image,
     networks,
-    leases: leases.filter((lease) => lease.instance === instance.uuid),
+    leases,
     volumes,
     host: { cpus: host.cpus, memoryBytes: host.memoryBytes },
     labels: context.labels({ role: 'instance', uuid: instance.uuid, project: instance.project, origin: instance }),

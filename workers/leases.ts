@@ -21,30 +21,29 @@ export async function freeReplaced(context: Context<Kind>, now: InstanceRecord):
 
 /** The MACs of its addresses where clients look for them, for NICs whose own the config does not tell. */
 export async function macsOf(context: Context<Kind>, { uuid, config }: InstanceRecord): Promise<Config> {
-  const networks = await context.records.list('network')
-  const leases = await Promise.all(networks.map((network) => context.records.list('lease', network.uuid)))
-  const own = leases.flat().filter(({ instance }) => instance === uuid)
+  const own = await context.records.owned('lease', uuid)
   const macs = own.map(({ device, name }) => [`volatile.${device}.hwaddr`, macOf(name)] as const)
   return Object.fromEntries(macs.filter(([key]) => config[key] === undefined))
 }
 
 /** Addresses of NICs that are gone, that are on another network now, or that have another address. */
 async function unusedLeases(context: Context<Kind>, instance: InstanceRecord): Promise<LeaseRecord[]> {
-  const [profiles, networks] = await Promise.all([loadProfiles(context, instance), context.records.list('network')])
+  const [profiles, networks, own] = await Promise.all([
+    loadProfiles(context, instance),
+    context.records.list('network'),
+    context.records.owned('lease', instance.uuid),
+  ])
   const devices = effectiveDevices(expandDevices(profiles, instance.devices))
-  const held = await Promise.all(
-    networks.map(async ({ uuid, name }) => {
-      const isThere = ({ device }: LeaseRecord) =>
-        devices[device]?.['type'] === 'nic' && (devices[device]['network'] || devices[device]['parent']) === name
-      const own = (await context.records.list('lease', uuid)).filter((lease) => lease.instance === instance.uuid)
-      const isReplaced = ({ device, name: address }: LeaseRecord) => {
-        const wanted = devices[device]?.['ipv4.address']
-        return address !== wanted && own.some((other) => other.device === device && other.name === wanted)
-      }
-      return own.filter((lease) => !isThere(lease) || isReplaced(lease))
-    }),
-  )
-  return held.flat()
+  const names = new Map(networks.map(({ uuid, name }) => [uuid, name]))
+  const isThere = ({ device, network }: LeaseRecord) =>
+    devices[device]?.['type'] === 'nic' &&
+    (devices[device]['network'] || devices[device]['parent']) === names.get(network)
+  const isReplaced = ({ device, network, name: address }: LeaseRecord) => {
+    const wanted = devices[device]?.['ipv4.address']
+    const has = (other: LeaseRecord) => other.network === network && other.device === device && other.name === wanted
+    return address !== wanted && own.some(has)
+  }
+  return own.filter((lease) => !isThere(lease) || isReplaced(lease))
 }
 
 /** A NIC's MAC goes with its address: whoever gets the address next has the same one. */

@@ -28,17 +28,15 @@ export async function removeSnapshot(context: Context<Kind>, snapshot: SnapshotR
 /** The records that go with an instance: its own, its snapshots', its leases. */
 export async function removalOf(context: Context<Kind>, instance: InstanceRecord): Promise<RecordChange[]> {
   const { records } = context
-  const snapshots = await records.list('snapshot', instance.uuid)
-  const networks = await records.list('network')
-  const leases = (await Promise.all(networks.map((network) => records.list('lease', network.uuid)))).flat()
+  const [snapshots, nicknames, leases] = await Promise.all([
+    records.list('snapshot', instance.uuid),
+    records.owned('nickname', instance.uuid),
+    records.owned('lease', instance.uuid),
+  ])
   return [
     { change: 'remove', noun: 'instance', uuid: instance.uuid, rev: instance.rev },
     ...snapshots.map(({ uuid, rev }): RecordChange => ({ change: 'remove', noun: 'snapshot', uuid, rev })),
-    ...(await records.list('nickname'))
-      .filter((nickname) => nickname.instance === instance.uuid)
-      .map(({ uuid, rev }): RecordChange => ({ change: 'remove', noun: 'nickname', uuid, rev })),
-    ...leases
-      .filter((lease) => lease.instance === instance.uuid)
-      .map(({ uuid, rev }): RecordChange => ({ change: 'remove', noun: 'lease', uuid, rev })),
+    ...nicknames.map(({ uuid, rev }): RecordChange => ({ change: 'remove', noun: 'nickname', uuid, rev })),
+    ...leases.map(({ uuid, rev }): RecordChange => ({ change: 'remove', noun: 'lease', uuid, rev })),
   ]
 }

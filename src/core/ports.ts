@@ -180,7 +180,12 @@ export interface RecordReader {
   find<N extends Noun>(noun: N, scope: string, name: string): Promise<RecordOf<N> | undefined>
   /** All of a noun, or of a scope, by name. */
   list<N extends Noun>(noun: N, scope?: string): Promise<RecordOf<N>[]>
+  /** Those that belong to an instance, by name. */
+  owned<N extends OwnedNoun>(noun: N, instance: string): Promise<RecordOf<N>[]>
 }
+
+/** Records of an instance that have a scope of their own. */
+export type OwnedNoun = 'lease' | 'nickname'
 
 export interface RecordWrite {
   changes: RecordChange[]

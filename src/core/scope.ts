@@ -13,3 +13,8 @@ export function scopeOf(noun: Noun, record: AnyRecord['record']): string {
   if (noun === 'nickname' && 'dialect' in record) return record.dialect
   return record.project
 }
+
+/** The instance that a record belongs to although its scope is another one: '' where there is none. */
+export function ownerOf(noun: Noun, record: AnyRecord['record']): string {
+  return (noun === 'lease' || noun === 'nickname') && 'instance' in record ? record.instance : ''
+}

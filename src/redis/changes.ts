@@ -1,5 +1,5 @@
 import type { RecordChange } from '../core/ports.ts'
-import { scopeOf } from '../core/scope.ts'
+import { ownerOf, scopeOf } from '../core/scope.ts'
 
 /** Record changes as the scripts take them: JSON of a list whose leaves are texts, and `rev` a small number. */
 export function encodeChanges(changes: RecordChange[]): string {
@@ -12,6 +12,7 @@ export function toScriptChanges(changes: RecordChange[]) {
     if (change.change === 'remove') return change
     const { noun, record } = change
     const { uuid, rev, name } = record
-    return { change: 'put', noun, uuid, rev, scope: scopeOf(noun, record), name, body: JSON.stringify(record) }
+    const places = { scope: scopeOf(noun, record), owner: ownerOf(noun, record) }
+    return { change: 'put', noun, uuid, rev, ...places, name, body: JSON.stringify(record) }
   })
 }

@@ -77,6 +77,11 @@ export function openMirror(deps: MirrorDeps): Mirror {
         (tables) => tables.list(noun, scope),
         () => store.list(noun, scope),
       ),
+    owned: (noun, instance) =>
+      read(
+        (tables) => tables.owned(noun, instance),
+        () => store.owned(noun, instance),
+      ),
     scope: scopes.open,
     renew: scopes.renew,
     ready: image.ready,

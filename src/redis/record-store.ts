@@ -20,8 +20,8 @@ export function createRedisRecordStore(database: Database): RecordStore {
     return rev && body ? toRecord(noun, rev, body) : undefined
   }
 
-  async function list<N extends Noun>(noun: N, scope?: string): Promise<RecordOf<N>[]> {
-    const flat = toTexts(await runScript(database, 'list-records', scope === undefined ? [noun] : [noun, scope]))
+  async function listed<N extends Noun>(noun: N, ...where: string[]): Promise<RecordOf<N>[]> {
+    const flat = toTexts(await runScript(database, 'list-records', [noun, ...where]))
     const records: RecordOf<N>[] = []
     for (let at = 0; at + 1 < flat.length; at += 2) records.push(toRecord(noun, flat[at] ?? '', flat[at + 1] ?? ''))
     return records.toSorted(byName)
@@ -40,7 +40,14 @@ export function createRedisRecordStore(database: Database): RecordStore {
     return refusal.outcome === 'repeat' ? refusal : undefined
   }
 
-  return { get, find, list, write, idempotent }
+  return {
+    get,
+    find,
+    list: (noun, scope) => (scope === undefined ? listed(noun) : listed(noun, scope)),
+    owned: (noun, instance) => listed(noun, '', instance),
+    write,
+    idempotent,
+  }
 }
 
 /** The order of lists: by name, bytewise, so that it does not depend on the machine's language. */

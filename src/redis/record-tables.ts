@@ -1,5 +1,5 @@
 import type { Noun, RecordOf } from '../contract/records.ts'
-import type { RecordEvent } from '../core/ports.ts'
+import type { OwnedNoun, RecordEvent } from '../core/ports.ts'
 import { scopeOf } from '../core/scope.ts'
 import { byName } from './record-store.ts'
 
@@ -14,6 +14,7 @@ export interface RecordTables {
   get<N extends Noun>(noun: N, uuid: string): RecordOf<N> | undefined
   find<N extends Noun>(noun: N, scope: string, name: string): RecordOf<N> | undefined
   list<N extends Noun>(noun: N, scope?: string): RecordOf<N>[]
+  owned<N extends OwnedNoun>(noun: N, instance: string): RecordOf<N>[]
 }
 
 export function createRecordTables(): RecordTables {
@@ -59,11 +60,16 @@ export function createRecordTables(): RecordTables {
     return [...uuids].flatMap((uuid) => rows[noun].get(uuid) ?? []).toSorted(byName)
   }
 
+  function owned<N extends OwnedNoun>(noun: N, instance: string): RecordOf<N>[] {
+    return [...rows[noun].values()].filter((record) => record.instance === instance).toSorted(byName)
+  }
+
   return {
     apply,
     get: (noun, uuid) => rows[noun].get(uuid),
     find: (noun, scope, name) => rows[noun].get(names.get(`${noun}:${scope}`)?.get(name) ?? ''),
     list,
+    owned,
   }
 }
 

@@ -63,12 +63,11 @@ export function createDrafts(deps: { records: RecordReader; hosts: Hosts }) {
   /** Would this role be allowed, and this engine able, to make it? The worker asks again with what it really makes. */
   async function check(role: Role, instance: InstanceRecord, leases: LeaseRecord[]): Promise<void> {
     const expanded = await expand(instance.project, instance)
-    const [networks, volumes, known] = await Promise.all([
+    const [networks, volumes, own] = await Promise.all([
       deps.records.list('network'),
       deps.records.list('volume', instance.project),
-      deps.records.list('lease'),
+      deps.records.owned('lease', instance.uuid),
     ])
-    const own = known.filter((lease) => lease.instance === instance.uuid)
     const spec = toContainerSpec({
       instance,
       ...expanded,

@@ -65,11 +65,9 @@ export function createLeases(deps: { records: RecordReader; clock: Clock }) {
   /** The leases of devices that the instance has no more. */
   async function unused(instance: InstanceRecord, expanded: Devices): Promise<RecordChange[]> {
     const devices = effectiveDevices(expanded)
-    const networks = await deps.records.list('network')
-    const all = await Promise.all(networks.map((network) => deps.records.list('lease', network.uuid)))
-    return all
-      .flat()
-      .filter((lease) => lease.instance === instance.uuid && devices[lease.device]?.['type'] !== 'nic')
+    const own = await deps.records.owned('lease', instance.uuid)
+    return own
+      .filter((lease) => devices[lease.device]?.['type'] !== 'nic')
       .map(({ uuid, rev }): RecordChange => ({ change: 'remove', noun: 'lease', uuid, rev }))
   }
 

@@ -161,6 +161,7 @@ function withProfile(records: RecordReader, next: ProfileRecord): RecordReader {
     get: (noun, uuid) => records.get(noun, uuid),
     find: (noun, scope, name) => records.find(noun, scope, name),
     list,
+    owned: (noun, instance) => records.owned(noun, instance),
   }
 }
 

@@ -8,7 +8,7 @@ import { createRedisRecordStore } from '../../src/redis/record-store.ts'
 import type { Database } from '../../src/redis/scripts.ts'
 import { startRedis, type TestRedis } from '../support/redis.ts'
 import { storesOf } from './redis-deployment.ts'
-import { alias, ending, instance, putAlias, putInstance, running } from './samples.ts'
+import { alias, ending, instance, lease, putAlias, putInstance, running } from './samples.ts'
 
 let shared: TestRedis
 let count = 0
@@ -114,6 +114,19 @@ test('names swapped in one write are found', async () => {
   })
   expect((await mirror.find('alias', 'default', 'a'))?.uuid).toBe(b.uuid)
   expect((await mirror.find('alias', 'default', 'b'))?.uuid).toBe(a.uuid)
+  mirror.close()
+})
+
+test('what belongs to an instance is read from memory', async () => {
+  await using world = await openWorld()
+  const { mirror, stores } = world
+  await mirror.ready
+  const [a, b] = [lease({ name: '10.0.0.2' }), lease({ name: '10.0.0.1' })]
+  const others = lease({ name: '10.0.0.3', instance: 'i2' })
+  const changes = [a, b, others].map((record) => ({ change: 'put', noun: 'lease', record }) as const)
+  await stores.records.write({ changes, at })
+  expect(await mirror.owned('lease', a.instance)).toEqual(await stores.records.owned('lease', a.instance))
+  expect((await mirror.owned('lease', a.instance)).map(({ name }) => name)).toEqual(['10.0.0.1', '10.0.0.2'])
   mirror.close()
 })
 

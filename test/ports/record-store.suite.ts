@@ -6,6 +6,7 @@ import {
   ending,
   eventsOf,
   instance,
+  lease,
   lifecycle,
   putAlias,
   putInstance,
@@ -46,6 +47,21 @@ export function recordStoreSuite(open: () => Promise<Stores>): void {
         outcome: 'written',
       })
       expect(await write(putAlias({ ...record, rev: 1 }))).toEqual(changed)
+    })
+
+    test('tells what belongs to an instance, until it belongs to another or is gone', async () => {
+      const [a, b] = [lease({ name: '10.0.0.2' }), lease({ name: '10.0.0.1', network: 'other' })]
+      const others = lease({ name: '10.0.0.3', instance: 'i2' })
+      for (const record of [a, b, others]) await write({ change: 'put', noun: 'lease', record })
+      expect(await stores.records.owned('lease', a.instance)).toEqual([
+        { ...b, rev: 1 },
+        { ...a, rev: 1 },
+      ])
+      expect(await stores.records.owned('nickname', a.instance)).toEqual([])
+      await write({ change: 'put', noun: 'lease', record: { ...a, rev: 1, instance: 'i2' } })
+      await write({ change: 'remove', noun: 'lease', uuid: others.uuid, rev: 1 })
+      expect(await stores.records.owned('lease', a.instance)).toEqual([{ ...b, rev: 1 }])
+      expect(await stores.records.owned('lease', 'i2')).toEqual([{ ...a, rev: 2, instance: 'i2' }])
     })
 
     test('all or nothing', async () => {

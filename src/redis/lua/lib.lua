@@ -73,8 +73,9 @@ local function applyChanges(changes, observed, at)
   if #changes == 0 and observed == '[]' then return end
   for _, change in ipairs(changes) do
     local rec = key('rec', change.noun, change.uuid)
-    local held = redis.call('HMGET', rec, 'scope', 'name')
+    local held = redis.call('HMGET', rec, 'scope', 'name', 'owner')
     if held[1] then redis.call('HDEL', key('names', change.noun, held[1]), held[2]) end
+    if held[3] then redis.call('SREM', key('owned', change.noun, held[3]), change.uuid) end
     if change.change == 'remove' then
       redis.call('DEL', rec)
       redis.call('SREM', key('recs', change.noun), change.uuid)
@@ -89,6 +90,10 @@ local function applyChanges(changes, observed, at)
         'scope', change.scope, 'name', change.name)
       redis.call('SADD', key('recs', change.noun), change.uuid)
       redis.call('HSET', key('names', change.noun, change.scope), change.name, change.uuid)
+      if change.owner ~= '' then
+        redis.call('HSET', key('rec', change.noun, change.uuid), 'owner', change.owner)
+        redis.call('SADD', key('owned', change.noun, change.owner), change.uuid)
+      end
       told[#told + 1] = head .. '"rev":' .. rev .. ',"record":' .. change.body .. '}'
     else
       told[#told + 1] = head .. '"uuid":' .. cjson.encode(change.uuid) .. ',"removed":true}'
