@@ -63,7 +63,7 @@ export function pendingSteps<K extends Starting>(): PendingSteps<K> {
     lasts: () => true,
   }
   return {
-    before: [plan, steps.commit, steps.container, steps.aside, steps.name],
+    before: [plan, steps.commit, steps.container, steps.name],
     after: [steps.record, steps.cleanup],
     container: (context) => (when(context) ? replaced(context).made : planned(context).container),
     freed: async (context, record) => (when(context) ? freeReplaced(context, record) : []),

@@ -34,7 +34,7 @@ export interface Recreation<K extends Kind> {
   when?(context: Context<K>): boolean
 }
 
-type StepName = 'commit' | 'container' | 'stop' | 'aside' | 'name' | 'start' | 'record' | 'cleanup'
+type StepName = 'commit' | 'container' | 'stop' | 'name' | 'start' | 'record' | 'cleanup'
 
 /** What the step `container` found and made. */
 interface Made {
@@ -56,10 +56,9 @@ export function recreationSteps<K extends Kind>(recreation: Recreation<K>): Reco
     commit: { name: 'commit', when, ...commitOld(recreation) },
     container: { name: 'container', when, run: (context) => makeBeside(context, recreation), undo: unmakeContainer },
     stop: { name: 'stop', when: whenItRan, ...stopOld(recreation) },
-    aside: { name: 'aside', when, ...moveAside(recreation) },
-    name: { name: 'name', when, ...takeName(recreation) },
+    name: { name: 'name', when, ...swapNames(recreation) },
     start: { name: 'start', when: whenItRan, run: startNew, undo: killNew },
-    record: { name: 'record', when, run: (context) => recordNew(context, recreation) },
+    record: { name: 'record', when, run: (context) => recordNew(context, recreation), lasts: () => true },
     cleanup: { name: 'cleanup', when, run: removeOld },
   }
 }
@@ -116,29 +115,19 @@ function stopOld<K extends Kind>(recreation: Recreation<K>): Act<K> {
   }
 }
 
-function moveAside<K extends Kind>(recreation: Recreation<K>): Act<K> {
+/** The old container steps aside, the new one takes its name. */
+function swapNames<K extends Kind>(recreation: Recreation<K>): Act<K> {
   return {
     run: async (context) => {
-      const { old } = madeBy(context)
+      const { old, made, next } = madeBy(context)
       await context.engine.containers.rename(old, `${temporaryName(context)}-old`, context.signal)
-    },
-    undo: async (context) => {
-      const instance = await load(context, recreation)
-      await context.engine.containers.rename(instance.container, finalName(instance), context.signal)
-      return 'Gave the instance its container back'
-    },
-  }
-}
-
-function takeName<K extends Kind>(recreation: Recreation<K>): Act<K> {
-  return {
-    run: async (context) => {
-      const instance = await load(context, recreation)
-      await context.engine.containers.rename(madeBy(context).made, finalName(instance), context.signal)
+      await context.engine.containers.rename(made, finalName(next), context.signal)
     },
     undo: async (context) => {
       await context.engine.containers.rename(madeBy(context).made, temporaryName(context), context.signal)
-      return undefined
+      const instance = await load(context, recreation)
+      await context.engine.containers.rename(instance.container, finalName(instance), context.signal)
+      return 'Gave the instance its container back'
     },
   }
 }

@@ -48,10 +48,10 @@ export interface Step<K extends Kind> {
   /** Finds its own earlier work before doing it again. What it returns is kept as the step's note. */
   run(context: Context<K>): Promise<unknown>
   /**
-   * Only for a step that does nothing but look. True for what a later turn will find again, whatever the steps after
-   * this one have begun until then: such a note needs no write of its own.
+   * Only for a step that leaves nothing to undo. True where a later turn comes to the same by running it again,
+   * whatever the steps after it have begun until then: such a note needs no write of its own.
    */
-  lasts?(found: unknown): boolean
+  lasts?(data: unknown): boolean
   /** Takes the step's effect back, also of a run that was cut off anywhere. Says what it undid, or nothing. */
   undo?(context: Context<K>): Promise<string | undefined>
 }

@@ -5,7 +5,7 @@ import type { ObjectRole } from '../src/core/container.ts'
 import { expandConfig, expandDevices } from '../src/core/expand.ts'
 import type { Kind } from '../src/operations/catalog.ts'
 import { loadProfiles } from './containers.ts'
-import type { Context } from './steps.ts'
+import type { Context, Step } from './steps.ts'
 
 interface Owner {
   role: ObjectRole
@@ -63,12 +63,50 @@ export async function lackedPaths(
   return missingVolumes(expanded, known)
 }
 
+type Copying = 'instance.copy' | 'snapshot.restore'
+
+interface Needs {
+  volumes: number
+}
+
+/**
+ * The steps that give a new owner its volumes: copies, and an empty one for each path that it lacks beside them. Where
+ * none is needed the second is left out.
+ */
+export function volumeSteps<K extends Copying>(of: {
+  owner(context: Context<K>): Pick<Owner, 'uuid' | 'project'>
+  next(context: Context<K>): Promise<InstanceRecord>
+  from(context: Context<K>): Promise<OwnVolume[]>
+}): Step<K>[] {
+  const needs: Step<K> = {
+    name: 'needs',
+    run: async (context): Promise<Needs> => {
+      const [next, from] = await Promise.all([of.next(context), of.from(context)])
+      const lacked = await lackedPaths(
+        context,
+        next,
+        from.map(({ path }) => path),
+      )
+      return { volumes: from.length + lacked.length }
+    },
+    lasts: (found) => (found as Needs).volumes === 0, // the step's own note
+  }
+  const volumes: Step<K> = {
+    name: 'volumes',
+    when: (context) => (context.note('needs') as Needs).volumes > 0, // the step's own note
+    run: async (context) => copyAndComplete(context, await of.next(context), await of.from(context)),
+    undo: (context) => unmakeVolumes(context, { role: 'volume', ...of.owner(context) }),
+  }
+  return [needs, volumes]
+}
+
+/** What these steps have made. */
+export function newVolumes(context: Context<Kind>): OwnVolume[] {
+  return (context.note('volumes') ?? []) as OwnVolume[] // the step's own note
+}
+
 /** Copies of volumes, and an empty one for each path that a new owner lacks beside them. */
-export async function copyAndComplete(
-  context: Context<Kind>,
-  next: InstanceRecord,
-  from: OwnVolume[],
-): Promise<OwnVolume[]> {
+async function copyAndComplete(context: Context<Kind>, next: InstanceRecord, from: OwnVolume[]): Promise<OwnVolume[]> {
   const owner = { role: 'volume', uuid: next.uuid, project: next.project } as const
   const copies = await copyVolumes(context, owner, from)
   const lacked = await lackedPaths(

@@ -120,7 +120,7 @@ const UNDONE = [
 /** The step in an instance's name. */
 const stepOf = (name: string): string => name.slice(2)
 
-const RESTORES = ['r-volumes', 'r-container', 'r-stop', 'r-aside', 'r-name', 'r-start', 'r-record', 'r-cleanup']
+const RESTORES = ['r-volumes', 'r-container', 'r-stop', 'r-name', 'r-start', 'r-record', 'r-cleanup']
 const UPDATES = ['u-stop', 'u-commit', 'u-name', 'u-record']
 const SNAPSHOTS = ['p-freeze', 'p-commit', 'p-thaw']
 const SOURCES = ['s-commit', 's-container']

@@ -5,7 +5,7 @@ import { commitInstance, ownTag, snapshotTag } from '../engine-images.ts'
 import { freezeStep, lookStep, observeThawed, thawStep } from '../freezing.ts'
 import { committed } from '../recreating.ts'
 import { observe, type Context, type Handler, type Step } from '../steps.ts'
-import { copyAndComplete, copyVolumes, freshPaths, unmakeVolumes } from '../volumes.ts'
+import { copyVolumes, freshPaths, newVolumes, unmakeVolumes, volumeSteps } from '../volumes.ts'
 
 type Copying = Context<'instance.copy'>
 
@@ -34,11 +34,11 @@ export const instanceCopy: Handler<'instance.copy'> = {
         return undefined
       },
     }),
-    {
-      name: 'volumes',
-      run: async (context) => copyAndComplete(context, context.input.draft, await sourceVolumes(context)),
-      undo: (context) => unmakeVolumes(context, owner(context)),
-    },
+    ...volumeSteps<'instance.copy'>({
+      owner: ({ input: { draft } }) => ({ uuid: draft.uuid, project: draft.project }),
+      next: async ({ input }) => input.draft,
+      from: sourceVolumes,
+    }),
     onlyLive(thawStep(instanceOf)),
     {
       name: 'snapshots',
@@ -50,7 +50,7 @@ export const instanceCopy: Handler<'instance.copy'> = {
       name: 'container',
       run: async (context) => {
         const image = await imageOf(context, await sourceImage(context))
-        const volumes = context.note('volumes') as InstanceRecord['volumes'] // the step's own note
+        const volumes = newVolumes(context)
         const next = { ...context.input.draft, volumes, engineImage: image.id }
         const fresh = freshPaths(volumes, await sourceVolumes(context))
         const container = await makeContainer(context, next, image, fresh)
@@ -74,10 +74,6 @@ export const instanceCopy: Handler<'instance.copy'> = {
       observed: [...source, ...(detail === undefined ? [] : [observe(context.engine.member, detail)])],
     }
   },
-}
-
-function owner({ input }: Copying) {
-  return { role: 'volume', uuid: input.draft.uuid, project: input.draft.project } as const
 }
 
 async function sourceVolumes(context: Copying): Promise<InstanceRecord['volumes']> {

@@ -76,7 +76,6 @@ export const instanceUpdate: Handler<'instance.update'> = {
       undo: (context) => unmakeVolumes(context, owner(context)),
     },
     steps.container,
-    steps.aside,
     steps.name,
     steps.start,
     steps.record,

@@ -5,7 +5,7 @@ import { lookStep } from '../freezing.ts'
 import { freeUnused, macsOf } from '../leases.ts'
 import { recreationSteps } from '../recreating.ts'
 import { observe, vanished, type Context, type Handler } from '../steps.ts'
-import { copyAndComplete, freshPaths, unmakeVolumes } from '../volumes.ts'
+import { freshPaths, newVolumes, volumeSteps } from '../volumes.ts'
 
 type Restoring = Context<'snapshot.restore'>
 
@@ -20,17 +20,13 @@ const steps = recreationSteps<'snapshot.restore'>({
 export const snapshotRestore: Handler<'snapshot.restore'> = {
   steps: [
     lookStep(({ input }) => input.instance),
-    {
-      name: 'volumes',
-      run: async (context) => {
-        const next = await restored(context, await loadInstance(context, context.input.instance))
-        return copyAndComplete(context, next, (await snapshotOf(context)).volumes)
-      },
-      undo: (context) => unmakeVolumes(context, owner(context)),
-    },
+    ...volumeSteps<'snapshot.restore'>({
+      owner: ({ input, operation }) => ({ uuid: input.instance, project: operation.project }),
+      next: async (context) => restored(context, await loadInstance(context, context.input.instance)),
+      from: async (context) => (await snapshotOf(context)).volumes,
+    }),
     steps.container,
     steps.stop,
-    steps.aside,
     steps.name,
     steps.start,
     steps.record,
@@ -58,12 +54,4 @@ async function restored(context: Restoring, now: InstanceRecord): Promise<Instan
   const { devices, profiles, ephemeral, description, boot, image } = snapshot
   const config = { ...(await macsOf(context, now)), ...restoredConfig(now.config, snapshot.config) }
   return { ...now, config, devices, profiles, ephemeral, description, boot, image }
-}
-
-function newVolumes(context: Restoring): InstanceRecord['volumes'] {
-  return context.note('volumes') as InstanceRecord['volumes'] // the step's own note
-}
-
-function owner({ input, operation }: Restoring) {
-  return { role: 'volume', uuid: input.instance, project: operation.project } as const
 }
