@@ -1,12 +1,16 @@
 /** What an operation costs on top of its engine calls, kind by kind. */
+import { openClient } from '../client.ts'
 import { difference, ms, type Row } from '../report.ts'
 import { median, medianDifference, quantile, timed } from '../statistics.ts'
-import { type Measured, newInstance, type Timing } from '../subject.ts'
+import { inParallel, type Measured, newInstance, type Timing } from '../subject.ts'
 import { readTemplate } from '../template.ts'
 import { fewestCalls, sameCalls, type Subject, type Yardsticks } from '../yardsticks.ts'
 
 const KINDS = ['create', 'start', 'stop', 'snapshot', 'restore', 'copy'] as const
 type Kind = (typeof KINDS)[number]
+
+/** Lives of instances before anything is measured. */
+const WARM_UP = { lives: 48, atOnce: 8 }
 
 const LABELS: Record<Kind, { figure: string; lxd: string }> = {
   create: { figure: 'create, stopped', lxd: '55 ms' },
@@ -41,8 +45,9 @@ export async function measureOverhead(measured: Measured, runs: number): Promise
     fewest: fewestCalls(engine, template.image, template.body(2)),
   }
   await operate('DELETE', '/1.0/instances/template')
+  await warmUp(measured)
   const all = new Map<Kind, Samples>(KINDS.map((kind) => [kind, { windlass: [], same: [], fewest: [] }]))
-  // The first round warms everything up and is not counted.
+  // The first round warms up the scripts and is not counted.
   for (let run = -1; run < runs; run++) {
     const round = new Round(measured, scripts, run)
     for (const kind of KINDS) {
@@ -76,6 +81,39 @@ function toRow(kind: Kind, { windlass, same, fewest }: Samples): Row {
   }
 }
 
+/** Servers run for long: without this, most of what is measured would be code that runs for the first time. */
+async function warmUp({ operate, windlass }: Measured): Promise<void> {
+  const names = Array.from({ length: WARM_UP.lives }, (_, at) => `warm-${at}`)
+  const clients = await Promise.all(Array.from({ length: WARM_UP.atOnce }, () => openClient(windlass.socket)))
+  await inParallel(names, clients.length, async (name) => {
+    const client = clients.pop() ?? (await openClient(windlass.socket))
+    for (const kind of KINDS) await operate(...requestOf(kind, name), client)
+    for (const made of [`${name}-copy`, name]) await operate('DELETE', `/1.0/instances/${made}`, undefined, client)
+    clients.push(client)
+  })
+  for (const client of clients) client.close()
+}
+
+function requestOf(kind: Kind, name: string): [method: string, path: string, body: object] {
+  const path = `/1.0/instances/${name}`
+  switch (kind) {
+    case 'create':
+      return ['POST', '/1.0/instances', newInstance(name)]
+    case 'start':
+      return ['PUT', `${path}/state`, { action: 'start', timeout: 30 }]
+    case 'stop':
+      return ['PUT', `${path}/state`, { action: 'stop', force: true, timeout: 30 }]
+    case 'snapshot':
+      return ['POST', `${path}/snapshots`, { name: 's0' }]
+    case 'restore':
+      return ['PUT', path, { restore: 's0' }]
+    case 'copy': {
+      const source = { type: 'copy', source: name, instance_only: true }
+      return ['POST', '/1.0/instances', { name: `${name}-copy`, source }]
+    }
+  }
+}
+
 /** One life of three instances: one of the server's, one of each script's. */
 class Round {
   readonly #measured: Measured
@@ -106,24 +144,7 @@ class Round {
   }
 
   #windlass(kind: Kind): Promise<Timing> {
-    const { operate } = this.#measured
-    const path = `/1.0/instances/${this.#name}`
-    switch (kind) {
-      case 'create':
-        return operate('POST', '/1.0/instances', newInstance(this.#name))
-      case 'start':
-        return operate('PUT', `${path}/state`, { action: 'start', timeout: 30 })
-      case 'stop':
-        return operate('PUT', `${path}/state`, { action: 'stop', force: true, timeout: 30 })
-      case 'snapshot':
-        return operate('POST', `${path}/snapshots`, { name: 's0' })
-      case 'restore':
-        return operate('PUT', path, { restore: 's0' })
-      case 'copy': {
-        const source = { type: 'copy', source: this.#name, instance_only: true }
-        return operate('POST', '/1.0/instances', { name: `${this.#name}-copy`, source })
-      }
-    }
+    return this.#measured.operate(...requestOf(kind, this.#name))
   }
 
   async #script(kind: Kind, which: 'same' | 'fewest'): Promise<void> {
