@@ -48,6 +48,7 @@ import { createVolumes } from './services/volumes.ts'
 import { createWaits } from './services/waits.ts'
 import { createWarnings } from './services/warnings.ts'
 import { createWrites } from './services/writes.ts'
+import { createPoints } from './test-points.ts'
 import type { Deps } from './wire.ts'
 
 /** How often the engines are listed in whole, milliseconds. */
@@ -143,6 +144,7 @@ function openOperations(deps: Deps, { bus, renewing }: Reading): Operations {
     retention: config.WINDLASS_KEEP_DAYS,
     onQueueFailure: (failure, { id }) =>
       log.warn({ err: failure, operation: id }, 'Queueing failed; the sweeper queues it'),
+    point: createPoints(config.WINDLASS_TEST_POINT),
   })
   deps.onClose(() => operations.close())
   return operations

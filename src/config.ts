@@ -155,7 +155,12 @@ const SETTINGS = {
     oneOf(['no', 'yes'], 'no'),
   ),
   WINDLASS_SETUP: setting('`off`: never install or start anything on the host.', '`on`', oneOf(['on', 'off'], 'on')),
-  WINDLASS_TEST_POINT: setting('For tests: named points at which a worker process holds operations.', '', optional),
+  WINDLASS_TEST_POINT: setting('For tests: named points at which a process holds operations.', '', optional),
+  WINDLASS_TEST_LOCK: setting(
+    "For tests: milliseconds after which a dead worker's operation may be taken over.",
+    '',
+    (text) => (text === undefined ? undefined : integer(0, 100, 60_000)(text)),
+  ),
   REDIS_URL: setting(
     'A Redis to use, instead of one of its own: `redis://…`, `rediss://…` or `unix:///path`.',
     'its own',

@@ -5,10 +5,10 @@ import type { Config } from '../src/config.ts'
 import type { Engine } from '../src/core/engine.ts'
 import { openEventBus } from '../src/redis/event-bus.ts'
 import { openJobSource, type RedisJobSource } from '../src/redis/job-source.ts'
+import { createPoints } from '../src/test-points.ts'
 import { openDeps } from '../src/wire.ts'
 import { handlers } from './handlers/all.ts'
 import { createPerform } from './perform.ts'
-import { createPoints } from './test-points.ts'
 
 /** Milliseconds the running operations get at SIGTERM before another worker takes them over. */
 const DRAIN = 2_500
@@ -39,6 +39,7 @@ export async function work(config: Config): Promise<void> {
     members: [...engines.keys()],
     concurrency: config.WINDLASS_CONCURRENCY,
     workerName: worker,
+    lock: config.WINDLASS_TEST_LOCK,
     perform,
     onError: (error) => log.warn({ err: error }, 'Job source'),
   })

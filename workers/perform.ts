@@ -164,7 +164,7 @@ class Run {
       const outcome = await this.#whenEngineIsBack(() => handler.finish(context), context)
       await this.#point('end.before')
       const ended = await this.#course.end({ ...SUCCESS, ...this.#told(outcome) })
-      if (ended === 'ended' || ended === 'final') return
+      if (ended === 'ended' || ended === 'final') return this.#point('end.after')
       this.#refuseToGoOn()
     }
     throw conflict('The record was changed again and again by others')
@@ -238,6 +238,7 @@ class Run {
     const course = this.#course
     const isCancelled = course.isCancelled()
     const told = isCancelled ? cancelled('Operation was cancelled') : failure
+    await this.#point('fail.before')
     await course.end({
       ...NOTHING_DONE,
       state: isCancelled ? 'cancelled' : 'failure',
@@ -246,6 +247,7 @@ class Run {
       undone,
       metadata: course.metadata(),
     })
+    await this.#point('fail.after')
   }
 
   #told(outcome: Outcome): Pick<Ending, 'metadata' | 'changes' | 'lifecycle' | 'observed'> {

@@ -15,6 +15,8 @@ export interface JobSourceSettings {
   /** Operations at a time in this process. */
   concurrency: number
   workerName: string
+  /** How long a job is a worker's own without a sign of life, milliseconds; of the product's choice if not given. */
+  lock?: number | undefined
   /** Resolves when the turn is over; the operation's end is its own business. */
   perform(ticket: unknown, turn: Turn): Promise<void>
   onError(error: unknown): void
@@ -26,7 +28,7 @@ export interface RedisJobSource extends JobSource {
 }
 
 /** A killed worker's job is taken over after 6 to 9 s; a worker that stood still for 3.5 s keeps it. Milliseconds. */
-const LOCK = { lockDuration: 6_000, stalledInterval: 3_000 }
+const LOCK = 6_000
 /** BullMQ would fail a job after its first stall; attempts are bounded by the record's count. */
 const MOST_STALLED = 100
 /** With several queues: jobs that wait for this process's slots are lost to other workers. */
@@ -68,7 +70,7 @@ export async function openJobSource(settings: JobSourceSettings): Promise<RedisJ
 }
 
 function openWorker(settings: JobSourceSettings, name: string, turns: Turns, tell: (error: unknown) => void): Worker {
-  const { connection, keys, members, concurrency, workerName } = settings
+  const { connection, keys, members, concurrency, workerName, lock = LOCK } = settings
   // BullMQ looks at the number of declared parameters: with fewer than three it gives no signal.
   const processor = (job: Job, token: string | undefined, signal: AbortSignal | undefined) =>
     turns.process(job, token, signal)
@@ -77,7 +79,8 @@ function openWorker(settings: JobSourceSettings, name: string, turns: Turns, tel
     prefix: keys.bull,
     name: workerName,
     concurrency: members.length === 1 ? concurrency : Math.min(concurrency, PER_QUEUE),
-    ...LOCK,
+    lockDuration: lock,
+    stalledInterval: lock / 2,
     maxStalledCount: MOST_STALLED,
     drainDelay: 1,
     runRetryDelay: 500,

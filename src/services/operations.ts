@@ -47,6 +47,8 @@ export interface OperationsDeps {
   /** How long a finished operation is kept, milliseconds. */
   retention: number
   onQueueFailure(failure: unknown, operation: OperationRecord): void
+  /** Named points on the way to an answer; inert unless a test environment names one. */
+  point?(name: string, operation: Pick<OperationRecord, 'id' | 'entity'>): Promise<void> | void
 }
 
 export type Submitted = { outcome: 'accepted'; operation: OperationRecord } | Refusal
@@ -74,9 +76,13 @@ export function createOperations(deps: OperationsDeps) {
 
   /** The same, with a refusal as a value. */
   async function trySubmit<K extends Kind>(caller: Caller, submission: Submission<K>): Promise<Submitted> {
-    const accepted = await store.accept(toAcceptance(caller, submission))
+    const acceptance = toAcceptance(caller, submission)
+    await deps.point?.('accept.record.before', acceptance.operation)
+    const accepted = await store.accept(acceptance)
     if (accepted.outcome !== 'accepted') return repeated(caller, submission, accepted)
+    await deps.point?.('accept.record.after', accepted.operation)
     enqueue(accepted.operation)
+    await deps.point?.('accept.answer.before', accepted.operation)
     return accepted
   }
 
@@ -85,6 +91,7 @@ export function createOperations(deps: OperationsDeps) {
     const { id, kind, epoch, member } = operation
     const adding = queue
       .add(member, { id, kind, epoch })
+      .then(() => deps.point?.('accept.add.after', operation))
       .catch((failure: unknown) => deps.onQueueFailure(failure, operation))
       .finally(() => queueing.delete(adding))
     queueing.add(adding)

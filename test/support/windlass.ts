@@ -6,9 +6,9 @@ import { join } from 'node:path'
 import { env as ownEnv } from 'node:process'
 import { callApi, fieldOf, type ApiAnswer } from '../../src/setup/api-client.ts'
 import { nodeFlags } from '../../src/setup/lean-node.ts'
-import type { PointReached } from '../../workers/test-points.ts'
+import type { PointReached } from '../../src/test-points.ts'
 import { startRedis, type TestRedis } from './redis.ts'
-import { startEngine, type TestEngine } from './engine.ts'
+import { startEngine, type TestEngine, type TestEngineOptions } from './engine.ts'
 
 /**
  * Real processes of the product: a Redis, API processes and workers, on an engine of their own (two deployments cannot
@@ -38,10 +38,13 @@ export interface TestProcess {
   readonly url: string | undefined
   /** Everything it has printed so far. */
   output(): string
-  /** Resolves when all these points (see workers/test-points.ts) hold an operation each. */
+  /** Resolves when all these points (see src/test-points.ts) hold an operation each. */
   holds(points: readonly string[]): Promise<void>
   /** Lets the operation held at this point go on. */
   letGo(point: string): void
+  /** Called for each point at which an operation is held from now on; `letOn` lets it go on. */
+  onPoint(listener: (reached: PointReached) => void): void
+  letOn(reached: PointReached): void
 }
 
 /** LXD's operation, as far as tests look at it. */
@@ -55,14 +58,21 @@ export interface Operation {
   windlass: { attempts: number; undone: string[]; warnings: string[]; worker: string; steps: string[] }
 }
 
+interface Servers {
+  redis: TestRedis
+  engine: TestEngine
+}
+
 export interface TestWindlassOptions {
   workers?: number
-  env?: Record<string, string>
+  /** For all processes; may depend on what they are to run against. */
+  env?: Record<string, string> | ((servers: Servers) => Promise<Record<string, string>>)
+  engine?: TestEngineOptions
 }
 
 export async function startWindlass(options: TestWindlassOptions = {}): Promise<TestWindlass> {
   const dataDir = await mkdtemp(join(tmpdir(), 'windlass-test-'))
-  const [redis, engine] = await Promise.all([startRedis({ appendfsync: 'everysec' }), startEngine()])
+  const [redis, engine] = await Promise.all([startRedis({ appendfsync: 'everysec' }), startEngine(options.engine)])
   const processes: Started[] = []
   const base = {
     WINDLASS_DATA_DIR: dataDir,
@@ -70,7 +80,7 @@ export async function startWindlass(options: TestWindlassOptions = {}): Promise<
     REDIS_URL: `unix://${redis.socket}`,
     DOCKER_HOST: engine.dockerHost,
     LOG_LEVEL: 'warn',
-    ...options.env,
+    ...(typeof options.env === 'function' ? await options.env({ redis, engine }) : options.env),
   }
   const start = async (command: string, env: Record<string, string>): Promise<Started> => {
     const started = await startProcess(command, { ...base, ...env })
@@ -151,7 +161,7 @@ async function startProcess(command: string, env: Record<string, string>): Promi
 }
 
 /** The points at which a worker holds operations, as it tells them. */
-function holding(child: ChildProcess): Pick<TestProcess, 'holds' | 'letGo'> {
+function holding(child: ChildProcess): Pick<TestProcess, 'holds' | 'letGo' | 'onPoint' | 'letOn'> {
   const held = new Map<string, string>()
   const changed = new EventTarget()
   child.on('message', (message: PointReached | { type: 'ready' }) => {
@@ -169,6 +179,14 @@ function holding(child: ChildProcess): Pick<TestProcess, 'holds' | 'letGo'> {
       look()
       return promise
     },
-    letGo: (point) => void child.send({ type: 'go', operation: held.get(point) }),
+    letGo: (point) => void child.send({ type: 'go', point, operation: held.get(point) }),
+    onPoint: (listener) =>
+      void child.on('message', (message: PointReached | { type: 'ready' }) => {
+        if (message.type === 'point') listener(message)
+      }),
+    letOn: ({ point, operation }) => {
+      // One that was killed meanwhile is let go by that.
+      if (child.connected) child.send({ type: 'go', point, operation })
+    },
   }
 }
