@@ -17,7 +17,7 @@ async function documents(): Promise<Map<string, string>> {
   const app = buildApp({ services: uncallable(), options: { version: manifest.version, dialects } })
   try {
     await app.ready()
-    return new Map([...app.documents].map(([name, { read }]) => [name, `${JSON.stringify(read(), null, 2)}\n`]))
+    return new Map([...app.documents].map(([name, { read }]) => [name, `${JSON.stringify(read(''), null, 2)}\n`]))
   } finally {
     await app.close()
   }

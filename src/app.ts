@@ -3,11 +3,10 @@ import websocket from '@fastify/websocket'
 import fastify, { LogController, type FastifyBaseLogger, type FastifyServerOptions } from 'fastify'
 import { systemClock } from './clock.ts'
 import type { Clock, RecordStore } from './core/ports.ts'
-import type { Dialect } from './dialects/dialect.ts'
-import { mountDialect, unknownIn, type MountTools } from './dialects/mount.ts'
+import { answerInDialects, mountDialect, type Mounted, type MountTools } from './dialects/mount.ts'
 import type { Openness } from './dialects/openness.ts'
 import { DEFAULT_SETTINGS, type DialectSettings } from './dialects/settings.ts'
-import type { App } from './http/app-types.ts'
+import type { ApiDocument, App } from './http/app-types.ts'
 import { acceptBodies, JSON_LIMIT, readOutTooLarge } from './http/bodies.ts'
 import { sendBrowserHeaders } from './http/browser-headers.ts'
 import { callerByToken, identify, trustedCaller } from './http/caller.ts'
@@ -90,9 +89,11 @@ export interface AppOptions {
   freshness?: () => Freshness
   /** For the reads of one request; without it each of them is on its own. */
   openScope?: OpenScope
-  /** False: only dialects are served here. */
+  /** False: only dialects are served here, and the operations that their answers name. */
   native?: boolean
-  dialects?: readonly { dialect: Dialect; prefix: string }[]
+  dialects?: readonly Mounted[]
+  /** Of APIs that are served elsewhere, by name. */
+  documents?: Iterable<readonly [string, ApiDocument]>
   openness?: Openness
   /** How long a dialect's request waits for its work, milliseconds. */
   patience?: number
@@ -102,31 +103,47 @@ export interface AppOptions {
 
 /** Builds the application; nothing listens yet. */
 export function buildApp({ services, options }: { services: Services; options: AppOptions }): App {
-  const app: App = fastify({ ...FRAMEWORK, ...(options.logger && { loggerInstance: options.logger }) })
-  const mounted = options.dialects ?? []
+  const { dialects: mounted = [], native: isNative = true } = options
+  const inDialects = answerInDialects(mounted, isNative)
+  const app: App = fastify({
+    ...FRAMEWORK,
+    frameworkErrors: (error, request, reply) =>
+      void (inDialects(fromFramework(error), request, reply) ?? answerFailure(error, request, reply)),
+    ...(options.logger && { loggerInstance: options.logger }),
+  })
   app.decorate('documents', new Map())
   app.setSerializerCompiler(() => JSON.stringify)
   app.setErrorHandler(answerFailure)
   sendBrowserHeaders(app)
   if (options.openScope !== undefined) scopeReads(app, options.openScope)
-  answerUnknown(app, (request) => unknownIn(mounted, request))
+  answerUnknown(app, inDialects)
   logRequests(app)
   sendPlainJson(app)
   app.register(websocket, { options: { maxPayload: JSON_LIMIT } })
-  if (options.native !== false) app.register(async (native: App) => nativeScope(native, services, options))
+  app.register(async (native: App) => {
+    await prepareNative(native, services, options)
+    if (isNative) nativeRoutes(native, services)
+    else operationRoutes(native, services)
+  })
   for (const { dialect, prefix } of mounted) mountDialect(app, dialect, prefix, dialectTools(app, services, options))
-  if (options.native !== false) app.register(async (documents: App) => serveDocuments(documents))
+  app.register(async (documents: App) => {
+    for (const [name, document] of options.documents ?? []) app.documents.set(name, document)
+    serveDocuments(documents)
+  })
   return app
 }
 
-async function nativeScope(native: App, services: Services, options: AppOptions): Promise<void> {
+async function prepareNative(native: App, services: Services, options: AppOptions): Promise<void> {
   await describeApi(native, options.version)
   // A scope with schemas of its own does not inherit it; Fastify's would leave out what a union's first part lacks.
   native.setSerializerCompiler(() => JSON.stringify)
-  native.documents.set('native', { title: 'Windlass (LXD)', read: () => native.swagger() })
   acceptBodies(native)
   guard(native, { ...services, freshness: options.freshness ?? (() => 'fresh') })
   honourIdempotencyKeys(native, services)
+}
+
+function nativeRoutes(native: App, services: Services): void {
+  native.documents.set('native', { title: 'Windlass (LXD)', read: () => native.swagger() })
   serverRoutes(native, services)
   operationRoutes(native, services)
   eventRoutes(native, {
@@ -183,6 +200,5 @@ const FRAMEWORK: FastifyServerOptions = {
   logController: new LogController({ disableRequestLogging: true }),
   // Bodies mean what they say: nothing is removed, nothing is turned into something else.
   ajv: { customOptions: { removeAdditional: false, coerceTypes: false, useDefaults: false } },
-  frameworkErrors: (error, request, reply) => void answerFailure(error, request, reply),
   clientErrorHandler: answerClientError,
 }

@@ -2,11 +2,9 @@
 import { randomBytes } from 'node:crypto'
 import { chmod, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { buildApp } from './app.ts'
+import { type AppOptions, buildApp } from './app.ts'
 import { assemble } from './assemble.ts'
-import type { Dialect } from './dialects/dialect.ts'
-import { DIALECTS } from './dialects/index.ts'
-import type { Placement } from './dialects/names.ts'
+import { openPlaces } from './dialect-places.ts'
 import { DEFAULT_SETTINGS, type DialectSettings } from './dialects/settings.ts'
 import type { Config } from './config.ts'
 import type { App } from './http/app-types.ts'
@@ -21,24 +19,29 @@ const DRAIN = 3_000
 
 export async function serve(config: Config): Promise<void> {
   const deps = await openDeps(config, 'api')
+  const apps: App[] = []
   try {
     const services = await assemble(deps)
     const tokenFile = await adoptAdminToken(config, services.tokens)
     const { version, freshness, openScope } = services
     const options = { logger: deps.log, version, freshness, openScope, ...dialectOptions(config) }
-    const app = buildApp({ services, options: { ...options, dialects: dialectsAt(config, undefined) } })
+    const build = (own: Partial<AppOptions>): App => {
+      const app = buildApp({ services, options: { ...options, ...own } })
+      apps.push(app)
+      return app
+    }
+    const { here, urls, documents } = await openPlaces(config, (dialects) => build({ native: false, dialects }))
     const { WINDLASS_SOCKET: given, WINDLASS_HTTP: http } = config
     const socket = given === 'off' ? undefined : (given ?? join(config.WINDLASS_DATA_DIR, 'unix.socket'))
-    const { http: url } = await listen(app, { socket, http })
-    const elsewhere = await listenElsewhere(config, (dialects) =>
-      buildApp({ services, options: { ...options, native: false, dialects } }),
-    )
+    const { http: url } = await listen(build({ dialects: here, documents }), { socket, http })
     await services.prepare()
-    process.send?.({ type: 'ready', url, socket, docs: url === undefined ? undefined : `${url}/docs`, tokenFile })
-    deps.log.info({ url, socket }, 'Windlass listens')
+    const where = { url, socket, dialects: urls }
+    process.send?.({ type: 'ready', ...where, docs: url === undefined ? undefined : `${url}/docs`, tokenFile })
+    deps.log.info(where, 'Windlass listens')
     await stopAsked()
-    await Promise.all([app, ...elsewhere].map(drain))
   } finally {
+    // What listens keeps the process alive, also where something else could not.
+    await Promise.all(apps.map(drain))
     await deps.close()
   }
 }
@@ -77,34 +80,6 @@ function settingsOf(config: Config): DialectSettings {
     },
     lwp: { templates: config.WINDLASS_LWP_TEMPLATES, shortTokens: config.WINDLASS_LWP_SHORT_TOKENS },
   }
-}
-
-/** The dialects on one listener; undefined: on the server's own. */
-function dialectsAt({ WINDLASS_DIALECTS }: Config, place: Placement['listen']): Mounted[] {
-  return WINDLASS_DIALECTS.filter(
-    (one) => one.listen?.port === place?.port && one.listen?.host === place?.host,
-  ).flatMap(({ name, prefix }) => {
-    const dialect = DIALECTS[name]
-    return dialect === undefined ? [] : [{ dialect, prefix }]
-  })
-}
-
-type Mounted = { dialect: Dialect; prefix: string }
-
-/** Dialects that have a port of their own get an application of their own there. */
-async function listenElsewhere(config: Config, build: (dialects: Mounted[]) => App): Promise<App[]> {
-  const places = new Map(
-    config.WINDLASS_DIALECTS.flatMap(({ listen: place }) =>
-      place === undefined ? [] : [[`${place.host}:${place.port}`, place]],
-    ),
-  )
-  const apps: App[] = []
-  for (const http of places.values()) {
-    const app = build(dialectsAt(config, http))
-    await listen(app, { socket: undefined, http })
-    apps.push(app)
-  }
-  return apps
 }
 
 /** Requests under way are answered; those that take too long (waits, event streams) are cut, and clients come again. */

@@ -7,4 +7,4 @@ import type { DialectName } from './names.ts'
 import { vz } from './vz/plugin.ts'
 import { vzapi } from './vzapi/plugin.ts'
 
-export const DIALECTS: Partial<Record<DialectName, Dialect>> = { hebergos, hostapi, lwp, vz, vzapi }
+export const DIALECTS: Record<DialectName, Dialect> = { hebergos, hostapi, lwp, vz, vzapi }

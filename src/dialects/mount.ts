@@ -3,7 +3,7 @@ import swagger from '@fastify/swagger'
 import { createHash } from 'node:crypto'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Readable } from 'node:stream'
-import { badRequest, methodNotAllowed, notFound, tooLarge, unauthorized, type Failure } from '../core/failure.ts'
+import { badRequest, tooLarge, unauthorized, type Failure } from '../core/failure.ts'
 import type { Caller } from '../services/caller.ts'
 import type { Dialect, DialectApp, DialectKit } from './dialect.ts'
 import { openCaller, type Openness } from './openness.ts'
@@ -22,7 +22,13 @@ export interface MountTools {
   /** Called in each scope before its routes: idempotency keys, freshness. */
   prepare(app: DialectApp): void
   /** Given the document of each dialect, to be served. */
-  document(name: string, title: string, read: () => ReturnType<DialectApp['swagger']>): void
+  document(name: string, title: string, read: () => Exclude<ReturnType<DialectApp['swagger']>, string>): void
+}
+
+export interface Mounted {
+  dialect: Dialect
+  /** '' or the prefix it is served under. */
+  prefix: string
 }
 
 /** Registers one dialect under its prefix. */
@@ -48,18 +54,20 @@ export function mountDialect(app: DialectApp, dialect: Dialect, prefix: string, 
   })
 }
 
-/** Answers a path that has no route, in the words of the dialect it belongs to; undefined: it belongs to none. */
-export function unknownIn(
-  mounted: readonly { dialect: Dialect; prefix: string }[],
-  request: FastifyRequest,
-): ((reply: FastifyReply, isPathKnown: boolean) => FastifyReply) | undefined {
-  const [path = ''] = request.url.split('?')
-  const found = mounted.find(({ dialect, prefix }) =>
-    dialect.roots.some((root) => path === prefix + root || path.startsWith(`${prefix}${root}/`)),
-  )
-  if (found === undefined) return undefined
-  return (reply, isPathKnown) =>
-    fail(found.dialect, isPathKnown ? methodNotAllowed('Method not allowed') : notFound('Not found'), request, reply)
+/**
+ * What is refused before it comes to a dialect's scope is answered in the words of the dialect that the path belongs to;
+ * undefined: it belongs to none.
+ */
+export function answerInDialects(mounted: readonly Mounted[], isNative: boolean) {
+  return (failure: Failure, request: FastifyRequest, reply: FastifyReply): FastifyReply | undefined => {
+    const [path = ''] = request.url.split('?', 1)
+    const isUnder = (root: string): boolean => path === root || path.startsWith(`${root}/`)
+    const found =
+      mounted.find(({ dialect, prefix }) => dialect.roots.some((root) => isUnder(prefix + root))) ??
+      // Under a prefix, and where nothing native is served, there is nothing that is not a dialect's.
+      mounted.find(({ prefix }) => (prefix === '' ? !isNative : isUnder(prefix)))
+    return found && fail(found.dialect, failure, request, reply)
+  }
 }
 
 function fail(dialect: Dialect, failure: Failure, request: FastifyRequest, reply: FastifyReply): FastifyReply {

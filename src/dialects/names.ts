@@ -30,11 +30,22 @@ export function parsePlacements(text: string): Placement[] {
 
 function at(name: DialectName, where: string): Placement {
   if (where === '') return { name, prefix: '', listen: undefined }
-  if (/^(\/[A-Za-z0-9._-]+)+$/.test(where)) return { name, prefix: where, listen: undefined }
+  if (/^(\/[A-Za-z0-9._-]+)+$/.test(where)) return { name, prefix: checkPrefix(where), listen: undefined }
   const [, host, port] = /^(.+):(\d{1,5})$/.exec(where) ?? []
   if (host === undefined || Number(port) > 65_535)
     throw new Error(`place ${name} under a prefix (/panel) or at host:port, not at "${where}"`)
   return { name, prefix: '', listen: { host: host.replace(/^\[(.*)\]$/, '$1'), port: Number(port) } }
+}
+
+/** First parts of paths that are the server's own. */
+const OURS = ['1.0', 'jobs', 'healthz', 'readyz', 'docs', 'openapi', 'openapi.json']
+
+function checkPrefix(prefix: string): string {
+  const parts = prefix.split('/').slice(1)
+  if (OURS.includes(parts[0] ?? '')) throw new Error(`not place a dialect under /${parts[0]}, where other things are`)
+  if (parts.some((part) => /^\.\.?$/.test(part)))
+    throw new Error(`name a prefix without dots for parts, not "${prefix}"`)
+  return prefix
 }
 
 /** Those whose originals had no authentication. */

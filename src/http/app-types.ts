@@ -13,6 +13,13 @@ export type App = FastifyInstance<
   TypeBoxTypeProvider
 >
 
+/** An API's OpenAPI document. */
+export interface ApiDocument {
+  title: string
+  /** As it is for somebody who has reached this server under that host name. */
+  read(hostname: string): Exclude<ReturnType<FastifyInstance['swagger']>, string>
+}
+
 declare module 'fastify' {
   interface FastifyContextConfig {
     /** Answered without a token as well. */
@@ -26,8 +33,8 @@ declare module 'fastify' {
     repeated?: (request: FastifyRequest, reply: FastifyReply, operation: OperationRecord) => Promise<unknown>
   }
   interface FastifyInstance {
-    /** The OpenAPI documents by name, readable once the application is ready. */
-    documents: Map<string, { title: string; read: () => ReturnType<FastifyInstance['swagger']> }>
+    /** The OpenAPI documents by name, its own one first, readable once the application is ready. */
+    documents: Map<string, ApiDocument>
   }
   interface FastifyRequest {
     /** Who asks; undefined for a visitor without a valid token on an open route. */

@@ -2,7 +2,6 @@
 import swagger from '@fastify/swagger'
 import swaggerUi from '@fastify/swagger-ui'
 import type { RouteOptions } from 'fastify'
-import { notFound } from '../core/failure.ts'
 import { ErrorAnswer } from '../contract/envelope.ts'
 import { namedSchemas, ref } from '../contract/named.ts'
 import type { App } from './app-types.ts'
@@ -61,13 +60,8 @@ export async function describeApi(app: App, version: string): Promise<void> {
   })
 }
 
-/** The documents, each at `/openapi/<name>.json` (ours also at `/openapi.json`), and the pages at `/docs`, usable with a token. */
+/** The documents, each at `/openapi/<name>.json` (the first also at `/openapi.json`), and the pages at `/docs`, usable with a token. */
 export function serveDocuments(app: App): void {
-  const read = (name: string) => {
-    const document = app.documents.get(name)
-    if (document === undefined) throw notFound('not found')
-    return document.read()
-  }
   // The pages insist on one in their own scope; what they show are the documents of the scopes of the routes.
   app.register(swagger, { openapi: { openapi: '3.1.0', info: { title: 'Windlass', version: '' } } })
   app.register(swaggerUi, {
@@ -84,8 +78,9 @@ export function serveDocuments(app: App): void {
       "frame-ancestors 'none'; img-src 'self' data:; script-src 'self'; style-src 'self' 'unsafe-inline'",
   })
   const open = { schema: { hide: true }, config: { open: true } }
-  app.get('/openapi.json', open, async () => read('native'))
-  for (const name of app.documents.keys()) app.get(`/openapi/${name}.json`, open, async () => read(name))
+  for (const [at, [name, { read }]] of [...app.documents].entries())
+    for (const path of [`/openapi/${name}.json`, ...(at === 0 ? ['/openapi.json'] : [])])
+      app.get(path, open, async ({ hostname }) => read(hostname))
 }
 
 /** Adds to a route what all have in common: failures, examples, links, and whether a token is needed. */

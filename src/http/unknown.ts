@@ -1,12 +1,10 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import { notFound, notImplemented } from '../core/failure.ts'
+import { type Failure, methodNotAllowed, notFound, notImplemented } from '../core/failure.ts'
 import type { App } from './app-types.ts'
 import { answerFailure } from './errors.ts'
 
-/** Paths that belong to another scope are answered in its words. */
-export type Elsewhere = (
-  request: FastifyRequest,
-) => ((reply: FastifyReply, isPathKnown: boolean) => FastifyReply) | undefined
+/** Answers in the words of the scope that the path belongs to; undefined: it belongs to the native one. */
+type Elsewhere = (failure: Failure, request: FastifyRequest, reply: FastifyReply) => FastifyReply | undefined
 
 /** What LXD says where there is no route: 404, or 501 where only the method is unknown. OPTIONS is always fine. */
 export function answerUnknown(app: App, elsewhere: Elsewhere = () => undefined): void {
@@ -17,8 +15,9 @@ export function answerUnknown(app: App, elsewhere: Elsewhere = () => undefined):
     const [path = ''] = request.url.split('?')
     const known = patterns().flatMap((one) => (one.pattern.test(path) ? one.known : []))
     const isKnown = known.length > 0
-    const own = elsewhere(request)
-    if (own !== undefined) return own(isKnown ? reply.header('allow', [...new Set(known)].join(', ')) : reply, isKnown)
+    if (isKnown) reply.header('allow', [...new Set(known)].join(', '))
+    const own = elsewhere(isKnown ? methodNotAllowed('Method not allowed') : notFound('Not found'), request, reply)
+    if (own !== undefined) return own
     if (!isKnown) return answerFailure(notFound('not found'), request, reply)
     if (request.method === 'OPTIONS') return reply.code(200).send()
     return answerFailure(notImplemented('not implemented'), request, reply)

@@ -7,7 +7,7 @@
 // Both get the caller's environment plus WINDLASS_DATA_DIR, WINDLASS_HTTP, WINDLASS_SOCKET, REDIS_URL (our own Redis is
 // `unix:///<data dir>/redis.sock`) and DOCKER_HOST. Both say once over the IPC channel that they are ready:
 //
-//   process.send?.({ type: 'ready', url, socket, docs, tokenFile })   // serve: listening, Redis and engine connected
+//   process.send?.({ type: 'ready', url, socket, docs, tokenFile, dialects })   // serve: listening, Redis and engine connected
 //   process.send?.({ type: 'ready' })                                 // worker: taking jobs
 //
 // `url` and `docs` are left out with WINDLASS_HTTP=off, `tokenFile` where WINDLASS_TOKEN is used. SIGTERM means drain

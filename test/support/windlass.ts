@@ -36,6 +36,8 @@ export interface TestProcess {
   kill(signal: NodeJS.Signals): void
   /** Where it serves HTTP, if it does. */
   readonly url: string | undefined
+  /** Where it serves dialects that have ports of their own, by name. */
+  readonly dialects: Readonly<Record<string, string>>
   /** Everything it has printed so far. */
   output(): string
   /** Resolves when all these points (see src/test-points.ts) hold an operation each. */
@@ -138,6 +140,7 @@ export async function startWindlass(options: TestWindlassOptions = {}): Promise<
   }
 }
 
+type ReadyMessage = { url?: string; dialects?: Record<string, string> }
 type Started = TestProcess & { child: ChildProcess }
 
 async function startProcess(command: string, env: Record<string, string>): Promise<Started> {
@@ -150,14 +153,14 @@ async function startProcess(command: string, env: Record<string, string>): Promi
     stream?.on('data', (chunk: Buffer) => (output += chunk.toString('utf8')))
   const exited = once(child, 'exit').then(([code]: (number | null)[]) => code ?? null)
   const held = holding(child)
-  const ready = once(child, 'message').then(([message]: { url?: string }[]) => message ?? {})
+  const ready = once(child, 'message').then(([message]: ReadyMessage[]) => message ?? {})
   const outcome = await Promise.race([ready, exited])
   if (typeof outcome !== 'object' || outcome === null)
     throw new Error(`${command} ended with ${outcome} before it was ready:\n${output}`)
-  const { url } = outcome
+  const { url, dialects = {} } = outcome
   const { pid } = child
   if (pid === undefined) throw new Error(`${command} has no pid`)
-  return { child, pid, url, exited, kill: (signal) => void child.kill(signal), output: () => output, ...held }
+  return { child, pid, url, dialects, exited, kill: (signal) => void child.kill(signal), output: () => output, ...held }
 }
 
 /** The points at which a worker holds operations, as it tells them. */

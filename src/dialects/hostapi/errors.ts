@@ -39,9 +39,9 @@ export function answer(failure: Failure, request: FastifyRequest, reply: Fastify
   return reply.code(STATUS[failure.code]).type('application/json').send(toRefused(failure, request))
 }
 
-function toRefused({ code, message, cause }: Failure, { body }: FastifyRequest): Refused {
+function toRefused({ code, message, cause }: Failure, { method, body }: FastifyRequest): Refused {
   // The original has no words for a body that is no JSON object.
-  if (code === 'bad-request' && !isObject(body)) return { error: null }
+  if (code === 'bad-request' && method === 'POST' && !isObject(body)) return { error: null }
   if (code === 'internal') return { error: BACKEND, detail: message }
   return cause instanceof Failure ? { error: message, detail: cause.message } : { error: message }
 }

@@ -27,20 +27,8 @@ const STATUS: Record<FailureCode, number> = {
 const NO_CONTAINER = "Container doesn' t exists"
 const BAD_REQUEST = 'Bad request'
 
-/** What may be done at a path, for those who try something else. */
-const ALLOWED: [RegExp, string][] = [
-  [/\/containers\/?$/, 'GET, PUT'],
-  [/\/containers\/[^/]+\/?$/, 'GET, POST, DELETE'],
-  [/\/tokens\/?$/, 'POST'],
-  [/\/tokens\/[^/]+\/?$/, 'DELETE'],
-]
-
-export function answer(failure: Failure, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+export function answer(failure: Failure, _request: FastifyRequest, reply: FastifyReply): FastifyReply {
   const { code } = failure
-  if (code === 'method-not-allowed') {
-    const path = request.url.split('?', 1)[0] ?? ''
-    reply.header('allow', ALLOWED.find(([pattern]) => pattern.test(path))?.[1] ?? '')
-  }
   const error = code === 'unauthorized' ? 'Unauthorized' : failure.message
   return reply.code(STATUS[code]).type('application/json').send(refused(error))
 }

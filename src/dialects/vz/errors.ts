@@ -26,20 +26,8 @@ const STATUS: Record<FailureCode, number> = {
   internal: 500,
 }
 
-/** What may be done at a path, for those who try something else. */
-const ALLOWED: [RegExp, string][] = [
-  [/\/vz\/?$/, 'GET'],
-  [/\/vz\/[^/]+\/?$/, 'GET, POST, PUT, DELETE'],
-  [/\/state\/?$/, 'GET, PUT'],
-  [/\/wait\/?$/, 'GET'],
-]
-
-export function answer(failure: Failure, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+export function answer(failure: Failure, _request: FastifyRequest, reply: FastifyReply): FastifyReply {
   const { code, message, operation } = failure
-  if (code === 'method-not-allowed') {
-    const [path = ''] = request.url.split('?', 1)
-    reply.header('allow', ALLOWED.find(([pattern]) => pattern.test(path))?.[1] ?? '')
-  }
   const status = STATUS[code]
   const body: Refused = {
     type: 'error',
