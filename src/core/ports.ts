@@ -221,7 +221,7 @@ export interface JobQueue {
 
 /** One entry of the deployment's log of events. `id` orders them and can be resumed from. */
 export type LogEvent = { id: string; at: number; project: string } & (
-  | { type: 'operation'; operation: OperationRecord }
+  | { type: 'operation'; state: OperationRecord['state']; operation: OperationRecord }
   | { type: 'lifecycle'; lifecycle: Lifecycle }
   | { type: 'logging'; line: LogLine }
   | { type: 'record'; inv: number; changes: RecordEvent[]; observed: Observed[] }

@@ -32,7 +32,7 @@ export function toOperation(fields: Fields): OperationRecord {
   checkVersion(accepted, 'operation')
   return {
     ...accepted,
-    state: toWord(STATES, fields.get('state')),
+    state: toState(fields),
     epoch: number('epoch'),
     fence: number('fence'),
     attempts: number('attempts'),
@@ -50,6 +50,10 @@ export function toOperation(fields: Fields): OperationRecord {
     undone: json('undone', '[]'),
     warnings: json('warnings', '[]'),
   }
+}
+
+export function toState(fields: Fields): OperationRecord['state'] {
+  return toWord(STATES, fields.get('state'))
 }
 
 /** A record from its text; `rev` is kept beside it. */

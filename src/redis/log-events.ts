@@ -1,6 +1,7 @@
+import type { OperationRecord } from '../contract/operation-record.ts'
 import type { AnyRecord, Noun } from '../contract/records.ts'
 import type { LogEvent, RecordEvent } from '../core/ports.ts'
-import { type Fields, toFields, toOperation } from './decode.ts'
+import { type Fields, toFields, toOperation, toState } from './decode.ts'
 
 /** An entry of the log: its place in the count that has no holes, and what it holds. */
 export interface LogEntry {
@@ -28,7 +29,7 @@ export function toLogEvent({ id, fields }: LogEntry): LogEvent | undefined {
   const text = (name: string) => fields.get(name) ?? ''
   switch (text('type')) {
     case 'operation':
-      return { ...common, type: 'operation', operation: toOperation(fields) }
+      return operationEvent(common, fields)
     case 'lifecycle':
       return { ...common, type: 'lifecycle', lifecycle: JSON.parse(text('lifecycle')) }
     case 'logging':
@@ -39,6 +40,19 @@ export function toLogEvent({ id, fields }: LogEntry): LogEvent | undefined {
       return { ...common, type: 'cancel', operation: text('operation') }
     default:
       return undefined
+  }
+}
+
+/** Most listeners look at the state alone: the operation, which is large, is decoded when one asks for it. */
+function operationEvent(common: Omit<LogEvent, 'type'>, fields: Fields): LogEvent {
+  let decoded: OperationRecord | undefined
+  return {
+    ...common,
+    type: 'operation',
+    state: toState(fields),
+    get operation() {
+      return (decoded ??= toOperation(fields))
+    },
   }
 }
 

@@ -26,7 +26,7 @@ const BATCH = 200
 export function createWaits(deps: { bus: EventBus; store: OperationStore; longest: number }): Waits {
   const waiting = new Map<string, Set<Wake>>()
   const unsubscribe = deps.bus.subscribe((event) => {
-    if (event.type === 'operation' && isFinal(event.operation.state)) wake(event.operation)
+    if (event.type === 'operation' && waiting.size > 0 && isFinal(event.state)) wake(event.operation)
   })
   const timer = setInterval(() => void reread().catch(() => undefined), REREAD)
 

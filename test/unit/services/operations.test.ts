@@ -59,7 +59,14 @@ function openOperations(add: JobQueue['add']) {
   const end = (operation: OperationRecord): OperationRecord => {
     const ended: OperationRecord = { ...operation, state: 'success' }
     kept.set(ended.id, ended)
-    const event = { type: 'operation', id: '1-1', at: 1, project: 'default', operation: ended } as const
+    const event = {
+      type: 'operation',
+      id: '1-1',
+      at: 1,
+      project: 'default',
+      state: ended.state,
+      operation: ended,
+    } as const
     for (const listener of listeners) listener(event)
     return ended
   }
