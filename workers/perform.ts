@@ -12,6 +12,7 @@ import { decodeJob, decodeTicket, type Job } from '../src/operations/job.ts'
 import { createContext, progressOf } from './context.ts'
 import { Abandoned, createCourse, type Course, type CourseDeps } from './course.ts'
 import { watchFence } from './fence-watch.ts'
+import { readingOnce, type ReadingOnce } from './reading-once.ts'
 import type { Context, Handler, Outcome, Step } from './steps.ts'
 
 export interface PerformDeps extends CourseDeps {
@@ -70,6 +71,7 @@ class Run {
   readonly #operation: OperationRecord
   readonly #secret: string | undefined
   readonly #course: Course
+  readonly #reading: ReadingOnce
   #step = ''
   /** Whether the running step may have begun before: in an earlier turn, or before the engine was away. */
   #again = false
@@ -80,6 +82,7 @@ class Run {
     this.#operation = operation
     this.#secret = secret
     this.#course = course
+    this.#reading = readingOnce(deps.records)
   }
 
   async toTheEnd(): Promise<void> {
@@ -149,6 +152,7 @@ class Run {
   /** An engine that is away is waited for; a step may run again since it finds its own work. */
   async #whenEngineIsBack<K extends Kind, T>(run: () => Promise<T>, context: Context<K>): Promise<T> {
     for (;;) {
+      this.#reading.renew()
       try {
         return await run()
       } catch (thrown) {
@@ -292,6 +296,7 @@ class Run {
   #context<K extends Kind>(input: Context<K>['input'], engine: Engine, signal: AbortSignal): Context<K> {
     return createContext<K>({
       ...this.#deps,
+      records: this.#reading.records,
       operation: this.#operation,
       course: this.#course,
       input,
@@ -300,7 +305,10 @@ class Run {
       secret: this.#secret,
       step: () => this.#step,
       isAgain: () => this.#again,
-      afterForward: () => this.#refuseToGoOn(),
+      afterForward: () => {
+        this.#reading.renew()
+        this.#refuseToGoOn()
+      },
     })
   }
 }

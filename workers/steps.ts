@@ -11,7 +11,7 @@ export interface Context<K extends Kind> {
   readonly input: InputOf<K>
   readonly requestor: Requestor
   readonly engine: Engine
-  /** Reads the store itself, never a mirror. */
+  /** The store itself, never a mirror; within one run of a step the same question is asked once. */
   readonly records: RecordReader
   readonly clock: Clock
   readonly deployment: string
