@@ -47,8 +47,8 @@ async function start([command = 'up', ...args]) {
     return
   }
   installModules()
+  if (serverCommands.includes(command) || command === 'bench') compileSources()
   if (serverCommands.includes(command)) {
-    compileSources()
     const { nodeFlags } = await import('./setup/lean-node.ts')
     await become(process.execPath, [...nodeFlags(command), join(root, 'src/main.ts'), command, ...args])
     return

@@ -5,7 +5,7 @@ import { quantile } from './statistics.ts'
 export interface Load {
   socket: string
   connections: number
-  /** Milliseconds that count, after a fifth of that as warm-up. */
+  /** Milliseconds that count, after as many as warm-up: until then much of the code has not been compiled. */
   ms: number
   /** The status of a good answer. */
   expect: number
@@ -23,7 +23,7 @@ export interface Rate {
 /** Runs the loop; an answer with another status ends it with its text. */
 export async function measureRate(load: Load): Promise<Rate> {
   const clients = await Promise.all(Array.from({ length: load.connections }, () => openClient(load.socket)))
-  const from = performance.now() + load.ms / 5
+  const from = performance.now() + load.ms
   const until = from + load.ms
   const latencies: number[] = []
   let sent = 0
