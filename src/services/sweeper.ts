@@ -1,6 +1,6 @@
 /** Mends what a crash left between two lines: operations that no queue knows are queued again, old ones forgotten. */
-import type { OperationRecord } from '../contract/operation-record.ts'
 import type { Clock, JobQueue, Leader, OperationStore } from '../core/ports.ts'
+import { findLostJobs } from '../sweep/lost-jobs.ts'
 
 export interface SweeperDeps {
   leader: Leader
@@ -28,7 +28,7 @@ const AT_ONCE = 500
 
 /** Sweeps while this process leads; every API process runs one. */
 export function createSweeper(deps: SweeperDeps): Sweeper {
-  const { leader, store, queue, clock } = deps
+  const { leader, store, clock } = deps
   let sweeping: Promise<void> | undefined
   let skip = 0
   const chores = (deps.chores ?? []).map((chore) => oneAtATime(chore, deps.onError))
@@ -50,16 +50,9 @@ export function createSweeper(deps: SweeperDeps): Sweeper {
   async function mend(): Promise<void> {
     const ids = await store.unfinished(clock.now() - SETTLED, AT_ONCE, skip)
     skip = ids.length < AT_ONCE ? 0 : skip + AT_ONCE
-    const operations = await store.getMany(ids)
-    await Promise.all(operations.map(queueAgain))
+    const lost = await findLostJobs(deps, ids)
+    await Promise.all(lost.map((one) => one.mend()))
     await store.prune(clock.now() - deps.keep.age, deps.keep.operations)
-  }
-
-  /** The epoch is raised first: whoever still held the lost job can write nothing any more. */
-  async function queueAgain({ id, kind, member, place }: OperationRecord): Promise<void> {
-    if (place !== 'worker' || (await queue.has(member, id))) return
-    const hold = await store.raiseEpoch(id, clock.now())
-    if (hold !== undefined) await queue.add(member, { id, kind, epoch: hold.epoch })
   }
 
   async function close(): Promise<void> {

@@ -1,0 +1,37 @@
+/** Operations that no queue knows: accepted, but the job was never added, or was lost with its worker or with Redis. */
+import type { OperationRecord } from '../contract/operation-record.ts'
+import type { Clock, JobQueue, OperationStore } from '../core/ports.ts'
+import type { Mend } from './mend.ts'
+
+export interface LostJobsDeps {
+  store: Pick<OperationStore, 'getMany' | 'raiseEpoch'>
+  queue: Pick<JobQueue, 'has' | 'add'>
+  clock: Clock
+}
+
+/** Those of these operations whose job is gone; each is resumed, undone or failed by the worker that takes it. */
+export async function findLostJobs(deps: LostJobsDeps, ids: string[]): Promise<Mend[]> {
+  const operations = await deps.store.getMany(ids)
+  const found = await Promise.all(
+    operations.map(async (operation) => ((await isLost(deps, operation)) ? [toMend(deps, operation)] : [])),
+  )
+  return found.flat()
+}
+
+async function isLost({ queue }: LostJobsDeps, { id, member, place }: OperationRecord): Promise<boolean> {
+  return place === 'worker' && !(await queue.has(member, id))
+}
+
+/** The epoch is raised first: whoever still held the lost job can write nothing any more. */
+function toMend({ store, queue, clock }: LostJobsDeps, { id, kind, member, state }: OperationRecord): Mend {
+  return {
+    action: 'queue',
+    object: `operation ${id}`,
+    reason: `It is ${state}, and the queue does not know it`,
+    mend: async () => {
+      const hold = await store.raiseEpoch(id, clock.now())
+      if (hold !== undefined) await queue.add(member, { id, kind, epoch: hold.epoch })
+      return hold !== undefined
+    },
+  }
+}

@@ -1,0 +1,16 @@
+/** What a sweep finds, and how it is mended. Looking and mending are apart, so that a dry run is the same look. */
+
+/** One thing that a crash has left. */
+export interface Mend {
+  /**
+   * `queue`: into the queue again. `free`: a name or a key that nobody holds. `remove`: from the engine. `rebuild`: the
+   * record, from labels. `tell`: as a warning, and nothing else.
+   */
+  action: 'queue' | 'free' | 'remove' | 'rebuild' | 'tell'
+  /** What it is about, for people: `operation 0194…`, `container 3f…`. */
+  object: string
+  /** Why it is to be done. */
+  reason: string
+  /** Does it, unless it is no longer so: then false. */
+  mend(): Promise<boolean>
+}
