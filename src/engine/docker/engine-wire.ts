@@ -2,7 +2,7 @@
  * One engine's API as three calls. dockerode dials; its own calls put ids into paths as they are, know no bound on
  * time and lose the engine's words on some statuses.
  */
-import Docker from 'dockerode'
+import { Dockerode } from './dockerode.ts'
 import { IncomingMessage } from 'node:http'
 import type { Duplex, Readable } from 'node:stream'
 import { isFailure, unavailable } from '../../core/failure.ts'
@@ -99,7 +99,7 @@ interface Modems {
 
 /** dockerode's modems without and with the API version in their paths, the latter once it is known. */
 function createModems(endpoint: Endpoint, line: Line): Modems {
-  const plain = new Docker(endpoint.options).modem
+  const plain = new Dockerode(endpoint.options).modem
   const bare = (): Promise<Modem> => Promise.resolve(plain)
   let known: Promise<{ api: number; modem: Modem }> | undefined
   const forget = (): void => {
@@ -109,7 +109,7 @@ function createModems(endpoint: Endpoint, line: Line): Modems {
     const request = { doing: 'asking for its version', method: 'GET', path: '/version' } as const
     const { body } = await exchange(line, request, bare, (head) => toAnswer(request, head))
     const api = chooseApi(body, line.engine.member)
-    return { api, modem: new Docker({ ...endpoint.options, version: `v1.${api}` }).modem }
+    return { api, modem: new Dockerode({ ...endpoint.options, version: `v1.${api}` }).modem }
   }
   const current = (): Promise<{ api: number; modem: Modem }> => {
     known ??= negotiate().catch((error: unknown) => {
