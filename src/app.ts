@@ -26,6 +26,7 @@ import { instanceRoutes, type InstanceRoutesDeps } from './http/v1/instances.ts'
 import { logRoutes } from './http/v1/logs.ts'
 import { metricRoutes } from './http/v1/metrics.ts'
 import { networkRoutes } from './http/v1/networks.ts'
+import { operationSocketRoutes } from './http/v1/operation-sockets.ts'
 import { operationRoutes } from './http/v1/operations.ts'
 import { profileRoutes } from './http/v1/profiles.ts'
 import { projectRoutes } from './http/v1/projects.ts'
@@ -52,6 +53,7 @@ import type { Server } from './services/server.ts'
 import type { Snapshots } from './services/snapshots.ts'
 import type { StatsHistory } from './services/stats-history.ts'
 import type { Storage } from './services/storage.ts'
+import type { Streams } from './services/streams.ts'
 import type { Tokens } from './services/tokens.ts'
 import type { Volumes } from './services/volumes.ts'
 import type { Warnings } from './services/warnings.ts'
@@ -60,6 +62,7 @@ import type { Warnings } from './services/warnings.ts'
 export interface Services {
   operations: Operations
   events: Events
+  streams: Pick<Streams, 'find' | 'join'>
   server: Server
   tokens: Tokens
   warnings: Warnings
@@ -146,6 +149,7 @@ function nativeRoutes(native: App, services: Services): void {
   native.documents.set('native', { title: 'Windlass (LXD)', read: () => native.swagger() })
   serverRoutes(native, services)
   operationRoutes(native, services)
+  operationSocketRoutes(native, services)
   eventRoutes(native, {
     events: services.events,
     isWelcome: async (request) => (await identify(request, services.tokens)) !== undefined,

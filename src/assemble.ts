@@ -1,5 +1,5 @@
 /** The services of an API process over its real adapters: who gets what. */
-import { arch } from 'node:os'
+import { arch, hostname } from 'node:os'
 import packageJson from '../package.json' with { type: 'json' }
 import { lxdArchitecture } from './core/architecture.ts'
 import type { EventBus, RecordStore } from './core/ports.ts'
@@ -7,6 +7,7 @@ import type { Freshness } from './http/gate.ts'
 import type { OpenScope } from './http/read-scope.ts'
 import { openEventBus } from './redis/event-bus.ts'
 import { createRedisLeader } from './redis/leader.ts'
+import { openPresence, type Presence } from './redis/peers.ts'
 import { openMirror, type Mirror } from './redis/mirror.ts'
 import { createRedisReadingStore } from './redis/reading-store.ts'
 import { createAliases } from './services/aliases.ts'
@@ -22,7 +23,8 @@ import { createImageLookup } from './services/image-lookup.ts'
 import { createImages } from './services/images.ts'
 import { createInstanceCreation } from './services/instance-creation.ts'
 import { createInstanceLogs } from './services/instance-logs.ts'
-import { createInstanceViews } from './services/instance-views.ts'
+import { createInstanceSessions } from './services/instance-sessions.ts'
+import { createInstanceViews, type InstanceViews } from './services/instance-views.ts'
 import { createInstances } from './services/instances.ts'
 import { createInventory, type Inventory } from './services/inventory.ts'
 import { createLeases } from './services/leases.ts'
@@ -41,6 +43,7 @@ import { createServer } from './services/server.ts'
 import { createSnapshots } from './services/snapshots.ts'
 import { createStatsHistory, type StatsHistory } from './services/stats-history.ts'
 import { createStorage } from './services/storage.ts'
+import { createStreams, type Streams } from './services/streams.ts'
 import { createSweeper } from './services/sweeper.ts'
 import { createTokens } from './services/tokens.ts'
 import { createUsedBy } from './services/used-by.ts'
@@ -60,9 +63,16 @@ const STALE = 60_000
 export async function assemble(deps: Deps) {
   const reading = await openReading(deps)
   const operations = openOperations(deps, reading)
+  const presence = await openPresence(deps.database, {
+    self: `api-${deps.clock.uuid()}`,
+    host: hostname(),
+    onError: (error) => deps.log.warn({ err: error }, 'Saying that this process lives'),
+  })
+  deps.onClose(() => presence.close())
+  const streams = openStreams(deps, { ...reading, operations, presence })
   openSweeper(deps, [openPower(deps, { ...reading, operations }), openLeftovers(deps, reading)])
   const { freshness, openScope } = reading
-  return { ...assembleServices(deps, { ...reading, operations }), freshness, openScope }
+  return { ...assembleServices(deps, { ...reading, operations, streams }), presence, freshness, openScope }
 }
 
 interface Reading {
@@ -150,6 +160,23 @@ function openOperations(deps: Deps, { bus, renewing }: Reading): Operations {
   return operations
 }
 
+function openStreams(
+  { config, log, clock, store, onClose }: Deps,
+  { bus, operations, presence }: Pick<Reading, 'bus'> & { operations: Operations; presence: Presence },
+): Streams {
+  const streams = createStreams({
+    operations,
+    store,
+    bus,
+    peers: presence,
+    clock,
+    window: config.WINDLASS_ATTACH_WITHIN,
+    onError: (error, operation) => log.warn({ err: error, operation }, 'Carrying streams'),
+  })
+  onClose(() => streams.close())
+  return streams
+}
+
 function openPower(deps: Deps, { records, inventory, operations }: Reading & { operations: Operations }) {
   const { log, engines, clock } = deps
   const onError = (error: unknown, { name }: { name: string }) =>
@@ -192,7 +219,26 @@ function openStatsHistory(deps: Deps, { inventory, records }: Pick<Reading, 'inv
   return history
 }
 
-function assembleServices(deps: Deps, { bus, inventory, records, operations }: Reading & { operations: Operations }) {
+/** What is run in instances, and what they say. */
+function assembleInside(
+  { clock, engines, deployment }: Deps,
+  { views, streams, inventory }: { views: InstanceViews; streams: Streams; inventory: Inventory },
+) {
+  const foreign = createForeign({ engines })
+  return {
+    streams,
+    foreign,
+    runStates: createRunStates({ inventory }),
+    sessions: createInstanceSessions({ engines, streams }),
+    commands: createCommands({ views, engines, foreign, clock }),
+    logs: createInstanceLogs({ views, engines, foreign, deployment }),
+  }
+}
+
+function assembleServices(
+  deps: Deps,
+  { bus, inventory, records, operations, streams }: Reading & { operations: Operations; streams: Streams },
+) {
   const { config, clock, store, queue, engines, deployment } = deps
   const [engine] = engines.values()
   if (engine === undefined) throw new Error('No member is configured')
@@ -210,8 +256,8 @@ function assembleServices(deps: Deps, { bus, inventory, records, operations }: R
   const hosts = createHosts(engines)
   const drafts = createDrafts({ records, hosts })
   const lookup = createImageLookup({ ...common, architecture })
-  const foreign = createForeign({ engines })
   const views = createInstanceViews({ records, inventory, sampler: createSampler({ engines, clock }) })
+  const { foreign, sessions, ...inside } = assembleInside(deps, { views, streams, inventory })
   const { create } = createInstanceCreation({ ...common, images: lookup, leases, drafts, architecture, room })
   const effects = createProfileEffects({ ...common, leases, room, hosts })
   const networks = createNetworks({ ...common, write, usedBy, hostNetworks: readHostNetworks })
@@ -234,14 +280,9 @@ function assembleServices(deps: Deps, { bus, inventory, records, operations }: R
     nicknames,
     directory: createDirectory({ views, nicknames, records }),
     imageNames: createImageNames({ lookup }),
-    commands: createCommands({ views, engines, foreign, clock }),
-    runStates: createRunStates({ inventory }),
+    ...inside,
     statsHistory: openStatsHistory(deps, { inventory, records }),
-    instances: {
-      ...createInstances({ views, operations, drafts, leases, room, foreign }),
-      create,
-    },
-    logs: createInstanceLogs({ views, engines, foreign, deployment }),
+    instances: { ...createInstances({ views, operations, drafts, leases, room, foreign, sessions }), create },
     snapshots: createSnapshots({ ...common, views, drafts, leases }),
     images: createImages({ ...common, lookup, deployment, uploadLimit, write }),
     aliases: createAliases({ ...common, lookup, write }),

@@ -109,6 +109,11 @@ const SETTINGS = {
     '`60`',
     (text) => integer(60, 1, 3600)(text) * 1000,
   ),
+  WINDLASS_ATTACH_WITHIN: setting(
+    'Seconds a client has to open the websockets of an exec or a console.',
+    '`30`',
+    (text) => integer(30, 1, 3600)(text) * 1000,
+  ),
   WINDLASS_DIALECTS: setting(
     'Where the old APIs are served: `hostapi,lwp=/panel,vz=127.0.0.1:8888,-hebergos` (as it is, under a prefix, on a port of its own, off).',
     'all five as they are',

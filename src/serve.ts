@@ -1,6 +1,7 @@
 /** One API process: reads from its mirror and the engine, hands all work to the workers, and listens. */
 import { randomBytes } from 'node:crypto'
 import { chmod, readFile, writeFile } from 'node:fs/promises'
+import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { type AppOptions, buildApp } from './app.ts'
 import { assemble } from './assemble.ts'
@@ -34,11 +35,13 @@ export async function serve(config: Config): Promise<void> {
     const { WINDLASS_SOCKET: given, WINDLASS_HTTP: http } = config
     const socket = given === 'off' ? undefined : (given ?? join(config.WINDLASS_DATA_DIR, 'unix.socket'))
     const { http: url } = await listen(build({ dialects: here, documents }), { socket, http })
+    await services.presence.announce({ host: hostname(), socket: socket && `unix://${socket}`, http: url })
     await services.prepare()
     const where = { url, socket, dialects: urls }
     process.send?.({ type: 'ready', ...where, docs: url === undefined ? undefined : `${url}/docs`, tokenFile })
     deps.log.info(where, 'Windlass listens')
     await stopAsked()
+    await services.streams.close()
   } finally {
     // What listens keeps the process alive, also where something else could not.
     await Promise.all(apps.map(drain))

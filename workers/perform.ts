@@ -7,7 +7,7 @@ import { cancelled, conflict, Failure, internal, isFailure, toFailure, type Fail
 import type { Ending, Hold, RecordReader, Turn } from '../src/core/ports.ts'
 import type { Engine } from '../src/core/engine.ts'
 import { UNDO } from '../src/core/operation-states.ts'
-import { CATALOG, type Kind } from '../src/operations/catalog.ts'
+import { CATALOG, isWorkerKind, type Kind, type WorkerKind } from '../src/operations/catalog.ts'
 import { decodeJob, decodeTicket, type Job } from '../src/operations/job.ts'
 import { createContext, progressOf } from './context.ts'
 import { Abandoned, createCourse, type Course, type CourseDeps } from './course.ts'
@@ -18,7 +18,7 @@ import type { Context, Handler, Outcome, Step } from './steps.ts'
 export interface PerformDeps extends CourseDeps {
   records: RecordReader
   engines: Map<string, Engine>
-  handlers: { [K in Kind]: Handler<K> }
+  handlers: { [K in WorkerKind]: Handler<K> }
   deployment: string
   /** This worker's name, shown in the record. */
   worker: string
@@ -99,7 +99,9 @@ class Run {
   }
 
   async #perform<K extends Kind>(job: Job<K>, engine: Engine): Promise<void> {
-    const handler = this.#deps.handlers[job.kind] as unknown as Handler<K> // the map is total; the index loses K
+    const { kind }: { kind: Kind } = job
+    if (!isWorkerKind(kind)) return this.#fail(internal(`Workers do not perform ${kind}`), [])
+    const handler = this.#deps.handlers[kind] as unknown as Handler<K> // the map is total; the index loses K
     const make = (signal: AbortSignal) => this.#context<K>(job.input, engine, signal)
     const context = make(this.#turn.signal)
     const begun: Step<K>[] = []

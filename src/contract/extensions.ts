@@ -10,6 +10,7 @@ export const API_EXTENSIONS = [
   'image_compression_algorithm',
   'profile_usedby',
   'container_exec_recording',
+  'container_exec_signal_handling',
   'storage',
   'image_create_aliases',
   'container_only_migration',

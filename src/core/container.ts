@@ -160,6 +160,12 @@ export interface FileStat {
   linkTarget: string
 }
 
+/** The last `tail` lines (all for a negative number) of what came after `since` ('' for the beginning). */
+export interface LogPart {
+  tail: number
+  since?: string
+}
+
 export interface Containers {
   /** The id. A conflict of names names the holder. */
   create(spec: ContainerSpec, signal?: AbortSignal): Promise<string>
@@ -184,7 +190,11 @@ export interface Containers {
   updateLimits(id: string, limits: Limits, signal?: AbortSignal): Promise<void>
   stats(id: string, signal?: AbortSignal): Promise<ContainerStats | undefined>
   /** The console output kept by the engine, demultiplexed, both streams in order; ends by itself. */
-  logs(id: string, options: { tail: number }, signal?: AbortSignal): Promise<Readable>
+  logs(id: string, options: LogPart, signal?: AbortSignal): Promise<Readable>
+  /** Where that output ends today, for `since`; '' where there is none. */
+  logEnd(id: string, signal?: AbortSignal): Promise<string>
+  /** Joins the terminal of a running container that has one. */
+  attach(id: string, signal?: AbortSignal): Promise<AttachedConsole>
   stat(id: string, path: string, signal?: AbortSignal): Promise<FileStat | undefined>
   /** A plain tar of one path. Must be read or destroyed at once: it holds the container's lock. */
   readTar(id: string, path: string, signal?: AbortSignal): Promise<Readable>
@@ -207,6 +217,17 @@ export interface ExecSpec {
   marker: string
 }
 
+/** A container's own terminal. What is not read holds the connection up, not the container. */
+export interface AttachedConsole {
+  /** Never ends the container's input. */
+  input: NodeJS.WritableStream
+  /** Ends when the container stops. */
+  output: Readable
+  resize(width: number, height: number): Promise<void>
+  /** Lets go of it; the container runs on. */
+  detach(): void
+}
+
 /** A process in a container. `stdout` and `stderr` end when it ends (with a short grace for orphans that hold them). */
 export interface RunningExec {
   stdin: NodeJS.WritableStream
@@ -214,8 +235,8 @@ export interface RunningExec {
   /** Ends at once with a terminal. */
   stderr: Readable
   resize(width: number, height: number): Promise<void>
-  /** Sends a signal to everything that carries the marker. */
-  signal(name: string): Promise<void>
+  /** Sends a signal, by name or number, to everything that carries the marker, or to the process itself alone. */
+  signal(name: string, options?: { alone: boolean }): Promise<void>
   /** 127 and 126 as a shell says them, 137 when the container stopped; `failure` is the engine's text where it did not start. */
   exit: Promise<{ code: number; failure: string | undefined }>
 }

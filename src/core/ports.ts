@@ -67,6 +67,8 @@ export interface Acceptance {
   idempotency?: IdempotencyKey | undefined
   /** JSON kept apart from the record, never rendered, deleted by the end. */
   secret?: string | undefined
+  /** What is to be read of it from the beginning. */
+  metadata?: Record<string, unknown> | undefined
 }
 
 /** Who performs an operation right now. A higher fence wins; the same fence counts only with the same token. */
@@ -267,6 +269,14 @@ export interface Leader {
   lead(ms: number): Promise<boolean>
   /** Lets another process lead at once. */
   resign(): Promise<void>
+}
+
+/** The API processes of the deployment that live. Streams belong to one of them; the others pass on what is asked for. */
+export interface Peers {
+  /** This process, by a name that no other one has had. */
+  readonly self: string
+  /** Where a process is to be reached, best first: `unix:///path`, `http://host:port`. undefined: it does not live. */
+  find(peer: string): Promise<string[] | undefined>
 }
 
 /** Durations, ids and the time: given to whoever needs them, so that rules stay pure. */

@@ -33,6 +33,8 @@ const executed = Type.Object({
 
 const task = { class: 'task', place: 'worker', cancellable: true, metadata: none } as const
 const onInstance = { ...task, entity: 'instance' } as const
+/** Carried by the API process that accepted it, over websockets. */
+const stream = { class: 'websocket', place: 'api' } as const
 const onSnapshot = { ...task, entity: 'snapshot' } as const
 const onImage = { ...task, entity: 'image' } as const
 
@@ -115,6 +117,23 @@ export const CATALOG = {
     input: inputs.InstanceExec,
     metadata: executed,
     lifecycle: 'instance-exec',
+  },
+  'instance.session': {
+    ...onInstance,
+    ...stream,
+    description: 'Executing command',
+    action: 'exec',
+    input: inputs.InstanceSession,
+    metadata: executed,
+    lifecycle: 'instance-exec',
+  },
+  'instance.console': {
+    ...onInstance,
+    ...stream,
+    description: 'Showing console',
+    action: 'console',
+    input: inputs.InstanceConsole,
+    lifecycle: 'instance-console',
   },
   'snapshot.create': {
     ...onSnapshot,
@@ -237,9 +256,17 @@ export const CATALOG = {
 } as const satisfies Record<string, OperationSpec>
 
 export type Kind = keyof typeof CATALOG
+/** Kinds that workers perform, and kinds that an API process carries itself. */
+export type WorkerKind = { [K in Kind]: (typeof CATALOG)[K]['place'] extends 'worker' ? K : never }[Kind]
+export type ApiKind = Exclude<Kind, WorkerKind>
 export type InputOf<K extends Kind> = Static<(typeof CATALOG)[K]['input']>
 
 /** Whether a word from outside names a kind. */
 export function isKind(word: string): word is Kind {
   return Object.hasOwn(CATALOG, word)
+}
+
+/** Whether it is a job of the workers. */
+export function isWorkerKind(kind: Kind): kind is WorkerKind {
+  return CATALOG[kind].place === 'worker'
 }

@@ -55,15 +55,23 @@ export const InstanceStop = Type.Object({
   kill: Type.Optional(Type.Boolean()),
 })
 
-export const InstanceExec = Type.Object({
+const command = {
   instance: Uuid,
   command: Type.Array(Type.String(), { minItems: 1 }),
   environment: Config,
   user: Type.Integer({ minimum: 0 }),
   group: Type.Integer({ minimum: 0 }),
   cwd: Type.String(),
-  record: Type.Boolean(),
-})
+}
+
+export const InstanceExec = Type.Object({ ...command, record: Type.Boolean() })
+
+/** Of a terminal; 0 where it is not known. */
+const size = { width: Type.Integer({ minimum: 0 }), height: Type.Integer({ minimum: 0 }) }
+
+/** A command whose streams are websockets. */
+export const InstanceSession = Type.Object({ ...command, interactive: Type.Boolean(), ...size })
+export const InstanceConsole = Type.Object({ instance: Uuid, ...size })
 
 export const SnapshotCreate = Type.Object({ instance: Uuid, record: SnapshotRecord })
 export const SnapshotRestore = Type.Object({ instance: Uuid, snapshot: Uuid })

@@ -1,4 +1,4 @@
-import type { Accepted, OperationRecord } from '../contract/operation-record.ts'
+import type { OperationRecord } from '../contract/operation-record.ts'
 import type { Acceptance, OperationFigures, OperationStore } from '../core/ports.ts'
 import { toScriptChanges } from './changes.ts'
 import { toRefusal, toTexts } from './decode.ts'
@@ -17,7 +17,7 @@ export function createRedisOperationStore(database: Database): OperationStore {
   async function accept(acceptance: Acceptance) {
     const answer = toTexts(await runScript(database, 'accept', encodeAcceptance(acceptance)))
     if (answer[0] !== 'accepted') return toRefusal(answer)
-    return { outcome: 'accepted', operation: toPending(acceptance.operation) } as const
+    return { outcome: 'accepted', operation: toPending(acceptance) } as const
   }
 
   async function busy(key: string) {
@@ -78,22 +78,22 @@ async function readFigures({ connection, keys }: Database): Promise<OperationFig
 }
 
 /** What the script has written. */
-function toPending(accepted: Accepted): OperationRecord {
+function toPending({ operation, metadata }: Acceptance): OperationRecord {
   return {
-    ...accepted,
+    ...operation,
     state: 'pending',
     epoch: 1,
     fence: 0,
     attempts: 0,
     worker: '',
     started: 0,
-    updated: accepted.created,
+    updated: operation.created,
     ended: 0,
     forward: false,
     cancel: null,
     progress: null,
     notes: [],
-    metadata: null,
+    metadata: metadata ?? null,
     err: '',
     code: '',
     undone: [],
@@ -102,7 +102,7 @@ function toPending(accepted: Accepted): OperationRecord {
 }
 
 function encodeAcceptance(acceptance: Acceptance): string[] {
-  const { operation, names, busy, changes, idempotency, secret } = acceptance
+  const { operation, names, busy, changes, idempotency, secret, metadata } = acceptance
   const made = changes.flatMap((change) =>
     change.change === 'put' && change.record.rev === 0 ? [{ noun: change.noun, uuid: change.record.uuid }] : [],
   )
@@ -117,6 +117,7 @@ function encodeAcceptance(acceptance: Acceptance): string[] {
     changes: toScriptChanges(changes),
     idem: idempotency && { ...idempotency, ttl: String(idempotency.ttl) },
     secret,
+    metadata: metadata && JSON.stringify(metadata),
   }
   return [JSON.stringify(envelope), JSON.stringify(operation), JSON.stringify({ names, busy, made })]
 }

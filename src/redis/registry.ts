@@ -39,13 +39,19 @@ export async function countWorkers(connection: Connection, keys: Keys, member = 
   return connection.run((redis) => redis.zcount(workersKey(keys, member), now - LIFE, '+inf'))
 }
 
-/** An API process says that it lives: operations placed in it depend on it. */
-export async function beatApi(connection: Connection, keys: Keys, api: string): Promise<void> {
-  await connection.run((redis) => redis.set(keys.key('api', api), '1', 'PX', LIFE))
+/** An API process says that it lives, operations placed in it depend on it, and what others are to know of it. */
+export async function beatApi(connection: Connection, keys: Keys, api: string, about: string): Promise<void> {
+  await connection.run((redis) => redis.set(keys.key('api', api), about, 'PX', LIFE))
 }
 
-export async function isApiAlive(connection: Connection, keys: Keys, api: string): Promise<boolean> {
-  return (await connection.run((redis) => redis.exists(keys.key('api', api)))) === 1
+/** An API process that ends in order is gone at once. */
+export async function forgetApi(connection: Connection, keys: Keys, api: string): Promise<void> {
+  await connection.run((redis) => redis.del(keys.key('api', api)))
+}
+
+/** What it said last; undefined when it does not live. */
+export async function findApi(connection: Connection, keys: Keys, api: string): Promise<string | undefined> {
+  return (await connection.run((redis) => redis.get(keys.key('api', api)))) ?? undefined
 }
 
 function workersKey(keys: Keys, member: string): string {

@@ -10,6 +10,7 @@ import type { OperationRecord } from '../contract/operation-record.ts'
 import type { InstanceRecord } from '../contract/records.ts'
 import { keepVolatile } from '../core/config-keys.ts'
 import { checkIfMatch, etagOf } from '../core/etag.ts'
+import type { ExecRequest } from '../core/exec-spec.ts'
 import { withoutEmpty } from '../core/expand.ts'
 import { badRequest, notImplemented } from '../core/failure.ts'
 import { foreignRefusal, isForeign } from '../core/foreign.ts'
@@ -20,6 +21,7 @@ import { CATALOG, type InputOf, type Kind } from '../operations/catalog.ts'
 import { requireRole, type Caller } from './caller.ts'
 import type { Drafts } from './drafts.ts'
 import type { Foreign } from './foreign.ts'
+import type { InstanceSessions } from './instance-sessions.ts'
 import type { InstanceView, InstanceViews, Where } from './instance-views.ts'
 import { instanceResources, instanceUrl } from './instance-urls.ts'
 import { withAddresses, withoutMacs } from './instance-draft.ts'
@@ -34,11 +36,12 @@ export interface InstancesDeps {
   leases: Leases
   room: ProjectRoom
   foreign: Foreign
+  sessions: InstanceSessions
 }
 
 export type Instances = ReturnType<typeof createInstances>
 
-export function createInstances({ views, operations, drafts, leases, room, foreign }: InstancesDeps) {
+export function createInstances({ views, operations, drafts, leases, room, foreign, sessions }: InstancesDeps) {
   /** `PUT`: the whole writable side. What LXD guards (volatile keys) stays when the client leaves it out. */
   async function update(caller: Caller, where: Where, body: InstancePut, ifMatch?: string): Promise<OperationRecord> {
     const { record } = await writable(caller, where, ifMatch)
@@ -136,7 +139,10 @@ export function createInstances({ views, operations, drafts, leases, room, forei
     return operations.submit(caller, state(record, `instance.${action}`, bound))
   }
 
-  /** A command whose output is kept (`record-output`) or dropped; its exit code is in the operation's metadata. */
+  /**
+   * A command whose streams are websockets (`wait-for-websocket`), or whose output is kept (`record-output`) or dropped.
+   * Its exit code is in the operation's metadata.
+   */
   async function exec(caller: Caller, where: Where, body: InstanceExecPost): Promise<OperationRecord> {
     requireRole(caller, 'operator')
     const command = body.command ?? []
@@ -144,18 +150,21 @@ export function createInstances({ views, operations, drafts, leases, room, forei
     await foreign.check(caller, view.record)
     checkAction('exec', view.status.status)
     if (command.length === 0) throw badRequest('No command given')
-    if (body['wait-for-websocket'] === true || body.interactive === true)
-      throw notImplemented('Exec over websockets is not served yet; use "record-output" and read the instance\'s logs')
     const { record } = view
-    const input: InputOf<'instance.exec'> = {
-      instance: record.uuid,
+    const request: ExecRequest = {
       command,
       environment: body.environment ?? {},
       user: body.user ?? 0,
       group: body.group ?? 0,
       cwd: body.cwd ?? '',
-      record: body['record-output'] ?? false,
     }
+    if (body['wait-for-websocket'] === true) {
+      const { interactive, width, height } = body
+      const terminal = { interactive: interactive === true, width: width ?? 0, height: height ?? 0 }
+      return sessions.open(caller, view, { ...request, ...terminal })
+    }
+    // Without websockets there is nobody who could use a terminal.
+    const input = { instance: record.uuid, ...request, record: body['record-output'] ?? false }
     return operations.submit(caller, on(record, 'instance.exec', input, 'use'))
   }
 

@@ -33,6 +33,8 @@ export interface Submission<K extends Kind> {
   busy?: BusyClaim[]
   changes?: RecordChange[]
   secret?: unknown
+  /** What is to be read of it from the beginning. */
+  metadata?: Record<string, unknown>
   /** Kept for a repeat that is not a client's: see `Acceptance.idempotency`. */
   once?: string
 }
@@ -51,7 +53,8 @@ export interface OperationsDeps {
   point?(name: string, operation: Pick<OperationRecord, 'id' | 'entity'>): Promise<void> | void
 }
 
-export type Submitted = { outcome: 'accepted'; operation: OperationRecord } | Refusal
+/** `repeated`: it is the operation of an earlier request with the same Idempotency-Key. */
+export type Submitted = { outcome: 'accepted'; operation: OperationRecord; repeated?: true } | Refusal
 
 export type Operations = ReturnType<typeof createOperations>
 
@@ -67,7 +70,7 @@ export function createOperations(deps: OperationsDeps) {
   /** On the way into the queue. */
   const queueing = new Set<Promise<void>>()
 
-  /** Records the operation as pending and queues it. After this it exists, whatever happens to any process. */
+  /** Records the operation as pending and queues it, if it is one for workers. After this it exists, whatever happens to any process. */
   async function submit<K extends Kind>(caller: Caller, submission: Submission<K>): Promise<OperationRecord> {
     const submitted = await trySubmit(caller, submission)
     if (submitted.outcome !== 'accepted') throw toRefusal(submitted, submission.taken)
@@ -81,7 +84,7 @@ export function createOperations(deps: OperationsDeps) {
     const accepted = await store.accept(acceptance)
     if (accepted.outcome !== 'accepted') return repeated(caller, submission, accepted)
     await deps.point?.('accept.record.after', accepted.operation)
-    enqueue(accepted.operation)
+    if (accepted.operation.place === 'worker') enqueue(accepted.operation)
     await deps.point?.('accept.answer.before', accepted.operation)
     return accepted
   }
@@ -106,7 +109,7 @@ export function createOperations(deps: OperationsDeps) {
     if (refusal.outcome !== 'repeat' || refusal.fingerprint !== idempotency(caller, submission)?.fingerprint)
       return refusal
     const operation = await store.get(refusal.operation)
-    return operation === undefined ? refusal : { outcome: 'accepted', operation }
+    return operation === undefined ? refusal : { outcome: 'accepted', operation, repeated: true }
   }
 
   /** For routes that LXD answers at once although the engine is needed: submits, waits, and throws what failed. */
@@ -182,6 +185,7 @@ export function createOperations(deps: OperationsDeps) {
       changes: submission.changes ?? [],
       idempotency: idempotency(caller, submission),
       secret: submission.secret === undefined ? undefined : JSON.stringify(submission.secret),
+      metadata: submission.metadata,
     }
   }
 

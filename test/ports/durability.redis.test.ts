@@ -5,7 +5,7 @@ import { openJobQueue } from '../../src/redis/job-queue.ts'
 import { openJobSource } from '../../src/redis/job-source.ts'
 import { makeKeys } from '../../src/redis/keys.ts'
 import type { Database } from '../../src/redis/scripts.ts'
-import { beatApi, beatWorker, countWorkers, forgetWorker, isApiAlive } from '../../src/redis/registry.ts'
+import { beatApi, beatWorker, countWorkers, findApi, forgetApi, forgetWorker } from '../../src/redis/registry.ts'
 import { startRedis, type TestRedis } from '../support/redis.ts'
 import { storesOf } from './redis-deployment.ts'
 import { acceptance, alias, ending, hold, putAlias, running, submit } from './samples.ts'
@@ -163,9 +163,11 @@ test('workers and API processes live as long as they say so', async () => {
   expect(await countWorkers(connection, keys)).toBe(1)
   await forgetWorker(connection, keys, 'w1', ['m1', 'm2'])
   expect(await countWorkers(connection, keys, 'm1')).toBe(1)
-  await beatApi(connection, keys, 'a1')
-  expect([await isApiAlive(connection, keys, 'a1'), await isApiAlive(connection, keys, 'a2')]).toEqual([true, false])
+  await beatApi(connection, keys, 'a1', 'here')
+  expect([await findApi(connection, keys, 'a1'), await findApi(connection, keys, 'a2')]).toEqual(['here', undefined])
   expect(await connection.redis.pttl(keys.key('api', 'a1'))).toBeLessThanOrEqual(6_000)
+  await forgetApi(connection, keys, 'a1')
+  expect(await findApi(connection, keys, 'a1')).toBeUndefined()
 })
 
 test('a full Redis is unavailable, not broken', async () => {

@@ -1,5 +1,5 @@
 /** The total map of kinds to what performs them: a kind without a handler does not compile. */
-import type { Kind } from '../../src/operations/catalog.ts'
+import type { WorkerKind } from '../../src/operations/catalog.ts'
 import type { Handler } from '../steps.ts'
 import { imageDelete } from './image-delete.ts'
 import { imageImport } from './image-import.ts'
@@ -28,7 +28,7 @@ import { snapshotUpdate } from './snapshot-update.ts'
 import { volumeCreate } from './volume-create.ts'
 import { volumeDelete } from './volume-delete.ts'
 
-export const handlers: { [K in Kind]: Handler<K> } = {
+export const handlers: { [K in WorkerKind]: Handler<K> } = {
   'instance.create': instanceCreate,
   'instance.copy': instanceCopy,
   'instance.update': instanceUpdate,

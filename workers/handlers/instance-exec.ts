@@ -2,7 +2,7 @@ import { Readable } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { InstanceRecord } from '../../src/contract/records.ts'
 import type { ContainerDetail, ExecSpec, RunningExec } from '../../src/core/container.ts'
-import { execDirectory, execEnvironment } from '../../src/core/exec-environment.ts'
+import { planExec, startRefusal, userOf } from '../../src/core/exec-spec.ts'
 import { expandConfig } from '../../src/core/expand.ts'
 import { badRequest, cancelled, internal, isFailure } from '../../src/core/failure.ts'
 import { KEPT_FILE, outputLog, outputVolume, type OutputStream } from '../../src/core/kept-files.ts'
@@ -55,11 +55,10 @@ async function run(context: Executing): Promise<number> {
     if (isFailure(failure, 'unavailable', 'timeout')) throw await lost(context, container.id)
     throw failure
   }
-  if (exit.failure === undefined) return exit.code
+  const refusal = startRefusal(exit)
+  if (refusal === undefined) return exit.code
   context.tell({ return: exit.code })
-  if (exit.code === 127) throw badRequest('Command not found')
-  if (exit.code === 126) throw badRequest('Command not executable')
-  throw internal(exit.failure)
+  throw refusal === exit.failure ? internal(refusal) : badRequest(refusal)
 }
 
 /** The signal is not handed on: with it the engine's side would end the process also where only this worker ends. */
@@ -85,22 +84,8 @@ async function runOnce(context: Executing, spec: ExecSpec, instance: InstanceRec
 async function specOf(context: Executing, instance: InstanceRecord, container: ContainerDetail): Promise<ExecSpec> {
   const { input, engine, operation, signal } = context
   const config = expandConfig(await loadProfiles(context, instance), instance.config)
-  const request = input.environment
-  const environment = execEnvironment({ config, request, user: input.user, container: container.environment })
-  const wanted = execDirectory(input.cwd, environment)
-  // A home that is not there is no reason not to run; a directory that was asked for is.
-  const isThere = input.cwd !== '' || wanted === '/' || (await engine.containers.stat(container.id, wanted, signal))
-  return {
-    container: container.id,
-    command: input.command,
-    environment,
-    user: `${input.user}:${input.group}`,
-    cwd: isThere ? wanted : '/',
-    tty: false,
-    width: 0,
-    height: 0,
-    marker: operation.id,
-  }
+  const place = { config, container, containers: engine.containers, marker: operation.id }
+  return planExec(input, place, signal)
 }
 
 /** Reads a stream to its end; recorded output goes into a volume, what is over its bound nowhere. */
@@ -161,7 +146,7 @@ async function isAlive(context: Executing, container: string): Promise<boolean> 
   if (detail === undefined || (detail.status !== 'running' && detail.status !== 'paused')) return false
   // Nothing can be asked of a paused one; it has not ended.
   if (detail.status === 'paused') return true
-  return engine.execs.alive(container, operation.id, `${input.user}:${input.group}`, signal)
+  return engine.execs.alive(container, operation.id, userOf(input), signal)
 }
 
 /** Ends the process, if it lives, and drops what it said. */
@@ -176,7 +161,7 @@ async function endProcess(context: Executing): Promise<string | undefined> {
 
 async function killProcess(context: Executing, container: string): Promise<void> {
   const { engine, operation, input, signal } = context
-  const user = `${input.user}:${input.group}`
+  const user = userOf(input)
   await engine.execs.killMarked(container, operation.id, user, 'SIGTERM', signal)
   const until = context.clock.now() + GRACE
   while (context.clock.now() < until && (await isAlive(context, container)))

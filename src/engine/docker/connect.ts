@@ -7,7 +7,8 @@ import { createExecs } from './exec.ts'
 import { createFiles } from './files.ts'
 import { createImages } from './images.ts'
 import { ping, rememberInfo } from './info.ts'
-import { readLogs } from './logs.ts'
+import { attachConsole } from './console.ts'
+import { readLogEnd, readLogs } from './logs.ts'
 import { createNetworks } from './networks.ts'
 import { createSpool } from './spool.ts'
 import { readStart } from './start-time.ts'
@@ -43,7 +44,9 @@ export function createDockerEngine(options: DockerEngineOptions): Engine {
       ...createContainers(wire, info),
       ...createFiles(wire),
       stats: (id, signal) => readStats(wire, id, signal),
-      logs: (id, tail, signal) => readLogs(wire, id, tail, signal),
+      logs: (id, part, signal) => readLogs(wire, id, part, signal),
+      logEnd: (id, signal) => readLogEnd(wire, id, signal),
+      attach: (id, signal) => attachConsole(wire, id, signal),
     },
     images: { ...images, ...createTarballs(wire, images, spool) },
     volumes: { ...volumes, ...spool },

@@ -11,7 +11,7 @@ import { count, fields, type Fields, list, required, text } from './read.ts'
 import { askUnless, type Wire } from './engine-wire.ts'
 import { type EngineAnswer, route } from './requests.ts'
 
-type Life = Omit<Containers, 'stats' | 'logs' | 'stat' | 'readTar' | 'writeTar' | 'exportTar'>
+type Life = Omit<Containers, 'stats' | 'logs' | 'logEnd' | 'attach' | 'stat' | 'readTar' | 'writeTar' | 'exportTar'>
 
 /** Milliseconds that a killed container may take to be gone. */
 const KILLED_WITHIN = 60_000

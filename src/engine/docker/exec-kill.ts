@@ -26,12 +26,14 @@ export interface MarkedKill {
   user: string
   /** A signal's name; undefined only looks. */
   killSignal: string | undefined
+  /** Only what the exec itself started, not what that has started in turn. */
+  alone?: boolean
 }
 
 const TOOLS = 'windlass/tools:1'
 
 // Exit code 0: found; 1: not found; 125: cannot look. With KILL it looks again, for what was forked meanwhile.
-// busybox's grep ends a line at its first NUL, hence tr.
+// busybox's grep ends a line at its first NUL, hence tr. What an exec itself started has its parent outside: 0.
 const SCRIPT = `exec 2>/dev/null
 command -v grep >/dev/null && command -v tr >/dev/null || exit 125
 found=1
@@ -39,6 +41,7 @@ for round in 1 2 3 4 5; do
   again=
   for one in /proc/[0-9]*; do
     tr '\\0' '\\n' <"$one/environ" | grep -qxF -e "$1" || continue
+    [ -z "$3" ] || grep -q '^PPid:[[:space:]]*0$' "$one/status" || continue
     found=0
     again=y
     [ -z "$2" ] || kill -s "$2" "\${one#/proc/}"
@@ -61,7 +64,7 @@ export async function signalMarked(
   const status = text(fields(payload?.State).Status)
   if (payload === undefined || (status !== 'running' && status !== 'paused')) return false
   if (status === 'paused') throw conflict(`Container ${kill.container} is paused`)
-  const command = ['sh', '-c', SCRIPT, 'sh', `${MARKER}=${kill.marker}`, name]
+  const command = ['sh', '-c', SCRIPT, 'sh', `${MARKER}=${kill.marker}`, name, kill.alone === true ? 'alone' : '']
   const { code } = await runShortly(wire, kill.container, { command, user: kill.user }, signal)
   if (code === 0 || code === 1) return code === 0
   const labels = fromDockerLabels(textMap(fields(payload.Config).Labels), 'container', wire.deployment)

@@ -13,7 +13,7 @@ import type { Wire } from './engine-wire.ts'
 import { route } from './requests.ts'
 
 /** A sequence nobody types: the engine's own, ^P^Q, would cut off whoever edits a shell's history. */
-const DETACH_KEYS = Array.from({ length: 12 }, () => 'ctrl-_').join(',')
+export const DETACH_KEYS = Array.from({ length: 12 }, () => 'ctrl-_').join(',')
 const END_OF_INPUT = '\u0004'
 /** From here on a terminal's size can be given at once. */
 const API_WITH_CONSOLE_SIZE = 42
@@ -83,8 +83,8 @@ async function running(
   const { wire, tools, spec } = context
   const outputs = openOutputs(start, spec.tty)
   const end = followEnd(context, start.id, outputs.isLost)
-  const kill = async (killSignal: string): Promise<void> => {
-    await signalMarked(wire, { ...spec, killSignal }, tools)
+  const kill = async (killSignal: string, { alone } = { alone: false }): Promise<void> => {
+    await signalMarked(wire, { ...spec, killSignal, alone }, tools)
   }
   const unlink = onAbort(signal, (reason) => {
     const failure = abortFailure(reason, 'running a command')

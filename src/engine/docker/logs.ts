@@ -1,5 +1,7 @@
 /** What the engine keeps of a container's console. */
 import { PassThrough, pipeline, type Readable } from 'node:stream'
+import { text } from 'node:stream/consumers'
+import type { LogPart } from '../../core/container.ts'
 import { notFound } from '../../core/failure.ts'
 import { inspectPayload } from './containers.ts'
 import { Demux } from './demux.ts'
@@ -7,17 +9,35 @@ import { fields } from './read.ts'
 import type { Wire } from './engine-wire.ts'
 import { route } from './requests.ts'
 
-/** The last `tail` lines (all for a negative number) of both streams in the order they were written. */
-export async function readLogs(
+/** Both streams in the order they were written. */
+export async function readLogs(wire: Wire, id: string, part: LogPart, signal?: AbortSignal): Promise<Readable> {
+  return openLogs(wire, id, { ...part, timestamps: false }, signal)
+}
+
+/**
+ * One nanosecond after the last line: engines take what was written at `since` or later. The engine's own time counts,
+ * and of times they take no more than nine digits behind the point.
+ */
+export async function readLogEnd(wire: Wire, id: string, signal?: AbortSignal): Promise<string> {
+  const last = await text(await openLogs(wire, id, { tail: 1, timestamps: true }, signal))
+  const [, at = '', fraction = ''] = /^(\S+T[\d:]+)(?:\.(\d+))?Z /.exec(last) ?? []
+  if (at === '') return ''
+  const next = BigInt(Date.parse(`${at}Z`)) * 1_000_000n + BigInt(fraction.padEnd(9, '0').slice(0, 9)) + 1n
+  return `${next / SECOND}.${String(next % SECOND).padStart(9, '0')}`
+}
+
+const SECOND = 1_000_000_000n
+
+async function openLogs(
   wire: Wire,
   id: string,
-  options: { tail: number },
+  { tail: lines, since = '', timestamps }: LogPart & { timestamps: boolean },
   signal?: AbortSignal,
 ): Promise<Readable> {
   const payload = await inspectPayload(wire, id, signal)
   if (payload === undefined) throw notFound(`There is no container ${id}`)
-  const tail = options.tail < 0 ? 'all' : String(options.tail)
-  const query = { stdout: true, stderr: true, follow: false, timestamps: false, tail }
+  const tail = lines < 0 ? 'all' : String(lines)
+  const query = { stdout: true, stderr: true, follow: false, timestamps, tail, ...(since !== '' && { since }) }
   const doing = `reading the log of container ${id}`
   const raw = await wire.stream({ doing, method: 'GET', path: route`/containers/${id}/logs`, query, signal })
   // With a terminal there is one stream only, and it comes as it is.

@@ -2,7 +2,7 @@
 -- KEYS[1] prefix
 -- ARGV[1] envelope: id, kind, project, cancellable ('1' or ''), created, names [{noun, scope, name}],
 --   busy [{key, mode, action}], made [{noun, uuid}] (records that `changes` creates), changes, idem {key, fingerprint,
---   ttl}?, secret?
+--   ttl}?, secret?, metadata? (JSON)
 -- ARGV[2] the operation as JSON: large, and quicker beside the envelope than in it
 -- ARGV[3] claims: JSON of names, busy and made, kept for the release
 -- Returns {'accepted'} | {'repeat', fingerprint, operation, status, location, body} |
@@ -37,6 +37,7 @@ if refused then return refused end
 -- A field that is not there is 0, empty, null or a list without items.
 redis.call('HSET', op, 'rec', ARGV[2], 'kind', ask.kind, 'project', ask.project, 'cancellable', ask.cancellable,
   'state', 'pending', 'epoch', 1, 'updated', ask.created, 'claims', ARGV[3])
+if ask.metadata then redis.call('HSET', op, 'metadata', ask.metadata) end
 touch(id, ask.created)
 redis.call('ZADD', key('ops', 'all'), ask.created, id)
 redis.call('ZADD', key('ops', 'project', ask.project), ask.created, id)
@@ -56,5 +57,6 @@ if ask.idem then
   keepAnswer(ask.idem, 'operation', id)
 end
 applyChanges(ask.changes, '[]', ask.created)
-emit('operation', ask.created, ask.project, 'rec', ARGV[2], 'state', 'pending', 'epoch', 1, 'updated', ask.created)
+emit('operation', ask.created, ask.project, 'rec', ARGV[2], 'state', 'pending', 'epoch', 1, 'updated', ask.created,
+  'metadata', ask.metadata or 'null')
 return { 'accepted' }

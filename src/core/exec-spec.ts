@@ -1,0 +1,62 @@
+import type { Config } from '../contract/common.ts'
+import type { ContainerDetail, Containers, ExecSpec } from './container.ts'
+import { execDirectory, execEnvironment } from './exec-environment.ts'
+
+/** A command as it was asked for. */
+export interface ExecRequest {
+  command: string[]
+  environment: Config
+  user: number
+  group: number
+  /** '' for the user's home. */
+  cwd: string
+}
+
+/** What it is run in: the instance's expanded config, its container, and the mark by which its process is found. */
+export interface ExecPlace {
+  config: Config
+  container: ContainerDetail
+  containers: Pick<Containers, 'stat'>
+  marker: string
+}
+
+/** The process of a command in an instance; without a terminal unless it is given one. */
+export async function planExec(
+  request: ExecRequest,
+  { config, container, containers, marker }: ExecPlace,
+  signal?: AbortSignal,
+): Promise<ExecSpec> {
+  const { command, user, cwd } = request
+  const environment = execEnvironment({
+    config,
+    request: request.environment,
+    user,
+    container: container.environment,
+  })
+  const wanted = execDirectory(cwd, environment)
+  // A home that is not there is no reason not to run; a directory that was asked for is.
+  const isThere = cwd !== '' || wanted === '/' || (await containers.stat(container.id, wanted, signal))
+  return {
+    container: container.id,
+    command,
+    environment,
+    user: userOf(request),
+    cwd: isThere ? wanted : '/',
+    tty: false,
+    width: 0,
+    height: 0,
+    marker,
+  }
+}
+
+/** Whom the process runs as, in the engine's words: also by which it is found again. */
+export function userOf({ user, group }: Pick<ExecRequest, 'user' | 'group'>): string {
+  return `${user}:${group}`
+}
+
+/** What LXD says where a process could not be started: the failure by its exit code. */
+export function startRefusal({ code, failure }: { code: number; failure: string | undefined }): string | undefined {
+  if (failure === undefined) return undefined
+  if (code === 127) return 'Command not found'
+  return code === 126 ? 'Command not executable' : failure
+}

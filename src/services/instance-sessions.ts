@@ -1,0 +1,79 @@
+/** Commands in instances whose streams are websockets. */
+import type { OperationRecord } from '../contract/operation-record.ts'
+import type { ExecSpec } from '../core/container.ts'
+import type { Engine } from '../core/engine.ts'
+import { type ExecRequest, planExec, startRefusal } from '../core/exec-spec.ts'
+import { badRequest, internal, unavailable } from '../core/failure.ts'
+import type { Caller } from './caller.ts'
+import { on } from './instances.ts'
+import type { InstanceView } from './instance-views.ts'
+import { carryProcess, type ProcessChannels } from './process-streams.ts'
+import type { StreamEnd, Streams, StreamTurn } from './streams.ts'
+
+export interface InstanceSessionsDeps {
+  engines: ReadonlyMap<string, Engine>
+  streams: Pick<Streams, 'open'>
+}
+
+export interface SessionRequest extends ExecRequest {
+  /** With a terminal: one websocket for both ways. */
+  interactive: boolean
+  /** Of the terminal; 0 where it is not known. */
+  width: number
+  height: number
+}
+
+export type InstanceSessions = ReturnType<typeof createInstanceSessions>
+
+export function createInstanceSessions({ engines, streams }: InstanceSessionsDeps) {
+  /** The operation that waits for its websockets. The caller has been found to be allowed to. */
+  async function open(
+    caller: Caller,
+    { record, config }: Pick<InstanceView, 'record' | 'config'>,
+    request: SessionRequest,
+  ): Promise<OperationRecord> {
+    const engine = engines.get(record.member)
+    if (engine === undefined) throw unavailable(`No engine serves member ${record.member}`)
+    const { containers } = engine
+    const container = await containers.inspect(record.container)
+    if (container === undefined) throw badRequest('Instance is not running')
+    const { interactive, width, height, command } = request
+    const planned = await planExec(request, { config, container, containers, marker: '' })
+    const spec = interactive ? { ...planned, tty: true, width, height } : planned
+    const { environment } = spec
+    const names = interactive ? ['0', 'control'] : ['0', '1', '2', 'control']
+    return streams.open(
+      caller,
+      {
+        ...on(record, 'instance.session', { instance: record.uuid, ...request }),
+        // Nobody has to wait for its end: what takes the container away ends it.
+        busy: [],
+        metadata: { command, environment, interactive },
+      },
+      {
+        names,
+        // Some clients never open the control websocket where there is no terminal.
+        needed: interactive ? names : names.slice(0, 3),
+        carry: (turn) => carry(engine, spec, turn),
+      },
+    )
+  }
+
+  return { open }
+}
+
+async function carry(engine: Engine, spec: ExecSpec, turn: StreamTurn): Promise<StreamEnd> {
+  const channels = await channelsOf(turn, spec.tty)
+  const running = await engine.execs.run({ ...spec, marker: turn.operation })
+  const exit = await carryProcess(running, channels, turn.signal)
+  const refusal = startRefusal(exit)
+  const failure = refusal === undefined ? undefined : refusal === exit.failure ? internal(refusal) : badRequest(refusal)
+  return { metadata: { return: exit.code }, failure, context: { command: spec.command } }
+}
+
+async function channelsOf({ channel }: StreamTurn, isTerminal: boolean): Promise<ProcessChannels> {
+  const control = channel('control')
+  const stdin = await channel('0')
+  if (isTerminal) return { stdin, stdout: stdin, stderr: undefined, control }
+  return { stdin, stdout: await channel('1'), stderr: await channel('2'), control }
+}

@@ -1,0 +1,127 @@
+/** A process in an instance and the websockets its streams are. */
+import { pipeline } from 'node:stream/promises'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { RunningExec } from '../core/container.ts'
+import { isFailure } from '../core/failure.ts'
+import type { Channel } from './stream-session.ts'
+
+export interface ProcessChannels {
+  stdin: Channel
+  stdout: Channel
+  /** undefined with a terminal, whose one websocket is both others. */
+  stderr: Channel | undefined
+  /** Resolves when the client has opened it; not every one does. */
+  control: Promise<Channel>
+}
+
+type Exit = Awaited<RunningExec['exit']>
+
+/** Milliseconds between asking a process to end and ending it. */
+const GRACE = 2_000
+
+/**
+ * Carries the streams until the process has ended and all it has said is told. It is ended when its client has gone
+ * (the control websocket, or all that it speaks to) and at the signal's abort, whose reason is thrown then.
+ */
+export async function carryProcess(
+  running: RunningExec,
+  channels: ProcessChannels,
+  signal: AbortSignal,
+): Promise<Exit> {
+  const { stdin, stdout, stderr, control } = channels
+  const isTerminal = stderr === undefined
+  const life = followLife(running)
+  void pipeline(stdin.input, running.stdin).catch(nothing)
+  const told = [pipeline(running.stdout, stdout.output)]
+  if (stderr !== undefined) told.push(pipeline(running.stderr, stderr.output))
+  // A client that has let go of a stream misses only that one.
+  const allTold = Promise.all(told.map((one) => one.catch(nothing)))
+  void control.then((channel) => channel.onText((text) => obey(running, text)))
+  void gone(channels).then(() => endProcess(running, life, { isTerminal, grace: GRACE }))
+  const stop = (): void => {
+    const grace = isFailure(signal.reason, 'cancelled') ? GRACE : 0
+    void endProcess(running, life, { isTerminal, grace }).finally(() => {
+      for (const channel of [stdout, stderr]) channel?.close()
+    })
+  }
+  signal.addEventListener('abort', stop, { once: true })
+  if (signal.aborted) stop()
+  try {
+    const exit = await running.exit
+    await allTold
+    signal.throwIfAborted()
+    return exit
+  } finally {
+    signal.removeEventListener('abort', stop)
+  }
+}
+
+function nothing(): void {}
+
+interface Life {
+  ended: Promise<void>
+  isOver(): boolean
+}
+
+function followLife({ exit }: RunningExec): Life {
+  let isOver = false
+  const end = (): void => {
+    isOver = true
+  }
+  return { ended: exit.then(end, end), isOver: () => isOver }
+}
+
+async function gone({ stdout, stderr, control }: ProcessChannels): Promise<void> {
+  const unheard = Promise.all([stdout.closed, stderr?.closed])
+  await Promise.race([unheard, control.then(({ closed }) => closed)])
+}
+
+/**
+ * Asks the process to end, then ends it, as often as it takes: a frozen one is deaf. What was started from a terminal
+ * may be meant to outlive it; its kernel tells those in the foreground.
+ */
+async function endProcess(
+  running: RunningExec,
+  { ended, isOver }: Life,
+  { isTerminal, grace }: { isTerminal: boolean; grace: number },
+): Promise<void> {
+  const alone = isTerminal
+  if (isOver()) return
+  if (grace > 0) {
+    await running.signal(isTerminal ? 'HUP' : 'TERM', { alone }).catch(nothing)
+    await Promise.race([ended, sleep(grace, undefined, { ref: false })])
+  }
+  while (!isOver()) {
+    await running.signal('KILL', { alone }).catch(nothing)
+    await Promise.race([ended, sleep(GRACE, undefined, { ref: false })])
+  }
+}
+
+/** What LXD's clients send over the control websocket; anything else is ignored, as LXD does. */
+function obey(running: RunningExec, text: string): void {
+  const { command, args, signal } = parse(text)
+  if (command === 'signal' && isWithin(signal, 64)) void running.signal(String(signal), { alone: true }).catch(nothing)
+  if (command !== 'window-resize') return
+  const size = sizeOf(args)
+  if (size !== undefined) void running.resize(size.width, size.height).catch(nothing)
+}
+
+/** A message of the control websocket. */
+export function parse(text: string): { command?: unknown; args?: unknown; signal?: unknown } {
+  try {
+    return Object(JSON.parse(text))
+  } catch {
+    return {}
+  }
+}
+
+/** LXD's clients send both numbers as texts. */
+export function sizeOf(args: unknown): { width: number; height: number } | undefined {
+  const given: { width?: unknown; height?: unknown } = Object(args)
+  const [width, height] = [Number(given.width), Number(given.height)]
+  return isWithin(width, 65_535) && isWithin(height, 65_535) ? { width, height } : undefined
+}
+
+function isWithin(value: unknown, most: number): boolean {
+  return Number.isInteger(value) && Number(value) >= 1 && Number(value) <= most
+}
