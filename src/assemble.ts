@@ -129,6 +129,7 @@ async function openReading(deps: Deps): Promise<Reading> {
       owned: opened.owned,
       write: renewing(store.write),
       idempotent: renewing(store.idempotent),
+      unreadable: store.unreadable,
     },
     openScope: opened.scope,
     renewing,

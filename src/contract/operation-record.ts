@@ -78,7 +78,8 @@ export const Course = Type.Object({
 export type Course = Static<typeof Course>
 
 export const OperationRecord = Type.Intersect([Accepted, Course])
-export type OperationRecord = Accepted & Course
+/** `unreadable`: it stands in for a record that could not be read, for this reason. Never stored. */
+export type OperationRecord = Accepted & Course & { unreadable?: string }
 
 /** LXD's lifecycle event (lxd/FACTS.md, 5). */
 export const Lifecycle = Type.Object({

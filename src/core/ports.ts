@@ -198,11 +198,19 @@ export interface RecordWrite {
   at: number
 }
 
+/** A record of another version, or a damaged one: lists leave it out, its name stays taken. */
+export interface UnreadableRecord {
+  noun: Noun
+  uuid: string
+  reason: string
+}
+
 export interface RecordStore extends RecordReader {
   /** All or nothing, one script. */
   write(write: RecordWrite): Promise<{ outcome: 'written' } | Refusal>
   /** The answer kept for a key, or the operation it led to. */
   idempotent(key: string): Promise<Extract<Refusal, { outcome: 'repeat' }> | undefined>
+  unreadable(): Promise<UnreadableRecord[]>
 }
 
 /** What an operation's turn in the queue carries. The input is read from the record. */

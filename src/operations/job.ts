@@ -26,6 +26,7 @@ export function decodeTicket(data: unknown): Ticket {
 /** Decodes a record's input against the catalogue. An unknown kind or a wrong input is a Failure that names the field. */
 export function decodeJob(operation: OperationRecord): Job {
   const { kind, input } = operation
+  if (operation.unreadable !== undefined) throw internal(operation.unreadable)
   if (!isKind(kind)) throw internal(`Unknown operation kind "${kind}"`)
   const check = compiledInput(kind)
   if (!check.Check(input)) {

@@ -1,10 +1,8 @@
-/** What our scripts wrote → values. The scripts are the only writers, so texts are parsed and not checked again. */
-import type { Accepted, OperationRecord } from '../contract/operation-record.ts'
+/** What is in Redis → values. It may have been written by another version, or damaged: records are checked. */
+import Schema from 'typebox/schema'
 import { type Noun, RECORDS, type RecordOf } from '../contract/records.ts'
 import { internal } from '../core/failure.ts'
 import type { Refusal } from '../core/ports.ts'
-
-const STATES = ['pending', 'running', 'success', 'failure', 'cancelled'] as const
 
 /** Field → value of a hash or of an entry of the log. */
 export type Fields = Map<string, string>
@@ -23,44 +21,64 @@ export function toTexts(answer: unknown): string[] {
   return answer.map((item: unknown) => (typeof item === 'string' || typeof item === 'number' ? String(item) : ''))
 }
 
-/** An operation's hash, or its entry in the log. */
-export function toOperation(fields: Fields): OperationRecord {
-  const text = (name: string) => fields.get(name) ?? ''
-  const number = (name: string) => Number(fields.get(name) ?? 0)
-  const json = (name: string, absent: string) => JSON.parse(fields.get(name) ?? absent)
-  const accepted: Accepted = JSON.parse(text('rec'))
-  checkVersion(accepted, 'operation')
-  return {
-    ...accepted,
-    state: toState(fields),
-    epoch: number('epoch'),
-    fence: number('fence'),
-    attempts: number('attempts'),
-    worker: text('worker'),
-    started: number('started'),
-    updated: number('updated'),
-    ended: number('ended'),
-    forward: text('forward') === '1',
-    cancel: json('cancel', 'null'),
-    progress: json('progress', 'null'),
-    notes: JSON.parse(`[${text('notes')}]`),
-    metadata: json('metadata', 'null'),
-    err: text('err'),
-    code: text('code'),
-    undone: json('undone', '[]'),
-    warnings: json('warnings', '[]'),
+/** A record from its text; `rev` is kept beside it. Throws where it is of another version, or damaged. */
+export function toRecord<N extends Noun>(noun: N, rev: string | number, body: string): RecordOf<N> {
+  const read = readRecord(noun, rev, body)
+  if ('unreadable' in read) throw internal(read.unreadable)
+  return read.record
+}
+
+/** The same, with the reason as a value. */
+export function readRecord<N extends Noun>(
+  noun: N,
+  rev: string | number,
+  body: string,
+): { record: RecordOf<N> } | { unreadable: string } {
+  try {
+    const record: RecordOf<N> = JSON.parse(body)
+    refuseVersion(record)
+    record.rev = Number(rev)
+    const check = compiled(noun)
+    if (check.Check(record)) return { record }
+    throw new Error(describeFaults(check.Errors(record)[1]))
+  } catch (thrown) {
+    const fault = describeThrown(thrown)
+    return { unreadable: `The stored ${noun} cannot be read: ${fault}` }
   }
 }
 
-export function toState(fields: Fields): OperationRecord['state'] {
-  return toWord(STATES, fields.get('state'))
+type Check = {
+  Check(value: unknown): boolean
+  Errors(value: unknown): [boolean, { instancePath: string; message: string }[]]
+}
+const checks = new Map<Noun, Check>()
+
+function compiled(noun: Noun): Check {
+  const check = checks.get(noun) ?? Schema.Compile(RECORDS[noun])
+  checks.set(noun, check)
+  return check
 }
 
-/** A record from its text; `rev` is kept beside it. */
-export function toRecord<N extends Noun>(noun: N, rev: string | number, body: string): RecordOf<N> {
-  const record: RecordOf<N> = JSON.parse(body)
-  checkVersion(record, noun)
-  return { ...record, rev: Number(rev) }
+/** The first thing that is wrong, in a few words. */
+export function describeFaults(faults: { instancePath: string; message: string }[]): string {
+  const [first] = faults
+  return `${first?.instancePath || '/'} ${first?.message ?? 'is wrong'}`
+}
+
+/** What went wrong in reading, without what was read. */
+export function describeThrown(thrown: unknown): string {
+  if (thrown instanceof SyntaxError) return 'it is no JSON'
+  return thrown instanceof Error ? thrown.message : String(thrown)
+}
+
+/** The version of records that this version of Windlass writes, and the newest it reads. There was none before it. */
+export const VERSION = 1
+
+export function refuseVersion(stored: unknown): void {
+  if (typeof stored !== 'object' || stored === null || !('v' in stored)) throw new Error('it is no record')
+  const { v } = stored
+  if (v !== VERSION)
+    throw new Error(`it is of version ${String(v)}, and this version of Windlass reads versions up to ${VERSION}`)
 }
 
 /** The first word of a script's answer and what follows as a Refusal. */
@@ -99,9 +117,4 @@ export function toNoun(text: string): Noun {
 
 function isNoun(text: string): text is Noun {
   return Object.hasOwn(RECORDS, text)
-}
-
-/** Another version was written by a newer Windlass. */
-function checkVersion(stored: { v: number }, what: string): void {
-  if (stored.v !== 1) throw internal(`Unknown version of a stored ${what}`)
 }

@@ -1,6 +1,7 @@
 import { Queue } from 'bullmq'
 import { internal } from '../core/failure.ts'
 import type { JobQueue, Ticket } from '../core/ports.ts'
+import { decodeTicket } from '../operations/job.ts'
 import type { Connection } from './connection.ts'
 import type { Keys } from './keys.ts'
 import { countWorkers } from './registry.ts'
@@ -41,6 +42,15 @@ export function openQueue(deps: JobQueueDeps, name: string): Queue {
   return queue
 }
 
+/** Whether a job's data are those of this operation; BullMQ cannot even give out a job without sense. */
+function isTicketOf(data: string | null | undefined, id: string): boolean {
+  try {
+    return decodeTicket(JSON.parse(data ?? '')).id === id
+  } catch {
+    return false
+  }
+}
+
 /** One BullMQ queue per member, opened when it is first needed. */
 export function openJobQueue(deps: JobQueueDeps): JobQueue & { close(): Promise<void> } {
   const { connection, keys } = deps
@@ -55,10 +65,15 @@ export function openJobQueue(deps: JobQueueDeps): JobQueue & { close(): Promise<
   async function add(member: string, ticket: Ticket): Promise<void> {
     const queue = queueOf(member)
     const id = jobId(ticket.id)
-    await connection.run(async () => {
+    await connection.run(async (redis) => {
+      const data = { id: ticket.id, kind: ticket.kind, epoch: ticket.epoch }
       // BullMQ keeps the data of a job that is there: one of an earlier epoch would be fenced.
       if (ticket.epoch > 1) await queue.remove(id)
-      await queue.add(ticket.kind, { id: ticket.id, kind: ticket.kind, epoch: ticket.epoch }, { jobId: id })
+      await queue.add(ticket.kind, data, { jobId: id })
+      if (ticket.epoch === 1) return
+      // One that a worker holds could not be removed; whoever takes it next must find sense in it.
+      const kept = await redis.hget(queue.toKey(id), 'data')
+      if (kept !== null && !isTicketOf(kept, ticket.id)) await redis.hset(queue.toKey(id), 'data', JSON.stringify(data))
     })
   }
 
@@ -66,9 +81,9 @@ export function openJobQueue(deps: JobQueueDeps): JobQueue & { close(): Promise<
     const queue = queueOf(member)
     return connection.run(async (redis) => {
       // BullMQ would look for it in the whole list of those that wait. A job is there as long as its hash is.
-      const [made, ended] = await redis.hmget(queue.toKey(jobId(id)), 'timestamp', 'finishedOn')
+      const [made, ended, data] = await redis.hmget(queue.toKey(jobId(id)), 'timestamp', 'finishedOn', 'data')
       if (!made) return false
-      if (!ended) return true
+      if (!ended) return isTicketOf(data, id)
       await queue.remove(jobId(id))
       return false
     })

@@ -1,7 +1,8 @@
 import type { OperationRecord } from '../contract/operation-record.ts'
 import type { AnyRecord, Noun } from '../contract/records.ts'
 import type { LogEvent, RecordEvent } from '../core/ports.ts'
-import { type Fields, toFields, toOperation, toState } from './decode.ts'
+import { type Fields, toFields, VERSION } from './decode.ts'
+import { toOperation, toState } from './decode-operation.ts'
 
 /** An entry of the log: its place in the count that has no holes, and what it holds. */
 export interface LogEntry {
@@ -63,6 +64,8 @@ function toRecordEvents(fields: Fields) {
   const changes = told.map((change): RecordEvent => {
     if ('removed' in change) return change
     const { rev, ...put } = change
+    // Written by a newer process: here it is as good as not there, as it would be in a list.
+    if (put.record.v !== VERSION) return { noun: put.noun, uuid: put.record.uuid, removed: true }
     put.record.rev = rev
     return put
   })

@@ -3,7 +3,8 @@ import { randomUUID } from 'node:crypto'
 import type { Cancel, StepNote } from '../contract/operation-record.ts'
 import type { Begun, CourseNote, Ended, Ending, Hold, Noted, OperationStore } from '../core/ports.ts'
 import { encodeChanges } from './changes.ts'
-import { toFields, toOperation, toWord } from './decode.ts'
+import { toFields, toWord } from './decode.ts'
+import { toOperation } from './decode-operation.ts'
 import { type Database, runScript } from './scripts.ts'
 
 type Course = Pick<OperationStore, 'begin' | 'note' | 'end' | 'cancel' | 'raiseEpoch'>
@@ -18,7 +19,7 @@ export function createCourse(database: Database): Course {
     const answer = await runScript(database, 'begin', [...fenceOf(hold), worker, String(at)])
     const [outcome, fields, secret]: unknown[] = Array.isArray(answer) ? answer : []
     if (outcome !== 'begun') return { outcome: toWord(['final', 'fenced', 'unknown'], outcome) }
-    const operation = toOperation(toFields(fields))
+    const operation = toOperation(toFields(fields), hold.id)
     return { outcome, operation, secret: typeof secret === 'string' ? secret : undefined }
   }
 

@@ -1,5 +1,6 @@
 import type { OperationRecord } from '../contract/operation-record.ts'
-import { toFields, toOperation } from './decode.ts'
+import { toFields } from './decode.ts'
+import { toOperation } from './decode-operation.ts'
 import type { Database } from './scripts.ts'
 
 /** Hashes read with one write to the socket. */
@@ -9,12 +10,13 @@ const BATCH = 200
 export async function readOperations(database: Database, ids: string[]): Promise<OperationRecord[]> {
   const found: OperationRecord[] = []
   for (let at = 0; at < ids.length; at += BATCH) {
+    const batch = ids.slice(at, at + BATCH)
     const hashes = await database.connection.run(async (redis) =>
-      Promise.all(ids.slice(at, at + BATCH).map((id) => redis.call('HGETALL', database.keys.key('op', id)))),
+      Promise.all(batch.map((id) => redis.call('HGETALL', database.keys.key('op', id)))),
     )
-    for (const hash of hashes) {
+    for (const [index, hash] of hashes.entries()) {
       const fields = toFields(hash)
-      if (fields.size > 0) found.push(toOperation(fields))
+      if (fields.size > 0) found.push(toOperation(fields, batch[index]))
     }
   }
   return found

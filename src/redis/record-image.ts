@@ -1,7 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { AnyRecord } from '../contract/records.ts'
 import type { LogEvent } from '../core/ports.ts'
-import { NOUNS, toTexts } from './decode.ts'
+import { internal } from '../core/failure.ts'
+import { NOUNS, readRecord, toTexts } from './decode.ts'
 import type { Freshness } from './freshness.ts'
 import { createRecordTables, type RecordTables } from './record-tables.ts'
 import { type Database, runScript } from './scripts.ts'
@@ -58,7 +59,7 @@ export function openRecordImage(
       try {
         // The number comes first: what is written meanwhile arrives as an event with a higher one.
         const from = await freshness.ask()
-        tables = await readTables(database)
+        tables = await readTables(database, onError)
         freshness.restart(from)
         first.resolve()
         break
@@ -76,14 +77,15 @@ export function openRecordImage(
   return { tables: () => tables, receive, reload, ready: first.promise }
 }
 
-async function readTables(database: Database): Promise<RecordTables> {
+/** What cannot be read is told, and left out. */
+async function readTables(database: Database, onError: (error: unknown) => void): Promise<RecordTables> {
   const tables = createRecordTables()
   for (const noun of NOUNS) {
     const flat = toTexts(await runScript(database, 'list-records', [noun]))
     for (let at = 0; at + 1 < flat.length; at += 2) {
-      const put: AnyRecord = JSON.parse(`{"noun":"${noun}","record":${flat[at + 1] ?? ''}}`)
-      put.record.rev = Number(flat[at])
-      tables.apply(put)
+      const read = readRecord(noun, flat[at] ?? '', flat[at + 1] ?? '')
+      if ('record' in read) tables.apply({ noun, record: read.record } as AnyRecord) // read as this noun just above
+      else onError(internal(read.unreadable))
     }
   }
   return tables

@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto'
 import type { Noun, RecordOf } from '../contract/records.ts'
-import type { RecordStore, RecordWrite } from '../core/ports.ts'
+import type { RecordStore, RecordWrite, UnreadableRecord } from '../core/ports.ts'
 import { encodeChanges } from './changes.ts'
-import { toRecord, toRefusal, toTexts } from './decode.ts'
+import { NOUNS, readRecord, toRecord, toRefusal, toTexts } from './decode.ts'
 import { type Database, runScript } from './scripts.ts'
 
 /** The record store over the scripts in `lua/`. */
@@ -23,7 +23,10 @@ export function createRedisRecordStore(database: Database): RecordStore {
   async function listed<N extends Noun>(noun: N, ...where: string[]): Promise<RecordOf<N>[]> {
     const flat = toTexts(await runScript(database, 'list-records', [noun, ...where]))
     const records: RecordOf<N>[] = []
-    for (let at = 0; at + 1 < flat.length; at += 2) records.push(toRecord(noun, flat[at] ?? '', flat[at + 1] ?? ''))
+    for (let at = 0; at + 1 < flat.length; at += 2) {
+      const read = readRecord(noun, flat[at] ?? '', flat[at + 1] ?? '')
+      if ('record' in read) records.push(read.record)
+    }
     return records.toSorted(byName)
   }
 
@@ -47,7 +50,33 @@ export function createRedisRecordStore(database: Database): RecordStore {
     owned: (noun, instance) => listed(noun, '', instance),
     write,
     idempotent,
+    unreadable: () => findUnreadable(database),
   }
+}
+
+/** Records read with one write to the socket. */
+const BATCH = 200
+
+async function findUnreadable({ connection, keys }: Database): Promise<UnreadableRecord[]> {
+  const found: UnreadableRecord[] = []
+  for (const noun of NOUNS) {
+    const uuids = await connection.run((redis) => redis.smembers(keys.key('recs', noun)))
+    for (let at = 0; at < uuids.length; at += BATCH) {
+      const batch = uuids.slice(at, at + BATCH)
+      const held = await connection.run((redis) =>
+        Promise.all(batch.map((uuid) => redis.hmget(keys.key('rec', noun, uuid), 'rev', 'body'))),
+      )
+      found.push(...held.flatMap(([rev, body], index) => unreadableOf(noun, batch[index] ?? '', [rev, body])))
+    }
+  }
+  return found
+}
+
+function unreadableOf(noun: Noun, uuid: string, [rev, body]: (string | null | undefined)[]): UnreadableRecord[] {
+  // Removed meanwhile.
+  if (rev == null) return []
+  const read = readRecord(noun, rev, body ?? '')
+  return 'unreadable' in read ? [{ noun, uuid, reason: read.unreadable }] : []
 }
 
 /** The order of lists: by name, bytewise, so that it does not depend on the machine's language. */

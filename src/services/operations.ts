@@ -1,6 +1,7 @@
 /** The one way work is given to workers, and everything a client can do with an operation afterwards. */
 import type { OperationRecord } from '../contract/operation-record.ts'
 import { badRequest, conflict, Failure, gone, notFound, timedOut, unprocessable } from '../core/failure.ts'
+import { idTime } from '../core/operation-ids.ts'
 import { isFinal } from '../core/operation-states.ts'
 import type {
   Acceptance,
@@ -230,9 +231,7 @@ function toCode(code: string): Failure['code'] {
 
 /** 410 for an id that this deployment must have made and has forgotten, 404 for every other one. */
 function unknownId(id: string, deps: OperationsDeps, now: number): Failure {
-  const made = /^[0-9a-f]{8}-[0-9a-f]{4}-7/.test(id)
-    ? Number.parseInt(id.replace('-', '').slice(0, 12), 16)
-    : Number.NaN
+  const made = idTime(id) ?? Number.NaN
   if (made >= deps.birth && made < now - SETTLING)
     return gone(`Operation has expired: it was created ${new Date(made).toISOString()}`)
   return notFound('Operation not found')

@@ -67,7 +67,7 @@ function toUser(instance: InstanceRecord, known: ProfileRecord[]): User {
 }
 
 function draftOf(operation: OperationRecord): InstanceRecord[] {
-  if (isFinal(operation.state)) return []
+  if (isFinal(operation.state) || operation.unreadable !== undefined) return []
   const { kind } = operation
   if (kind !== 'instance.create' && kind !== 'instance.copy' && kind !== 'instance.update') return []
   const job = decodeJob(operation)

@@ -1,10 +1,11 @@
 /** Operations that no queue knows: accepted, but the job was never added, or was lost with its worker or with Redis. */
 import type { OperationRecord } from '../contract/operation-record.ts'
-import type { Clock, JobQueue, OperationStore } from '../core/ports.ts'
+import { isFinal } from '../core/operation-states.ts'
+import type { Clock, Ending, JobQueue, OperationStore } from '../core/ports.ts'
 import type { Mend } from './mend.ts'
 
 export interface LostJobsDeps {
-  store: Pick<OperationStore, 'getMany' | 'raiseEpoch'>
+  store: Pick<OperationStore, 'getMany' | 'raiseEpoch' | 'end'>
   queue: Pick<JobQueue, 'has' | 'add'>
   clock: Clock
 }
@@ -13,7 +14,12 @@ export interface LostJobsDeps {
 export async function findLostJobs(deps: LostJobsDeps, ids: string[]): Promise<Mend[]> {
   const operations = await deps.store.getMany(ids)
   const found = await Promise.all(
-    operations.map(async (operation) => ((await isLost(deps, operation)) ? [toMend(deps, operation)] : [])),
+    operations.map(async (operation) => {
+      if (isFinal(operation.state)) return []
+      // Where nothing says whose queue it is for, no worker will ever end it.
+      if (operation.member === '') return [failUnreadable(deps, operation)]
+      return (await isLost(deps, operation)) ? [queueAgain(deps, operation)] : []
+    }),
   )
   return found.flat()
 }
@@ -23,7 +29,7 @@ async function isLost({ queue }: LostJobsDeps, { id, member, place }: OperationR
 }
 
 /** The epoch is raised first: whoever still held the lost job can write nothing any more. */
-function toMend({ store, queue, clock }: LostJobsDeps, { id, kind, member, state }: OperationRecord): Mend {
+function queueAgain({ store, queue, clock }: LostJobsDeps, { id, kind, member, state }: OperationRecord): Mend {
   return {
     action: 'queue',
     object: `operation ${id}`,
@@ -34,4 +40,28 @@ function toMend({ store, queue, clock }: LostJobsDeps, { id, kind, member, state
       return hold !== undefined
     },
   }
+}
+
+function failUnreadable({ store, clock }: LostJobsDeps, { id, unreadable = '' }: OperationRecord): Mend {
+  return {
+    action: 'end',
+    object: `operation ${id}`,
+    reason: unreadable,
+    mend: async () => {
+      const hold = await store.raiseEpoch(id, clock.now())
+      return hold !== undefined && (await store.end(hold, { ...FAILED, err: unreadable, at: clock.now() })) === 'ended'
+    },
+  }
+}
+
+const FAILED: Omit<Ending, 'err' | 'at'> = {
+  state: 'failure',
+  code: 'internal',
+  metadata: null,
+  warnings: [],
+  undone: [],
+  notes: [],
+  changes: [],
+  lifecycle: [],
+  observed: [],
 }

@@ -125,8 +125,17 @@ local function ownerOf(name)
   return { 'busy', name, action, id }
 end
 
+-- What an operation has claimed. Damaged ones must not keep it from ending: what they held is found by the sweep.
+local function claimsOf(id)
+  local read, claims = pcall(cjson.decode, redis.call('HGET', key('op', id), 'claims') or '')
+  local function list(name)
+    return read and type(claims) == 'table' and type(claims[name]) == 'table' and claims[name] or {}
+  end
+  return { names = list('names'), busy = list('busy'), made = list('made') }
+end
+
 local function release(id)
-  local claims = cjson.decode(redis.call('HGET', key('op', id), 'claims') or '{"names":[],"busy":[]}')
+  local claims = claimsOf(id)
   for _, claim in ipairs(claims.names) do
     local resv = key('resv', claim.noun, claim.scope)
     if redis.call('HGET', resv, claim.name) == id then redis.call('HDEL', resv, claim.name) end
@@ -158,7 +167,7 @@ end
 -- Records that the accept script made for an operation (leases) and that stay only if it succeeds. Before its `finish`.
 local function takeBack(id, at)
   local made = {}
-  for _, record in ipairs(cjson.decode(redis.call('HGET', key('op', id), 'claims')).made) do
+  for _, record in ipairs(claimsOf(id).made) do
     if redis.call('HGET', key('rec', record.noun, record.uuid), 'rev') == '1' then
       made[#made + 1] = { change = 'remove', noun = record.noun, uuid = record.uuid, rev = 1 }
     end
