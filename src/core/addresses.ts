@@ -98,22 +98,17 @@ export function inSubnet(address: string, subnet: string): boolean {
   return number !== undefined && range !== undefined && number >= range.first && number <= range.last
 }
 
-/**
- * An address for an instance: the preferred one, else the lowest that is free and neither the gateway's nor of the
- * foreign range. Bad-request for a preferred one that is none of the subnet's, conflict when it or all are taken.
- */
-export function pickAddress(subnet: string, taken: ReadonlySet<string>, preferred?: string): string {
-  const { first } = mustRead(subnet)
+/** Every address that instances may have, once: those behind `after` first. Neither the gateway's nor of the foreign range. */
+export function* addressesOf(subnet: string, after?: string): Generator<string> {
+  const lowest = mustRead(subnet).first + 2
   const end = mustRead(foreignRange(subnet)).first
-  if (preferred !== undefined && preferred !== '') return checkedAddress(subnet, taken, preferred)
-  for (let number = first + 2; number < end; number++) {
-    const address = formatAddress(number)
-    if (!taken.has(address)) return address
-  }
-  throw conflict(`No free IPv4 address is left in ${subnet}`)
+  const begin = Math.max((after === undefined ? undefined : parseAddress(after)) ?? 0, lowest - 1) + 1
+  for (let number = begin; number < end; number++) yield formatAddress(number)
+  for (let number = lowest; number < Math.min(begin, end); number++) yield formatAddress(number)
 }
 
-function checkedAddress(subnet: string, taken: ReadonlySet<string>, address: string): string {
+/** Bad-request for an address that no instance of this subnet can have. */
+export function checkAddress(subnet: string, address: string): void {
   const number = parseAddress(address)
   if (number === undefined) throw badRequest(`Not an IPv4 address: ${address}`)
   const { first } = mustRead(subnet)
@@ -124,8 +119,6 @@ function checkedAddress(subnet: string, taken: ReadonlySet<string>, address: str
     throw badRequest(
       `Device IP address "${address}" is in ${foreignRange(subnet)}, the range of containers made by others`,
     )
-  if (taken.has(address)) throw conflict(`IP address "${address}" already defined on another NIC`)
-  return address
 }
 
 /** Whether a MAC can have been derived from an address. */

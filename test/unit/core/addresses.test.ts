@@ -31,49 +31,43 @@ test('the parts of a subnet', () => {
   expect(addresses.macOf('10.128.0.2')).toBe('02:42:0a:80:00:02')
 })
 
-describe('pickAddress', () => {
-  test('takes the lowest free one', () => {
-    expect(addresses.pickAddress(SUBNET, new Set())).toBe('10.128.0.2')
-    expect(addresses.pickAddress(SUBNET, new Set(['10.128.0.2', '10.128.0.4']))).toBe('10.128.0.3')
-  })
-
-  test('takes the preferred one', () => {
-    expect(addresses.pickAddress(SUBNET, new Set(), '10.128.3.3')).toBe('10.128.3.3')
+describe('addresses of instances', () => {
+  test('come in order, behind the latest one first', () => {
+    expect([...addresses.addressesOf('10.9.0.0/28')]).toEqual(range(2, 11))
+    expect([...addresses.addressesOf('10.9.0.0/28', '10.9.0.9')]).toEqual([...range(10, 11), ...range(2, 9)])
+    expect([...addresses.addressesOf('10.9.0.0/28', '10.9.0.11')]).toEqual(range(2, 11))
+    expect([...addresses.addressesOf('10.9.0.0/28', '10.200.0.1')]).toEqual(range(2, 11))
   })
 
   test.each([
-    ['10.127.0.1', 'bad-request', 'not within 10.128.0.0/20'],
-    ['10.128.0.0', 'bad-request', 'not within'],
-    ['10.128.0.1', 'bad-request', "is the network's own"],
-    ['10.128.15.9', 'bad-request', 'containers made by others'],
-    ['10.128.0.x', 'bad-request', 'Not an IPv4 address'],
-    ['10.128.0.9', 'conflict', 'IP address "10.128.0.9" already defined on another NIC'],
-  ])('refuses %s', (address, code, text) => {
-    expect(() => addresses.pickAddress(SUBNET, new Set(['10.128.0.9']), address)).toThrow(
-      expect.objectContaining({ code, message: expect.stringContaining(text) }),
+    ['10.127.0.1', 'not within 10.128.0.0/20'],
+    ['10.128.0.0', 'not within'],
+    ['10.128.0.1', "is the network's own"],
+    ['10.128.15.9', 'containers made by others'],
+    ['10.128.0.x', 'Not an IPv4 address'],
+  ])('cannot be %s', (address, text) => {
+    expect(() => addresses.checkAddress(SUBNET, address)).toThrow(
+      expect.objectContaining({ code: 'bad-request', message: expect.stringContaining(text) }),
     )
   })
 
-  test('says so when all are taken', () => {
-    const taken = new Set<string>()
-    for (let count = 0; count < 10; count++) taken.add(addresses.pickAddress('10.9.0.0/28', taken))
-    expect(() => addresses.pickAddress('10.9.0.0/28', taken)).toThrow('No free IPv4 address is left in 10.9.0.0/28')
-  })
-
-  test('never gives what is not its own to give', () => {
+  test('are all that nobody else has, once each', () => {
     fc.assert(
-      fc.property(fc.integer({ min: 16, max: 28 }), fc.integer({ min: 0, max: 60 }), (prefix, held) => {
+      fc.property(fc.integer({ min: 23, max: 28 }), fc.nat(2 ** 32 - 1), (prefix, after) => {
         const subnet = `10.64.0.0/${prefix}`
-        const taken = new Set<string>()
-        for (let count = 0; count < held && count < 8; count++) taken.add(addresses.pickAddress(subnet, taken))
-        const next = addresses.pickAddress(subnet, taken)
-        expect(addresses.inSubnet(next, subnet)).toBe(true)
-        expect(addresses.inSubnet(next, addresses.foreignRange(subnet))).toBe(false)
-        expect([...taken, addresses.gatewayOf(subnet), '10.64.0.0']).not.toContain(next)
+        const all = [...addresses.addressesOf(subnet, [24, 16, 8, 0].map((bits) => (after >>> bits) & 255).join('.'))]
+        for (const address of all) addresses.checkAddress(subnet, address)
+        const others = 2 ** (32 - (prefix < 24 ? 24 : prefix + 2))
+        expect(new Set(all).size).toBe(2 ** (32 - prefix) - others - 2)
+        expect(all.length).toBe(new Set(all).size)
       }),
     )
   })
 })
+
+function range(first: number, last: number): string[] {
+  return Array.from({ length: last - first + 1 }, (_, at) => `10.9.0.${first + at}`)
+}
 
 test('an address for a network is its gateway', () => {
   expect(addresses.parseNetworkAddress('10.7.0.1/24')).toEqual({ subnet: '10.7.0.0/24', gateway: '10.7.0.1' })
