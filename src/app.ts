@@ -20,6 +20,7 @@ import { logRequests } from './http/request-log.ts'
 import { answerUnknown } from './http/unknown.ts'
 import { aliasRoutes } from './http/v1/aliases.ts'
 import { eventRoutes } from './http/v1/events.ts'
+import { consoleRoutes } from './http/v1/console.ts'
 import { healthRoutes } from './http/v1/health.ts'
 import { imageRoutes } from './http/v1/images.ts'
 import { instanceRoutes, type InstanceRoutesDeps } from './http/v1/instances.ts'
@@ -38,6 +39,7 @@ import { volumeRoutes } from './http/v1/volumes.ts'
 import { warningRoutes } from './http/v1/warnings.ts'
 import type { Aliases } from './services/aliases.ts'
 import type { Commands } from './services/commands.ts'
+import type { Consoles } from './services/consoles.ts'
 import type { Directory } from './services/directory.ts'
 import type { Events } from './services/events.ts'
 import type { ImageNames } from './services/image-names.ts'
@@ -69,6 +71,7 @@ export interface Services {
   instances: InstanceRoutesDeps['instances']
   snapshots: Snapshots
   logs: InstanceLogs
+  consoles: Consoles
   images: Images
   aliases: Aliases
   profiles: Profiles
@@ -158,6 +161,7 @@ function nativeRoutes(native: App, services: Services): void {
     instanceRoutes(native, services, root)
     snapshotRoutes(native, services, root)
     logRoutes(native, services, root)
+    consoleRoutes(native, services, root)
   }
   imageRoutes(native, services)
   aliasRoutes(native, services)

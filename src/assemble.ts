@@ -2,7 +2,7 @@
 import { arch, hostname } from 'node:os'
 import packageJson from '../package.json' with { type: 'json' }
 import { lxdArchitecture } from './core/architecture.ts'
-import type { EventBus, RecordStore } from './core/ports.ts'
+import type { EventBus, Peers, RecordStore } from './core/ports.ts'
 import type { Freshness } from './http/gate.ts'
 import type { OpenScope } from './http/read-scope.ts'
 import { openEventBus } from './redis/event-bus.ts'
@@ -12,6 +12,7 @@ import { openMirror, type Mirror } from './redis/mirror.ts'
 import { createRedisReadingStore } from './redis/reading-store.ts'
 import { createAliases } from './services/aliases.ts'
 import { createCommands } from './services/commands.ts'
+import { createConsoles } from './services/consoles.ts'
 import { createDirectory } from './services/directory.ts'
 import { createDrafts, createHosts } from './services/drafts.ts'
 import { createEvents } from './services/events.ts'
@@ -50,8 +51,9 @@ import { createUsedBy } from './services/used-by.ts'
 import { createVolumes } from './services/volumes.ts'
 import { createWaits } from './services/waits.ts'
 import { createWarnings } from './services/warnings.ts'
-import { createWrites } from './services/writes.ts'
+import { createWrites, type Write } from './services/writes.ts'
 import { createPoints } from './test-points.ts'
+import { findLostStreams } from './sweep/lost-streams.ts'
 import type { Deps } from './wire.ts'
 
 /** How often the engines are listed in whole, milliseconds. */
@@ -70,7 +72,7 @@ export async function assemble(deps: Deps) {
   })
   deps.onClose(() => presence.close())
   const streams = openStreams(deps, { ...reading, operations, presence })
-  openSweeper(deps, [openPower(deps, { ...reading, operations }), openLeftovers(deps, reading)])
+  openSweeper(deps, presence, [openPower(deps, { ...reading, operations }), openLeftovers(deps, reading)])
   const { freshness, openScope } = reading
   return { ...assembleServices(deps, { ...reading, operations, streams }), presence, freshness, openScope }
 }
@@ -191,8 +193,8 @@ function openLeftovers(deps: Deps, { records, inventory }: Reading) {
   return createLeftovers({ records, inventory, engines, store, clock, onRemoved })
 }
 
-function openSweeper(deps: Deps, chores: (() => Promise<void>)[]): void {
-  const { config, log, clock, store, queue, database } = deps
+function openSweeper(deps: Deps, peers: Peers, chores: (() => Promise<void>)[]): void {
+  const { config, log, clock, store, queue, database, records, engines } = deps
   const sweeper = createSweeper({
     leader: createRedisLeader(database, 'sweeper', clock.uuid()),
     store,
@@ -200,6 +202,7 @@ function openSweeper(deps: Deps, chores: (() => Promise<void>)[]): void {
     clock,
     keep: { age: config.WINDLASS_KEEP_DAYS, operations: config.WINDLASS_KEEP_OPERATIONS },
     chores,
+    lookers: [(ids) => findLostStreams({ store, peers, records, engines, clock }, ids)],
     onError: (failure) => log.warn({ err: failure }, 'Sweeping'),
   })
   deps.onClose(() => sweeper.close())
@@ -223,7 +226,7 @@ function openStatsHistory(deps: Deps, { inventory, records }: Pick<Reading, 'inv
 /** What is run in instances, and what they say. */
 function assembleInside(
   { clock, engines, deployment }: Deps,
-  { views, streams, inventory }: { views: InstanceViews; streams: Streams; inventory: Inventory },
+  { views, streams, inventory, write }: { views: InstanceViews; streams: Streams; inventory: Inventory; write: Write },
 ) {
   const foreign = createForeign({ engines })
   return {
@@ -232,7 +235,8 @@ function assembleInside(
     runStates: createRunStates({ inventory }),
     sessions: createInstanceSessions({ engines, streams }),
     commands: createCommands({ views, engines, foreign, clock }),
-    logs: createInstanceLogs({ views, engines, foreign, deployment }),
+    logs: createInstanceLogs({ views, engines, foreign, deployment, write }),
+    consoles: createConsoles({ views, engines, streams }),
   }
 }
 
@@ -258,7 +262,7 @@ function assembleServices(
   const drafts = createDrafts({ records, hosts })
   const lookup = createImageLookup({ ...common, architecture })
   const views = createInstanceViews({ records, inventory, sampler: createSampler({ engines, clock }) })
-  const { foreign, sessions, ...inside } = assembleInside(deps, { views, streams, inventory })
+  const { foreign, sessions, ...inside } = assembleInside(deps, { views, streams, inventory, write })
   const { create } = createInstanceCreation({ ...common, images: lookup, leases, drafts, architecture, room })
   const effects = createProfileEffects({ ...common, leases, room, hosts })
   const networks = createNetworks({ ...common, write, usedBy, hostNetworks: readHostNetworks })

@@ -60,6 +60,11 @@ function token(text: string | undefined): string | undefined {
   return text
 }
 
+function url(text: string | undefined): string | undefined {
+  if (text !== undefined && !/^http:\/\/[^/]+$/.test(text)) throw new Error(`be http://host:port, not "${text}"`)
+  return text
+}
+
 const optional = (text: string | undefined): string | undefined => text
 
 const days = 86_400_000
@@ -74,6 +79,11 @@ const SETTINGS = {
     'Path of the unix socket, or `off`. Whoever may open it is admin.',
     '`<data dir>/unix.socket`',
     optional,
+  ),
+  WINDLASS_PEER_URL: setting(
+    'Where other API processes of the deployment, on other machines, reach this one.',
+    'its HTTP listener, unless that is on loopback',
+    url,
   ),
   WINDLASS_TOKEN: setting('The admin token, instead of a generated one; 16 characters or more.', 'generated', token),
   WINDLASS_WORKERS: setting('How many worker processes `npm start` keeps.', '`2`', integer(2, 0, 64)),

@@ -10,6 +10,7 @@ import { DEFAULT_SETTINGS, type DialectSettings } from './dialects/settings.ts'
 import type { Config } from './config.ts'
 import type { App } from './http/app-types.ts'
 import { listen } from './http/listeners.ts'
+import type { PeerAddresses } from './redis/peers.ts'
 import type { Tokens } from './services/tokens.ts'
 import { openDeps } from './wire.ts'
 
@@ -35,7 +36,7 @@ export async function serve(config: Config): Promise<void> {
     const { WINDLASS_SOCKET: given, WINDLASS_HTTP: http } = config
     const socket = given === 'off' ? undefined : (given ?? join(config.WINDLASS_DATA_DIR, 'unix.socket'))
     const { http: url } = await listen(build({ dialects: here, documents }), { socket, http })
-    await services.presence.announce({ host: hostname(), socket: socket && `unix://${socket}`, http: url })
+    await services.presence.announce(addressesOf(config, socket, url))
     await services.prepare()
     const where = { url, socket, dialects: urls }
     process.send?.({ type: 'ready', ...where, docs: url === undefined ? undefined : `${url}/docs`, tokenFile })
@@ -47,6 +48,13 @@ export async function serve(config: Config): Promise<void> {
     await Promise.all(apps.map(drain))
     await deps.close()
   }
+}
+
+/** Where other API processes find this one. A listener on all addresses has the machine's name for one. */
+function addressesOf(config: Config, socket: string | undefined, url: string | undefined): PeerAddresses {
+  const host = hostname()
+  const http = url?.replace(/\/\/(0\.0\.0\.0|\[::\]):/, `//${host}:`)
+  return { host, socket: socket && `unix://${socket}`, http: config.WINDLASS_PEER_URL ?? http }
 }
 
 /** The admin token is made once, in a file that only its owner may read; Redis keeps its hash. */

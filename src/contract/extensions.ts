@@ -17,6 +17,7 @@ export const API_EXTENSIONS = [
   'entity_description',
   'resources',
   'storage_api_volume_rename',
+  'console',
   'network_leases',
   'operation_description',
   'event_lifecycle',

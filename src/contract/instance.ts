@@ -236,3 +236,17 @@ export const InstanceExecPost = named(
   ),
 )
 export type InstanceExecPost = Static<typeof InstanceExecPost>
+
+/** LXD's `POST …/console`. */
+export const InstanceConsolePost = named(
+  'InstanceConsolePost',
+  Type.Object(
+    {
+      width: maybe(Type.Integer({ minimum: 0, maximum: 65_535 })),
+      height: maybe(Type.Integer({ minimum: 0, maximum: 65_535 })),
+      type: maybe(Type.String({ description: '`console`; `vga` is for virtual machines, which there are none of.' })),
+    },
+    { examples: [{ width: 80, height: 24, type: 'console' }] },
+  ),
+)
+export type InstanceConsolePost = Static<typeof InstanceConsolePost>

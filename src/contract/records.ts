@@ -47,6 +47,9 @@ export const InstanceRecord = keyed({
   last_used_at: Time,
   power: Power,
   volumes: Type.Array(OwnVolume),
+  consoleSince: Type.Optional(
+    Type.String({ description: "Where its console's log begins since it was cleared, in the engine's words." }),
+  ),
 })
 export type InstanceRecord = Static<typeof InstanceRecord>
 

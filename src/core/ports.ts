@@ -285,6 +285,8 @@ export interface Peers {
   readonly self: string
   /** Where a process is to be reached, best first: `unix:///path`, `http://host:port`. undefined: it does not live. */
   find(peer: string): Promise<string[] | undefined>
+  /** Whether this process could say that it lives for so long without a break that all others that live have, too. */
+  isSteady(): boolean
 }
 
 /** Durations, ids and the time: given to whoever needs them, so that rules stay pure. */

@@ -1,5 +1,5 @@
 import type { Peers } from '../core/ports.ts'
-import { BEAT, beatApi, findApi, forgetApi } from './registry.ts'
+import { BEAT, beatApi, findApi, forgetApi, LIFE } from './registry.ts'
 import type { Database } from './scripts.ts'
 
 /** This process among the others, and the way to say where it is. */
@@ -30,7 +30,16 @@ export async function openPresence(database: Database, options: PresenceOptions)
   const { connection, keys } = database
   const { self, host } = options
   let about: PeerAddresses = { host, socket: undefined, http: undefined }
-  const beat = () => beatApi(connection, keys, self, JSON.stringify(about))
+  let steadySince: number | undefined
+  const beat = async (): Promise<void> => {
+    try {
+      await beatApi(connection, keys, self, JSON.stringify(about))
+      steadySince ??= performance.now()
+    } catch (failure) {
+      steadySince = undefined
+      throw failure
+    }
+  }
   await beat()
   const timer = setInterval(() => void beat().catch(options.onError), BEAT)
   return {
@@ -43,6 +52,7 @@ export async function openPresence(database: Database, options: PresenceOptions)
       const reachable = http !== undefined && (isHere || !isLoopback(http)) ? http : undefined
       return [isHere ? socket : undefined, reachable].filter((address) => address !== undefined)
     },
+    isSteady: () => steadySince !== undefined && performance.now() - steadySince > LIFE,
     announce: async (addresses) => {
       about = addresses
       await beat()

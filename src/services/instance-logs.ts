@@ -1,17 +1,23 @@
 /** What an instance has said: its console, as the engine keeps it, and what recorded execs have put out. */
 import type { Readable } from 'node:stream'
+import type { InstanceRecord } from '../contract/records.ts'
 import type { Engine } from '../core/engine.ts'
 import { badRequest, notFound, unavailable } from '../core/failure.ts'
 import { KEPT_FILE, outputLog, parseOutputLog } from '../core/kept-files.ts'
+import type { RecordChange } from '../core/ports.ts'
 import { requireRole, type Caller } from './caller.ts'
 import type { Foreign } from './foreign.ts'
+import { instanceUrl } from './instance-urls.ts'
 import type { InstanceViews, Where } from './instance-views.ts'
+import { requireOwn } from './instances.ts'
+import type { Write } from './writes.ts'
 
 export interface InstanceLogsDeps {
   views: Pick<InstanceViews, 'get'>
   engines: ReadonlyMap<string, Engine>
   foreign: Foreign
   deployment: string
+  write: Write
 }
 
 export type InstanceLogs = ReturnType<typeof createInstanceLogs>
@@ -28,7 +34,7 @@ const CONSOLE = ['console.log', 'lxc.log']
 /** Lines of the console that are shown. */
 const TAIL = 10_000
 
-export function createInstanceLogs({ views, engines, foreign, deployment }: InstanceLogsDeps) {
+export function createInstanceLogs({ views, engines, foreign, deployment, write }: InstanceLogsDeps) {
   /** Names of the logs. */
   async function list(caller: Caller, where: Where): Promise<string[]> {
     const { record, engine } = await find(caller, where)
@@ -43,8 +49,7 @@ export function createInstanceLogs({ views, engines, foreign, deployment }: Inst
   async function read(caller: Caller, where: Where, name: string, signal?: AbortSignal): Promise<InstanceLog> {
     const { record, engine } = await find(caller, where)
     await foreign.check(caller, record)
-    if (CONSOLE.includes(name))
-      return { size: undefined, content: await engine.containers.logs(record.container, { tail: TAIL }, signal) }
+    if (CONSOLE.includes(name)) return { size: undefined, content: await readConsole(engine, record, signal) }
     const volume = await outputOf(engine, record.uuid, name)
     const { uuid, project } = record
     const labels = { deployment, role: 'helper' as const, uuid, project, operation: '', step: 'log', origin: '' }
@@ -61,14 +66,39 @@ export function createInstanceLogs({ views, engines, foreign, deployment }: Inst
     await engine.volumes.remove(await outputOf(engine, record.uuid, name))
   }
 
-  async function find(caller: Caller, where: Where) {
-    const { record } = await views.get(caller, where)
-    const engine = engines.get(record.member)
-    if (engine === undefined) throw unavailable(`The engine "${record.member}" is not known to this process`)
-    return { record, engine }
+  /** Engines clear no log: what was there until now is left out from now on. */
+  async function clearConsole(caller: Caller, where: Where): Promise<void> {
+    requireRole(caller, 'operator')
+    const { view, record, engine } = await find(caller, where)
+    requireOwn(view)
+    const consoleSince = record.container === '' ? '' : await engine.containers.logEnd(record.container)
+    const changes: RecordChange[] = [{ change: 'put', noun: 'instance', record: { ...record, consoleSince } }]
+    const event = { action: 'instance-console-reset', source: instanceUrl(record), project: record.project }
+    await write(caller, {
+      changes: consoleSince === '' ? [] : changes,
+      event,
+      unlessBusy: [`instance:${record.uuid}`],
+    })
   }
 
-  return { list, read, remove }
+  async function find(caller: Caller, where: Where) {
+    const view = await views.get(caller, where)
+    const { record } = view
+    const engine = engines.get(record.member)
+    if (engine === undefined) throw unavailable(`The engine "${record.member}" is not known to this process`)
+    return { view, record, engine }
+  }
+
+  return { list, read, remove, clearConsole }
+}
+
+async function readConsole(
+  engine: Engine,
+  { container, consoleSince }: InstanceRecord,
+  signal: AbortSignal | undefined,
+): Promise<Readable> {
+  const part = { tail: TAIL, ...(consoleSince !== undefined && { since: consoleSince }) }
+  return engine.containers.logs(container, part, signal)
 }
 
 /** The volume of an instance's own output: the name of another one's leads nowhere. */

@@ -3,6 +3,7 @@ import { pipeline } from 'node:stream/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { RunningExec } from '../core/container.ts'
 import { isFailure } from '../core/failure.ts'
+import { parseControl } from './control-messages.ts'
 import type { Channel } from './stream-session.ts'
 
 export interface ProcessChannels {
@@ -97,31 +98,8 @@ async function endProcess(
   }
 }
 
-/** What LXD's clients send over the control websocket; anything else is ignored, as LXD does. */
 function obey(running: RunningExec, text: string): void {
-  const { command, args, signal } = parse(text)
-  if (command === 'signal' && isWithin(signal, 64)) void running.signal(String(signal), { alone: true }).catch(nothing)
-  if (command !== 'window-resize') return
-  const size = sizeOf(args)
-  if (size !== undefined) void running.resize(size.width, size.height).catch(nothing)
-}
-
-/** A message of the control websocket. */
-export function parse(text: string): { command?: unknown; args?: unknown; signal?: unknown } {
-  try {
-    return Object(JSON.parse(text))
-  } catch {
-    return {}
-  }
-}
-
-/** LXD's clients send both numbers as texts. */
-export function sizeOf(args: unknown): { width: number; height: number } | undefined {
-  const given: { width?: unknown; height?: unknown } = Object(args)
-  const [width, height] = [Number(given.width), Number(given.height)]
-  return isWithin(width, 65_535) && isWithin(height, 65_535) ? { width, height } : undefined
-}
-
-function isWithin(value: unknown, most: number): boolean {
-  return Number.isInteger(value) && Number(value) >= 1 && Number(value) <= most
+  const message = parseControl(text)
+  if (message?.command === 'signal') void running.signal(String(message.signal), { alone: true }).catch(nothing)
+  if (message?.command === 'window-resize') void running.resize(message.width, message.height).catch(nothing)
 }

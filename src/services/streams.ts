@@ -9,6 +9,7 @@ import { timedOut, toFailure, unavailable } from '../core/failure.ts'
 import { isFinal } from '../core/operation-states.ts'
 import type { Clock, Ending, EventBus, Hold, OperationStore, Peers } from '../core/ports.ts'
 import { type ApiKind, CATALOG } from '../operations/catalog.ts'
+import { PROCESS_ENDED, withoutSecrets } from '../operations/streams.ts'
 import type { Caller } from './caller.ts'
 import { type Operations, type Submission, toRefusal } from './operations.ts'
 import { type Channel, createSession, type Session } from './stream-session.ts'
@@ -60,8 +61,6 @@ const AGAIN = 500
 /** Milliseconds that a stopping process waits for its streams. */
 const PATIENCE = 2_500
 const CANCELLED = 'Operation was cancelled'
-/** Of a process that ended in order, and of one that was killed. */
-export const PROCESS_ENDED = 'The API process that ran it ended'
 
 export function createStreams(deps: StreamsDeps) {
   const { operations, store, peers, clock } = deps
@@ -207,13 +206,12 @@ function asFailed(failure: Failure): Pick<Ending, 'state' | 'err' | 'code' | 'li
 }
 
 function toEnding(operation: OperationRecord, { metadata, failure, context = {} }: StreamEnd): Omit<Ending, 'at'> {
-  const { fds: _fds, ...shown } = operation.metadata ?? {}
   const nothing = { warnings: [], undone: [], notes: [], changes: [], observed: [] }
   return {
     ...nothing,
     ...(failure === undefined ? SUCCESS : asFailed(failure)),
     ...(failure === undefined && { lifecycle: [toLifecycle(operation, context)] }),
-    metadata: { ...shown, ...metadata },
+    metadata: { ...withoutSecrets(operation), ...metadata },
   }
 }
 

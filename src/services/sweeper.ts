@@ -1,6 +1,7 @@
 /** Mends what a crash left between two lines: operations that no queue knows are queued again, old ones forgotten. */
 import type { Clock, JobQueue, Leader, OperationStore } from '../core/ports.ts'
 import { findLostJobs } from '../sweep/lost-jobs.ts'
+import type { Mend } from '../sweep/mend.ts'
 
 export interface SweeperDeps {
   leader: Leader
@@ -11,6 +12,8 @@ export interface SweeperDeps {
   keep: { age: number; operations: number }
   /** What else the leader does, about every second; each on its own. */
   chores?: (() => Promise<void>)[]
+  /** What else may be wrong with unfinished operations; mending it may take as long as an engine takes. */
+  lookers?: ((ids: string[]) => Promise<Mend[]>)[]
   onError(failure: unknown): void
 }
 
@@ -31,6 +34,7 @@ export function createSweeper(deps: SweeperDeps): Sweeper {
   const { leader, store, clock } = deps
   let sweeping: Promise<void> | undefined
   let skip = 0
+  const mending = new Map<string, Promise<unknown>>()
   const chores = (deps.chores ?? []).map((chore) => oneAtATime(chore, deps.onError))
   const timer = setInterval(() => {
     sweeping ??= sweep()
@@ -52,7 +56,17 @@ export function createSweeper(deps: SweeperDeps): Sweeper {
     skip = ids.length < AT_ONCE ? 0 : skip + AT_ONCE
     const lost = await findLostJobs(deps, ids)
     await Promise.all(lost.map((one) => one.mend()))
+    for (const look of deps.lookers ?? []) for (const one of await look(ids)) mendBeside(one)
     await store.prune(clock.now() - deps.keep.age, deps.keep.operations)
+  }
+
+  /** Once at a time for each object. */
+  function mendBeside({ object, mend: begin }: Mend): void {
+    if (mending.has(object)) return
+    const going = begin()
+      .catch((failure: unknown) => deps.onError(failure))
+      .finally(() => mending.delete(object))
+    mending.set(object, going)
   }
 
   async function close(): Promise<void> {

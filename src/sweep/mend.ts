@@ -3,8 +3,8 @@
 /** One thing that a crash has left. */
 export interface Mend {
   /**
-   * `queue`: into the queue again. `end`: the operation, as failed. `free`: a name or a key that nobody holds. `remove`: from the engine. `rebuild`: the
-   * record, from labels. `tell`: as a warning, and nothing else.
+   * `queue`: into the queue again. `end`: the operation, as failed. `free`: a name or a key that nobody holds. `remove`:
+   * from the engine. `rebuild`: the record, from labels. `tell`: as a warning, and nothing else.
    */
   action: 'queue' | 'end' | 'free' | 'remove' | 'rebuild' | 'tell'
   /** What it is about, for people: `operation 0194…`, `container 3f…`. */

@@ -51,6 +51,7 @@ const ABSENT = {
   instances: absent<Services['instances']>('instances'),
   snapshots: absent<Services['snapshots']>('snapshots'),
   logs: absent<Services['logs']>('logs'),
+  consoles: absent<Services['consoles']>('consoles'),
   streams: absent<Services['streams']>('streams'),
   images: absent<Services['images']>('images'),
   aliases: absent<Services['aliases']>('aliases'),

@@ -35,8 +35,19 @@ export interface LxcOnWindlass extends AsyncDisposable {
   fails(...words: string[]): Promise<string>
   /** A list in CSV: its rows, sorted. */
   rows(...words: string[]): Promise<string[]>
+  /** Starts a command in a terminal of 100 columns and 40 rows. */
+  terminal(...words: string[]): Terminal
+  /** Starts a command and leaves it running. */
+  start(...words: string[]): Child
   /** Starts `lxc monitor`; it hears what happens after it has opened its socket. */
   monitor(...words: string[]): Monitor
+}
+
+/** Somebody at a terminal. */
+export interface Terminal extends Monitor {
+  type(text: string): void
+  /** The command's exit code. */
+  readonly code: Promise<number | null>
 }
 
 export interface Monitor extends AsyncDisposable {
@@ -54,10 +65,10 @@ export async function startLxc(): Promise<LxcOnWindlass> {
   ])
   if (busybox === undefined) throw new Error('No static busybox: apt-get install busybox-static')
   await publishStarterImage(windlass.socket, busybox)
+  const environment = { PATH: ours['PATH'], HOME: directory, LXD_SOCKET: windlass.socket, LXD_CONF: directory }
   const start = (words: readonly string[]) => {
     if (LXC === undefined) throw new Error('There is no lxc')
-    const env = { PATH: ours['PATH'], HOME: directory, LXD_SOCKET: windlass.socket, LXD_CONF: directory }
-    return spawn(LXC, words, { env, cwd: directory, stdio: 'pipe' })
+    return spawn(LXC, words, { env: environment, cwd: directory, stdio: 'pipe' })
   }
   const run = (words: readonly string[], stdin?: string) => ended(start(words), stdin)
   const feed = async (stdin: string | undefined, words: readonly string[]) => {
@@ -78,6 +89,17 @@ export async function startLxc(): Promise<LxcOnWindlass> {
     feed: (stdin, ...words) => feed(stdin, words),
     fails,
     rows: async (...words) => (await feed(undefined, [...words, '--format', 'csv'])).trimEnd().split('\n').toSorted(),
+    start: (...words) => start(words),
+    terminal: (...words) => {
+      if (LXC === undefined) throw new Error('There is no lxc')
+      const command = `stty rows 40 cols 100; exec ${[LXC, ...words].map(quoted).join(' ')}`
+      const child = spawn('script', ['-qec', command, '/dev/null'], {
+        env: { ...environment, SHELL: '/bin/sh' },
+        cwd: directory,
+      })
+      const code = new Promise<number | null>((resolve) => child.once('close', resolve))
+      return { ...watch(child), type: (text) => void child.stdin.write(text), code }
+    },
     monitor: (...words) => watch(start(['monitor', ...words])),
     [Symbol.asyncDispose]: async () => {
       await windlass[Symbol.asyncDispose]()
@@ -87,6 +109,10 @@ export async function startLxc(): Promise<LxcOnWindlass> {
 }
 
 type Child = ReturnType<typeof spawn>
+
+function quoted(word: string): string {
+  return `'${word.replaceAll("'", String.raw`'\''`)}'`
+}
 
 async function ended(child: Child, stdin: string | undefined): Promise<Ran> {
   const ran: Ran = { code: null, stdout: '', stderr: '' }
