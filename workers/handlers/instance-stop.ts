@@ -1,9 +1,12 @@
-import { containerOf, loadInstance, putInstance } from '../containers.ts'
+import { containerOf, loadInstance, putInstance, startContainer } from '../containers.ts'
 import { removalOf, removeInstance } from '../removing.ts'
 import { observe, vanished, type Handler } from '../steps.ts'
 import { stopContainer } from '../stopping.ts'
 
-/** Stops the container. An ephemeral instance is deleted by its stop, as in LXD. */
+/**
+ * Stops the container; a cancel that comes too late for that starts it again. An ephemeral instance is deleted by its
+ * stop, as in LXD: from there on it only goes forward.
+ */
 export const instanceStop: Handler<'instance.stop'> = {
   steps: [
     {
@@ -13,11 +16,19 @@ export const instanceStop: Handler<'instance.stop'> = {
         await stopContainer(context, instance, context.input)
         return { ephemeral: instance.ephemeral }
       },
+      undo: async (context) => {
+        await startContainer(context, (await loadInstance(context, context.input.instance)).container)
+        return 'Started the instance again'
+      },
     },
     {
       name: 'remove',
       when: (context) => (context.note('stop') as { ephemeral: boolean }).ephemeral, // the step's own note
-      run: async (context) => removeInstance(context, context.input.instance),
+      run: async (context) => {
+        const instance = await loadInstance(context, context.input.instance)
+        await context.forward(putInstance({ ...instance, power: 'stopped' }))
+        await removeInstance(context, context.input.instance)
+      },
     },
   ],
   finish: async (context) => {
