@@ -19,7 +19,7 @@ export interface DeveloperCommand {
   readonly env: Environment
 }
 
-/** Runs `check`, `test`, `openapi`, `bench` or `test:engines`; the exit code. */
+/** Runs `check`, `test`, `openapi`, `bench`, `battery` or `test:engines`; the exit code. */
 export async function develop(asked: DeveloperCommand): Promise<number> {
   try {
     return await dispatch(asked)
@@ -42,6 +42,9 @@ async function dispatch(asked: DeveloperCommand): Promise<number> {
     case 'bench':
       await prepare(asked)
       return runScript(asked, 'test/bench/main.ts')
+    case 'battery':
+      await prepare(asked)
+      return runScript(asked, 'test/battery/main.ts')
     case 'test:engines':
       await prepare(asked)
       return runScript(asked, 'test/support/newer-engines.ts')

@@ -1,5 +1,5 @@
 /**
- * A registry with one image, `tiny/image:1`, for user `u` and password `p`: run as a program in the network namespace
+ * A registry with one image, `tiny/image:1`, for user `u` and password `p`, or with `--open` for everyone: run as a program in the network namespace
  * of the engine under test. Says its port when it listens.
  */
 import { createHash } from 'node:crypto'
@@ -8,6 +8,7 @@ import type { AddressInfo } from 'node:net'
 import { gzipSync } from 'node:zlib'
 import { makeTar } from './tar-samples.ts'
 
+const isOpen = process.argv.includes('--open')
 const DOCKER = 'application/vnd.docker'
 const layer = await makeTar({ name: 'hello', body: 'world' })
 const config = Buffer.from(
@@ -36,7 +37,7 @@ function digestOf(bytes: Buffer): string {
 const server = createServer((request, response) => {
   const { pathname } = new URL(request.url ?? '/', 'http://registry')
   const last = pathname.split('/').at(-1) ?? ''
-  if (request.headers.authorization !== `Basic ${Buffer.from('u:p').toString('base64')}`) {
+  if (!isOpen && request.headers.authorization !== `Basic ${Buffer.from('u:p').toString('base64')}`) {
     response.writeHead(401, { 'www-authenticate': 'Basic realm="tiny"' }).end()
   } else if (pathname === '/v2/') {
     response.end('{}')

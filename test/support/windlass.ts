@@ -44,7 +44,7 @@ export interface TestProcess {
   holds(points: readonly string[]): Promise<void>
   /** Lets the operation held at this point go on. */
   letGo(point: string): void
-  /** Called for each point at which an operation is held from now on; `letOn` lets it go on. */
+  /** Called for each point at which an operation has been held; `letOn` lets it go on. */
   onPoint(listener: (reached: PointReached) => void): void
   letOn(reached: PointReached): void
 }
@@ -166,10 +166,14 @@ async function startProcess(command: string, env: Record<string, string>): Promi
 /** The points at which a worker holds operations, as it tells them. */
 function holding(child: ChildProcess): Pick<TestProcess, 'holds' | 'letGo' | 'onPoint' | 'letOn'> {
   const held = new Map<string, string>()
+  const told: PointReached[] = []
+  const listeners: ((reached: PointReached) => void)[] = []
   const changed = new EventTarget()
   child.on('message', (message: PointReached | { type: 'ready' }) => {
     if (message.type !== 'point') return
     held.set(message.point, message.operation)
+    if (listeners.length === 0) told.push(message)
+    for (const listener of listeners) listener(message)
     changed.dispatchEvent(new Event('held'))
   })
   return {
@@ -183,10 +187,10 @@ function holding(child: ChildProcess): Pick<TestProcess, 'holds' | 'letGo' | 'on
       return promise
     },
     letGo: (point) => void child.send({ type: 'go', point, operation: held.get(point) }),
-    onPoint: (listener) =>
-      void child.on('message', (message: PointReached | { type: 'ready' }) => {
-        if (message.type === 'point') listener(message)
-      }),
+    onPoint: (listener) => {
+      listeners.push(listener)
+      told.splice(0).forEach(listener)
+    },
     letOn: ({ point, operation }) => {
       // One that was killed meanwhile is let go by that.
       if (child.connected) child.send({ type: 'go', point, operation })

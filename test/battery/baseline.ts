@@ -1,0 +1,70 @@
+/** Each scenario undisturbed: which points it comes to, and what users see before and after. */
+import type { Bed } from './bed.ts'
+import { forwardPoints, KINDS, undoPoints, type Point } from './points.ts'
+import { inLanes, runScenario, type Run } from './run.ts'
+import { scenariosOf, type Scenario } from './scenarios.ts'
+
+export interface Baseline {
+  scenario: Scenario
+  points: string[]
+  before: string
+  after: string
+}
+
+/** A point with the scenario that comes to it. */
+export interface Target extends Point {
+  baseline: Baseline
+  /** Of a point on the way back: at which point a cancel leads there. */
+  cancelAt?: string
+}
+
+export const LANES = 6
+
+/** Throws where a scenario does not succeed by itself. */
+export async function takeBaselines(bed: Bed): Promise<Baseline[]> {
+  const baselines: Baseline[] = []
+  const all = KINDS.flatMap(scenariosOf)
+  await inLanes(all, LANES, (scenario) =>
+    runScenario(
+      bed,
+      { scenario, disturb: (reached, performer) => performer.process.letOn(reached), isExpected: () => true },
+      async (run) => {
+        refuseFailed(run)
+        const points = [...new Set(run.points.map(({ point }) => point))]
+        baselines.push({ scenario, points, before: run.before, after: run.after })
+      },
+    ),
+  )
+  return baselines.toSorted((a, b) => all.indexOf(a.scenario) - all.indexOf(b.scenario))
+}
+
+function refuseFailed({ scenario, operation, answer }: Run): void {
+  if (operation?.state === 'success') return
+  throw new Error(
+    `Undisturbed, ${scenario} ended as ${operation?.state} (${operation?.err}): ${JSON.stringify(answer)}`,
+  )
+}
+
+/** Every point of the catalogue with a scenario that comes to it, and those that none comes to. */
+export function aimAt(baselines: readonly Baseline[]): { targets: Target[]; missed: string[] } {
+  const targets: Target[] = []
+  const missed: string[] = []
+  const aim = (point: Point, comesTo: string): void => {
+    const baseline = baselines.find(({ scenario, points }) => scenario.kind === point.kind && points.includes(comesTo))
+    if (baseline === undefined) missed.push(point.name)
+    else targets.push({ ...point, baseline, ...(comesTo === point.name ? {} : { cancelAt: comesTo }) })
+  }
+  for (const kind of KINDS) {
+    for (const point of forwardPoints(kind)) aim(point, point.name)
+    for (const point of undoPoints(kind)) aim(point, wayTo(point, baselines))
+  }
+  return { targets, missed }
+}
+
+/** A step is undone when the operation is cancelled right after it; the end of the way back comes from any point. */
+function wayTo({ kind, name }: Point, baselines: readonly Baseline[]): string {
+  if (name.endsWith('.undo')) return name.replace(/undo$/, 'after')
+  const [baseline] = baselines.filter(({ scenario }) => scenario.kind === kind)
+  const first = baseline?.points.find((point) => point.endsWith('.after') && !point.endsWith('end.after'))
+  return first ?? `${kind}.end.before`
+}

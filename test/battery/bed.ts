@@ -1,0 +1,146 @@
+/** What the lines run on: an engine and a Redis of their own, two API processes and workers behind relays. */
+import { spawn, type ChildProcess } from 'node:child_process'
+import { randomUUID } from 'node:crypto'
+import { once } from 'node:events'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import type { OperationRecord } from '../../src/contract/operation-record.ts'
+import { fieldOf, type ApiAnswer } from '../../src/setup/api-client.ts'
+import { publishStarterImage } from '../../src/setup/publish-starter.ts'
+import type { TestEngineOptions } from '../support/engine.ts'
+import { staticBusybox } from '../support/tiny-image.ts'
+import { volumeImageTar } from '../support/volume-image.ts'
+import { startWindlass, type TestWindlass } from '../support/windlass.ts'
+import { openAudit, type Audit } from './audit.ts'
+import { openPool, type Pool } from './pool.ts'
+import { openProxy, type Proxy } from './proxy.ts'
+import type { Random } from './random.ts'
+
+export interface Bed extends AsyncDisposable {
+  readonly windlass: TestWindlass
+  readonly pool: Pool
+  readonly audit: Audit
+  /** Between both API processes and Redis, and the engine. */
+  readonly apiRedis: Proxy
+  readonly apiEngine: Proxy
+  /** The second API process's socket. */
+  readonly second: string
+  /** `127.0.0.1:port`, as the engine sees it. */
+  readonly registry: string
+  /** As a careful client: with an Idempotency-Key, and again after a 503 until there is another answer. */
+  call: TestWindlass['call']
+  /** The operation when it is final; the client waits again where the server does not answer. */
+  ended(accepted: ApiAnswer): Promise<OperationRecord | undefined>
+}
+
+export interface BedOptions {
+  random: Random
+  workers?: number
+  /** Milliseconds; undefined: the product's own. */
+  lock?: number | undefined
+  engine?: TestEngineOptions
+  env?: Record<string, string>
+  workerEnv?: Record<string, string>
+}
+
+/** Milliseconds: a dead worker's operation is taken over after one lock to two. */
+export const LOCK = 2_000
+
+export async function openBed(options: BedOptions): Promise<Bed> {
+  const { random } = options
+  const directory = await mkdtemp(join(tmpdir(), 'windlass-battery-'))
+  const proxies: Proxy[] = []
+  const windlass = await startWindlass({
+    // It makes the first network; the pool's take over from it.
+    workers: 1,
+    ...(options.engine === undefined ? {} : { engine: options.engine }),
+    env: async ({ redis, engine }) => {
+      proxies.push(await openProxy(join(directory, 'redis.sock'), redis.socket, random))
+      proxies.push(await openProxy(join(directory, 'engine.sock'), engine.socket, random))
+      const [apiRedis, apiEngine] = proxies
+      return {
+        REDIS_URL: `unix://${apiRedis?.path}`,
+        DOCKER_HOST: `unix://${apiEngine?.path}`,
+        NODE_COMPILE_CACHE: join(directory, 'compiled'),
+        ...options.env,
+      }
+    },
+  })
+  const [apiRedis, apiEngine] = proxies
+  if (apiRedis === undefined || apiEngine === undefined) throw new Error('The relays were not opened')
+  const lock = 'lock' in options ? options.lock : LOCK
+  const { workers: size = 8, workerEnv: env = {} } = options
+  const [{ socket: second }, pool] = await Promise.all([
+    windlass.startApi(),
+    openPool(windlass, { size, lock, random, env }),
+  ])
+  for (const worker of windlass.workers) worker.kill('SIGTERM')
+  await bringImages(windlass)
+  const { process, port } = await startRegistry(windlass)
+  const audit = await openAudit(windlass)
+  return {
+    windlass,
+    pool,
+    audit,
+    apiRedis,
+    apiEngine,
+    second,
+    registry: `127.0.0.1:${port}`,
+    call: (...request) => callCarefully(windlass, request),
+    ended: async (accepted) => {
+      const id = operationOf(accepted)?.split('/').at(-1)
+      return id === undefined ? undefined : audit.ended(id)
+    },
+    [Symbol.asyncDispose]: async () => {
+      process.kill('SIGKILL')
+      await audit[Symbol.asyncDispose]()
+      await pool[Symbol.asyncDispose]()
+      await windlass[Symbol.asyncDispose]()
+      for (const proxy of proxies) await proxy[Symbol.asyncDispose]()
+      await rm(directory, { recursive: true, force: true })
+    },
+  }
+}
+
+/** `busybox`, and `volume` with a volume at /data. */
+async function bringImages(windlass: TestWindlass): Promise<void> {
+  await publishStarterImage(windlass.socket, await staticBusybox())
+  const uploaded = await windlass.operate('POST', '/1.0/images', await volumeImageTar(windlass.engine.socket))
+  const target = uploaded.metadata?.['fingerprint']
+  await windlass.call('POST', '/1.0/images/aliases', { name: 'volume', target })
+}
+
+async function startRegistry(windlass: TestWindlass): Promise<{ process: ChildProcess; port: string }> {
+  const [program, ...args] = windlass.engine.netnsCommand([process.execPath, 'test/ports/tiny-registry.ts', '--open'])
+  const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'inherit'] })
+  const [chunk]: [Buffer] = (await once(child.stdout, 'data')) as [Buffer] // a stream without encoding
+  return { process: child, port: String(chunk).trim() }
+}
+
+/** The operation's path in an answer, or undefined. */
+export function operationOf({ body }: ApiAnswer): string | undefined {
+  const url = fieldOf(body, 'operation')
+  return typeof url === 'string' && url !== '' ? url : undefined
+}
+
+/** Milliseconds for which a careful client tries. */
+const PATIENCE = 60_000
+
+async function callCarefully(
+  windlass: TestWindlass,
+  [method, path, body, headers = {}]: Parameters<TestWindlass['call']>,
+): Promise<ApiAnswer> {
+  const key = method === 'GET' ? {} : { 'idempotency-key': randomUUID() }
+  const until = performance.now() + PATIENCE
+  for (;;) {
+    try {
+      const answer = await windlass.call(method, path, body, { ...key, ...headers })
+      if (answer.status !== 503 || performance.now() > until) return answer
+    } catch (error) {
+      if (performance.now() > until) throw error
+    }
+    await delay(250)
+  }
+}

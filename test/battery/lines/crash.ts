@@ -1,0 +1,99 @@
+/** F1 and F2: workers killed at every point, and killed again. */
+import { aimAt, LANES, type Target } from '../baseline.ts'
+import type { Bed } from '../bed.ts'
+import { disturbed, judge } from '../judge.ts'
+import { inLanes, runScenario, type Disturb, type Reached } from '../run.ts'
+import { attempt, logsOf, type Line, type Stage } from '../stage.ts'
+import type { Tally } from '../tally.ts'
+
+/** Milliseconds between a death and the first point of whoever took over. */
+function takeover(points: readonly Reached[], death: Reached): number | undefined {
+  const next = points.find(({ at, worker }) => at > death.at && worker !== death.worker)
+  return next === undefined ? undefined : next.at - death.at
+}
+
+/** Cancels on the way, where the point lies on the way back; kills when it is there, in each of so many attempts. */
+function killAt(bed: Bed, target: Target, kills: number, deaths: Reached[]): Disturb {
+  let cancelling: Promise<unknown> | undefined
+  return (reached, performer, points) => {
+    const here = points.at(-1)
+    if (reached.point === target.name && deaths.length < kills && here !== undefined) {
+      deaths.push(here)
+      return bed.pool.kill(performer)
+    }
+    if (reached.point !== target.cancelAt || cancelling !== undefined) return performer.process.letOn(reached)
+    cancelling = bed
+      .call('DELETE', `/1.0/operations/${reached.operation}`)
+      .catch(() => undefined)
+      .finally(() => performer.process.letOn(reached))
+  }
+}
+
+/** Nobody comes back to an operation whose end is written. */
+const isOver = ({ name }: Target): boolean => /\.(end|fail)\.after$/.test(name)
+
+/** One run: so many deaths at the same point. */
+export async function crashAt(bed: Bed, tally: Tally, target: Target, kills: number): Promise<void> {
+  const deaths: Reached[] = []
+  const run = `${kills} × ${target.name}`
+  const work = () =>
+    runScenario(bed, disturbed(target.baseline, killAt(bed, target, kills, deaths)), async (done) => {
+      const faults = judge(done, target.baseline, [target.cancelAt === undefined ? 'success' : 'cancelled'])
+      if (deaths.length === 0) faults.push(`It never came to ${target.name}`)
+      const attempts = done.operation?.attempts ?? 0
+      if (!isOver(target) && attempts !== deaths.length + 1)
+        faults.push(`${attempts} attempts after ${deaths.length} deaths`)
+      if (faults.length > 0) return tally.failed(run, { faults, deaths, done, logs: logsOf(bed) })
+      const took = deaths.flatMap((death) => takeover(done.points, death) ?? [])
+      tally.passed(took.length === 0 ? undefined : Math.max(...took))
+    })
+  await attempt(tally, run, work, bed)
+}
+
+/** A death at each of the points in the order given, until the time is used; how many were reached. */
+export async function crashAtAll(stage: Stage, targets: readonly Target[]): Promise<number> {
+  const bed = await stage.bed()
+  let done = 0
+  await inLanes(targets, LANES, async (target) => {
+    if (performance.now() > stage.until) return
+    await crashAt(bed, stage.tally, target, 1)
+    done += 1
+  })
+  return done
+}
+
+export const crash: Line = {
+  name: 'F1',
+  what: 'kill -9 of the worker at every point of every kind; p50, p99, max of the takeover',
+  minutes: 10,
+  run: async (stage) => {
+    const { targets, missed } = aimAt(await stage.baselines())
+    for (const point of missed) await stage.tally.failed(point, 'No scenario comes to this point: write one')
+    const all = stage.random.shuffled(targets)
+    const done = await crashAtAll(stage, stage.length === 'short' ? all.slice(0, 1) : all)
+    if (stage.length === 'full') stage.tally.note(`${done} of ${all.length} points`)
+  },
+}
+
+/** At most so many deaths of one operation; ten attempts are the product's own bound. */
+const MOST_DEATHS = 5
+
+export const crashAgain: Line = {
+  name: 'F2',
+  what: 'two to five deaths of the same operation; p50, p99, max of the longest takeover',
+  minutes: 4,
+  run: async (stage) => {
+    const { random, length, tally, until } = stage
+    const { targets } = aimAt(await stage.baselines())
+    const bed = await stage.bed()
+    const ongoing = targets.filter((target) => !isOver(target))
+    const runs = length === 'short' ? 1 : 500
+    const picked = Array.from({ length: runs }, () => ({
+      target: random.pick(ongoing),
+      kills: 2 + random.below(MOST_DEATHS - 1),
+    }))
+    await inLanes(picked, LANES, async ({ target, kills }) => {
+      if (performance.now() < until) await crashAt(bed, tally, target, kills)
+    })
+  },
+}

@@ -1,0 +1,297 @@
+/** For each kind, what a user does that makes every one of its steps run. A kind without one does not compile. */
+import { gzipSync } from 'node:zlib'
+import type { Kind } from '../../src/operations/catalog.ts'
+import { fieldOf } from '../../src/setup/api-client.ts'
+import { writeFileIn } from '../support/engine-objects.ts'
+import { tinyImageTar } from '../support/tiny-image.ts'
+import type { Bed } from './bed.ts'
+import type { Kit } from './scenario-kit.ts'
+
+export interface Request {
+  method: string
+  path: string
+  body?: unknown
+  headers?: Record<string, string>
+  /** What the operation's record calls the thing it is about. */
+  entity: string
+}
+
+export interface Scenario {
+  kind: Kind
+  name: string
+  /** Runs of the same word must not run at the same time. */
+  alone?: string
+  /** It may end so where its worker dies. */
+  lost?: RegExp
+  /** What it has done stays where it is cancelled. */
+  lasting?: boolean
+  /** Makes what is needed, named after the tag; what is to be sent then. */
+  prepare(kit: Kit, tag: string): Promise<Request>
+}
+
+const plain = { type: 'image', alias: 'busybox' }
+const withVolume = { type: 'image', alias: 'volume' }
+const at = (name: string) => `/1.0/instances/${name}`
+
+type Prepare = Scenario['prepare']
+type Variant = Omit<Scenario, 'kind'>
+
+const one = (prepare: Prepare, more: Partial<Variant> = {}): Variant[] => [{ name: 'only', prepare, ...more }]
+
+/** A running instance with a volume, a snapshot and files that are newer than it. */
+async function lively(kit: Kit, name: string): Promise<void> {
+  await kit.make(name, withVolume, true)
+  await kit.operate('POST', `${at(name)}/snapshots`, { name: 's0' })
+  for (const directory of ['/root', '/data'])
+    await writeFileIn(kit.engine, `${name}.lxd`, directory, { name: 'note', content: 'new' })
+}
+
+/** A running instance with a change that waits for its next start. */
+async function pending(kit: Kit, name: string): Promise<void> {
+  await kit.make(name, plain, true)
+  const { body } = await kit.call('GET', at(name))
+  const uuid = fieldOf(fieldOf(fieldOf(body, 'metadata'), 'config'), 'volatile.uuid')
+  const changed = await kit.call('PATCH', `/v0.1/containers/${String(uuid)}`, { parameters: { hostname: 'other' } })
+  if (changed.status !== 200) throw new Error(`A deferred change was answered with ${changed.status}: ${changed.text}`)
+}
+
+const stateOf = (name: string, body: object): Request => ({
+  method: 'PUT',
+  path: `${at(name)}/state`,
+  body,
+  entity: name,
+})
+
+const start = (name: string) => stateOf(name, { action: 'start' })
+const stop = (name: string) => stateOf(name, { action: 'stop', force: true })
+const restart = (name: string) => stateOf(name, { action: 'restart', force: true })
+
+const change = (name: string, config: Record<string, string>): Request => ({
+  method: 'PUT',
+  path: at(name),
+  body: { config, devices: {}, profiles: ['default'] },
+  entity: name,
+})
+
+const ofRegistry = ({ registry }: Bed) => ({
+  type: 'image',
+  alias: `${registry}/tiny/image:1`,
+})
+
+export const SCENARIOS: { [K in Kind]: Variant[] } = {
+  'instance.create': [
+    {
+      name: 'started',
+      prepare: async (_kit, tag) => ({
+        method: 'POST',
+        path: '/1.0/instances',
+        body: { name: tag, source: withVolume, start: true },
+        entity: tag,
+      }),
+    },
+    {
+      name: 'pulled',
+      alone: 'registry',
+      prepare: async ({ bed }, tag) => ({
+        method: 'POST',
+        path: '/1.0/instances',
+        body: { name: tag, source: ofRegistry(bed) },
+        entity: tag,
+      }),
+    },
+  ],
+  'instance.copy': one(async (kit, tag) => {
+    await lively(kit, `${tag}a`)
+    const body = { name: tag, source: { type: 'copy', source: `${tag}a` } }
+    return { method: 'POST', path: '/1.0/instances', body, entity: tag }
+  }),
+  'instance.update': [
+    {
+      name: 'recreated',
+      prepare: async (kit, tag) => {
+        await kit.make(tag, withVolume, true)
+        await writeFileIn(kit.engine, `${tag}.lxd`, '/data', { name: 'note', content: 'new' })
+        return change(tag, { 'environment.COLOUR': 'blue' })
+      },
+    },
+    {
+      name: 'live',
+      prepare: async (kit, tag) => {
+        await kit.make(tag, plain, true)
+        return change(tag, { 'limits.memory': '64MiB' })
+      },
+    },
+  ],
+  'instance.rename': one(async (kit, tag) => {
+    await kit.make(tag, plain, false)
+    return { method: 'POST', path: at(tag), body: { name: `${tag}b` }, entity: tag }
+  }),
+  'instance.delete': one(async (kit, tag) => {
+    await kit.make(tag, withVolume, false)
+    await kit.operate('POST', `${at(tag)}/snapshots`, { name: 's0' })
+    return { method: 'DELETE', path: at(tag), entity: tag }
+  }),
+  'instance.start': [
+    {
+      name: 'plain',
+      prepare: async (kit, tag) => {
+        await kit.make(tag, plain, false)
+        return start(tag)
+      },
+    },
+    {
+      name: 'pending',
+      prepare: async (kit, tag) => {
+        await pending(kit, tag)
+        await kit.operate('PUT', `${at(tag)}/state`, { action: 'stop', force: true })
+        return start(tag)
+      },
+    },
+  ],
+  'instance.stop': [
+    {
+      name: 'plain',
+      prepare: async (kit, tag) => {
+        await kit.make(tag, plain, true)
+        return stop(tag)
+      },
+    },
+    {
+      name: 'ephemeral',
+      prepare: async (kit, tag) => {
+        await kit.make(tag, withVolume, true, { ephemeral: true })
+        return stop(tag)
+      },
+    },
+  ],
+  'instance.restart': [
+    {
+      name: 'plain',
+      prepare: async (kit, tag) => {
+        await kit.make(tag, plain, true)
+        return restart(tag)
+      },
+    },
+    {
+      name: 'pending',
+      prepare: async (kit, tag) => {
+        await pending(kit, tag)
+        return restart(tag)
+      },
+    },
+  ],
+  'instance.freeze': one(async (kit, tag) => {
+    await kit.make(tag, plain, true)
+    return stateOf(tag, { action: 'freeze' })
+  }),
+  'instance.unfreeze': one(async (kit, tag) => {
+    await kit.make(tag, plain, true)
+    await kit.operate('PUT', `${at(tag)}/state`, { action: 'freeze' })
+    return stateOf(tag, { action: 'unfreeze' })
+  }),
+  'instance.exec': one(
+    async (kit, tag) => {
+      await kit.make(tag, plain, true)
+      const body = { command: ['sh', '-c', 'echo x >> /root/ran'], 'record-output': true }
+      return { method: 'POST', path: `${at(tag)}/exec`, body, entity: tag }
+    },
+    { lost: /its output and exit code are lost/, lasting: true },
+  ),
+  'snapshot.create': one(async (kit, tag) => {
+    await kit.make(tag, withVolume, true)
+    return { method: 'POST', path: `${at(tag)}/snapshots`, body: { name: 's1' }, entity: `${tag}/s1` }
+  }),
+  'snapshot.restore': one(async (kit, tag) => {
+    await lively(kit, tag)
+    return { method: 'PUT', path: at(tag), body: { restore: 's0' }, entity: tag }
+  }),
+  'snapshot.update': one(async (kit, tag) => {
+    await lively(kit, tag)
+    const body = { expires_at: '2040-01-01T00:00:00Z' }
+    return { method: 'PUT', path: `${at(tag)}/snapshots/s0`, body, entity: `${tag}/s0` }
+  }),
+  'snapshot.rename': one(async (kit, tag) => {
+    await lively(kit, tag)
+    return { method: 'POST', path: `${at(tag)}/snapshots/s0`, body: { name: 's9' }, entity: `${tag}/s0` }
+  }),
+  'snapshot.delete': one(async (kit, tag) => {
+    await lively(kit, tag)
+    return { method: 'DELETE', path: `${at(tag)}/snapshots/s0`, entity: `${tag}/s0` }
+  }),
+  'image.import': one(async (kit, tag) => {
+    const tar = await uniqueTar()
+    const headers = { 'x-lxd-properties': `tag=${tag}` }
+    return { method: 'POST', path: '/1.0/images', body: tar, headers, entity: kit.sha256(tar) }
+  }),
+  'image.pull': one(
+    async ({ bed }, tag) => {
+      const source = ofRegistry(bed)
+      const body = { source, aliases: [{ name: tag }] }
+      return { method: 'POST', path: '/1.0/images', body, entity: source.alias }
+    },
+    { alone: 'registry' },
+  ),
+  'image.publish': one(
+    async (kit, tag) => {
+      await kit.make(tag, plain, true)
+      await writeFileIn(kit.engine, `${tag}.lxd`, '/root', { name: 'note', content: tag })
+      const body = { source: { type: 'instance', name: tag }, aliases: [{ name: `${tag}i` }] }
+      return { method: 'POST', path: '/1.0/images', body, entity: '' }
+    },
+    { alone: 'publish' },
+  ),
+  'image.pack': one(
+    async (kit, tag) => {
+      const pull = { source: ofRegistry(kit.bed), aliases: [{ name: tag }] }
+      const { metadata } = await kit.operate('POST', '/1.0/images', pull)
+      const fingerprint = String(metadata?.['fingerprint'])
+      return { method: 'GET', path: `/1.0/images/${fingerprint}/export`, entity: fingerprint }
+    },
+    { alone: 'registry' },
+  ),
+  'image.delete': one(async (kit, tag) => {
+    const tar = await uniqueTar()
+    await kit.operate('POST', '/1.0/images', tar, { 'x-lxd-properties': `tag=${tag}` })
+    const fingerprint = kit.sha256(tar)
+    return { method: 'DELETE', path: `/1.0/images/${fingerprint}`, entity: fingerprint }
+  }),
+  'network.create': one(async (_kit, tag) => ({
+    method: 'POST',
+    path: '/1.0/networks',
+    body: { name: tag },
+    entity: tag,
+  })),
+  'network.delete': one(async (kit, tag) => {
+    await kit.send('POST', '/1.0/networks', { name: tag })
+    return { method: 'DELETE', path: `/1.0/networks/${tag}`, entity: tag }
+  }),
+  'volume.create': one(async (_kit, tag) => ({
+    method: 'POST',
+    path: `${VOLUMES}/custom`,
+    body: { name: tag },
+    entity: tag,
+  })),
+  'volume.delete': one(async (kit, tag) => {
+    await kit.send('POST', `${VOLUMES}/custom`, { name: tag })
+    return { method: 'DELETE', path: `${VOLUMES}/custom/${tag}`, entity: tag }
+  }),
+  'project.rename': one(async (kit, tag) => {
+    await kit.send('POST', '/1.0/projects', { name: tag })
+    return { method: 'POST', path: `/1.0/projects/${tag}`, body: { name: `${tag}b` }, entity: tag }
+  }),
+}
+
+const VOLUMES = '/1.0/storage-pools/default/volumes'
+
+let tars = 0
+
+/** The tiny image, each time with another sha256: gzip's header has four bytes for a time. */
+async function uniqueTar(): Promise<Buffer> {
+  const packed = gzipSync(await tinyImageTar(), { level: 1 })
+  packed.writeUInt32LE(++tars, 4)
+  return packed
+}
+
+export function scenariosOf(kind: Kind): Scenario[] {
+  return SCENARIOS[kind].map((variant) => ({ ...variant, kind }))
+}
