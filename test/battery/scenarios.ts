@@ -1,6 +1,6 @@
-/** For each kind, what a user does that makes every one of its steps run. A kind without one does not compile. */
+/** For each kind that workers perform, what a user does that makes every one of its steps run. A kind without one does not compile. */
 import { gzipSync } from 'node:zlib'
-import type { Kind } from '../../src/operations/catalog.ts'
+import type { WorkerKind } from '../../src/operations/catalog.ts'
 import { fieldOf } from '../../src/setup/api-client.ts'
 import { writeFileIn } from '../support/engine-objects.ts'
 import { tinyImageTar } from '../support/tiny-image.ts'
@@ -17,7 +17,7 @@ export interface Request {
 }
 
 export interface Scenario {
-  kind: Kind
+  kind: WorkerKind
   name: string
   /** Runs of the same word must not run at the same time. */
   alone?: string
@@ -78,7 +78,7 @@ const ofRegistry = ({ registry }: Bed) => ({
   alias: `${registry}/tiny/image:1`,
 })
 
-export const SCENARIOS: { [K in Kind]: Variant[] } = {
+export const SCENARIOS: { [K in WorkerKind]: Variant[] } = {
   'instance.create': [
     {
       name: 'started',
@@ -292,6 +292,6 @@ async function uniqueTar(): Promise<Buffer> {
   return packed
 }
 
-export function scenariosOf(kind: Kind): Scenario[] {
+export function scenariosOf(kind: WorkerKind): Scenario[] {
   return SCENARIOS[kind].map((variant) => ({ ...variant, kind }))
 }
