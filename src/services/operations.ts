@@ -16,7 +16,7 @@ import type {
   Refusal,
 } from '../core/ports.ts'
 import { CATALOG, type InputOf, type Kind } from '../operations/catalog.ts'
-import { mayEnter, type Caller } from './caller.ts'
+import { mayEnter, requireRole, type Caller } from './caller.ts'
 import type { Waits } from './waits.ts'
 
 /** What a verb asks for: the kind, its resolved input, and what must be free or stay as it is meanwhile. */
@@ -143,6 +143,7 @@ export function createOperations(deps: OperationsDeps) {
   }
 
   async function cancel(caller: Caller, id: string): Promise<void> {
+    requireRole(caller, 'operator')
     const operation = await get(caller, id)
     const outcome = await store.cancel(id, { by: caller.requestor, at: clock.now() })
     if (outcome === 'unknown') throw unknownId(id, deps, clock.now())

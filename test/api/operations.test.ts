@@ -173,6 +173,14 @@ test('a pending operation is cancelled at once, a finished one cannot be', async
   expect((await api.call({ url: `/jobs/${id}` })).body).toMatchObject({ status: 'failed' })
 })
 
+test('who may only read cancels nothing', async () => {
+  const id = await started()
+  const viewer = await api.token('viewer')
+  expect(await api.callAs(viewer, { method: 'DELETE', url: `/1.0/operations/${id}` })).toMatchObject({ status: 403 })
+  expect(shown(await api.call({ url: `/1.0/operations/${id}` }))).toMatchObject({ status: 'Pending' })
+  await endOperation(api.store, id)
+})
+
 /** An id that was made so many milliseconds ago. */
 function ago(milliseconds: number): string {
   const hex = (Date.now() - milliseconds).toString(16).padStart(12, '0')
