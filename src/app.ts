@@ -7,7 +7,7 @@ import { answerInDialects, mountDialect, type Mounted, type MountTools } from '.
 import type { Openness } from './dialects/openness.ts'
 import { DEFAULT_SETTINGS, type DialectSettings } from './dialects/settings.ts'
 import type { ApiDocument, App } from './http/app-types.ts'
-import { acceptBodies, JSON_LIMIT, readOutTooLarge } from './http/bodies.ts'
+import { acceptBodies, JSON_LIMIT, readBody, readOutTooLarge } from './http/bodies.ts'
 import { sendBrowserHeaders } from './http/browser-headers.ts'
 import { callerByToken, identify, trustedCaller } from './http/caller.ts'
 import { answerClientError, answerFailure, fromFramework } from './http/errors.ts'
@@ -191,6 +191,7 @@ function dialectTools(app: App, services: Services, options: AppOptions): MountT
     trusted: trustedCaller,
     byToken: (secret, request) => callerByToken(secret, request, services.tokens),
     toFailure: fromFramework,
+    readBody: (payload) => readBody(payload),
     prepare: (scope) => {
       refuseWhenLost(scope, freshness)
       readOutTooLarge(scope)

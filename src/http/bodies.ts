@@ -5,19 +5,20 @@
 import { createHash } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
 import type { FastifyRequest } from 'fastify'
-import { badRequest } from '../core/failure.ts'
+import { badRequest, tooLarge } from '../core/failure.ts'
 import type { App } from './app-types.ts'
+import { fromFramework } from './errors.ts'
 
 /** Largest JSON body, bytes. */
 export const JSON_LIMIT = 1024 * 1024
+/** A JSON body that has not come whole by then is given up, milliseconds: half a request holds nothing for longer. */
+const BODY_WITHIN = 60_000
 
 /** Registers the parsers of a scope. */
 export function acceptBodies(app: App): void {
   app.removeAllContentTypeParsers()
-  app.addContentTypeParser(
-    '*',
-    { parseAs: 'buffer', bodyLimit: JSON_LIMIT },
-    async (request: FastifyRequest, body: Buffer) => parse(request, body),
+  app.addContentTypeParser('*', async (request: FastifyRequest, payload: IncomingMessage) =>
+    parse(request, await readBody(payload)),
   )
   app.addHook('preValidation', async (request) => {
     // Go's decoder says so of a body that is not there.
@@ -29,10 +30,8 @@ export function acceptBodies(app: App): void {
 /** Registers the parsers of a scope whose bodies are streams unless they say they are JSON. */
 export function acceptStreams(app: App): void {
   app.removeAllContentTypeParsers()
-  app.addContentTypeParser(
-    'application/json',
-    { parseAs: 'buffer', bodyLimit: JSON_LIMIT },
-    async (request: FastifyRequest, body: Buffer) => parse(request, body),
+  app.addContentTypeParser('application/json', async (request: FastifyRequest, payload: IncomingMessage) =>
+    parse(request, await readBody(payload)),
   )
   app.addContentTypeParser('*', async (_request: FastifyRequest, payload: NodeJS.ReadableStream) => payload)
   app.addHook('onSend', async (request, reply) => {
@@ -42,10 +41,37 @@ export function acceptStreams(app: App): void {
 
 /** Registers the same for a scope of JSON bodies: the one that is too large is not read otherwise. */
 export function readOutTooLarge(app: App): void {
-  app.addHook('onSend', async (request, reply) => {
-    const isTooLarge = Number(request.headers['content-length']) > JSON_LIMIT
-    // Not every dialect has a status of its own for it.
-    if (reply.statusCode === 413 || (reply.statusCode >= 400 && isTooLarge)) await readOut(request.raw)
+  app.addHook('onError', async (request, _reply, thrown) => {
+    if (fromFramework(thrown).code === 'too-large') await readOut(request.raw)
+  })
+}
+
+/**
+ * The whole of a JSON body. Throws too-large as soon as that is known, bad-request when it ends too early or has not
+ * come within the time (milliseconds).
+ */
+export function readBody(payload: IncomingMessage, within = BODY_WITHIN): Promise<Buffer> {
+  if (Number(payload.headers['content-length']) > JSON_LIMIT)
+    return Promise.reject(tooLarge('Request body is too large'))
+  const { promise, resolve, reject } = Promise.withResolvers<Buffer>()
+  const chunks: Buffer[] = []
+  let size = 0
+  // Most are there already.
+  const late = payload.complete
+    ? undefined
+    : setTimeout(() => reject(badRequest(`The body did not come within ${within / 1000} s`)), within)
+  const take = (chunk: Buffer): void => {
+    size += chunk.length
+    if (size > JSON_LIMIT) reject(tooLarge('Request body is too large'))
+    else chunks.push(chunk)
+  }
+  const cutOff = (): void => reject(badRequest('The body ended too early'))
+  payload.on('data', take)
+  payload.once('end', () => resolve(Buffer.concat(chunks, size)))
+  for (const event of ['error', 'close'] as const) payload.on(event, cutOff)
+  return promise.finally(() => {
+    clearTimeout(late)
+    payload.off('data', take)
   })
 }
 
