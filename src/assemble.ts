@@ -17,6 +17,7 @@ import { createDirectory } from './services/directory.ts'
 import { createDrafts, createHosts } from './services/drafts.ts'
 import { createEvents } from './services/events.ts'
 import { createFirstStart } from './services/first-start.ts'
+import { createForgottenNames } from './services/forgotten-names.ts'
 import { createForeign } from './services/foreign.ts'
 import { readHostNetworks } from './services/host-networks.ts'
 import { createImageNames } from './services/image-names.ts'
@@ -72,7 +73,11 @@ export async function assemble(deps: Deps) {
   })
   deps.onClose(() => presence.close())
   const streams = openStreams(deps, { ...reading, operations, presence })
-  openSweeper(deps, presence, [openPower(deps, { ...reading, operations }), openLeftovers(deps, reading)])
+  openSweeper(deps, presence, [
+    openPower(deps, { ...reading, operations }),
+    openLeftovers(deps, reading),
+    createForgottenNames({ ...deps, ...reading }),
+  ])
   const { freshness, openScope } = reading
   return { ...assembleServices(deps, { ...reading, operations, streams }), presence, freshness, openScope }
 }
