@@ -1,5 +1,5 @@
 /** Containers made by others, shown in the project `docker`. */
-import { NEVER, type Role } from '../contract/common.ts'
+import { type Devices, NEVER, type Role } from '../contract/common.ts'
 import type { InstanceRecord } from '../contract/records.ts'
 import type { ContainerDetail, ContainerSummary } from './container.ts'
 import { forbidden } from './failure.ts'
@@ -33,7 +33,7 @@ export function foreignRecord(member: string, container: ContainerSummary): Inst
     architecture: '',
     description: container.image,
     config: {},
-    devices: {},
+    devices: nicsOf(container),
     profiles: [],
     ephemeral: false,
     created_at: new Date(container.created).toISOString(),
@@ -41,6 +41,17 @@ export function foreignRecord(member: string, container: ContainerSummary): Inst
     power: container.status === 'running' ? 'running' : 'stopped',
     volumes: [],
   }
+}
+
+/** Networks of the engine that are none. */
+const NO_NETWORK = new Set(['host', 'none'])
+
+/** What it is attached to, in the order in which the engine gives the interfaces. */
+function nicsOf({ networks }: ContainerSummary): Devices {
+  const names = Object.keys(networks).filter((name) => !NO_NETWORK.has(name))
+  return Object.fromEntries(
+    names.toSorted().map((network, at) => [`eth${at}`, { type: 'nic', name: `eth${at}`, network }]),
+  )
 }
 
 /** What the engine gives every container. */
