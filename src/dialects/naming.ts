@@ -2,9 +2,11 @@
 import type { InstancesPost } from '../contract/instance.ts'
 import type { OperationRecord } from '../contract/operation-record.ts'
 import { type Failure, isFailure } from '../core/failure.ts'
-import type { Caller } from '../services/caller.ts'
+import { requireProject, requireRole, type Caller } from '../services/caller.ts'
 import type { Nickname } from '../services/nicknames.ts'
 import type { DialectKit } from './dialect.ts'
+
+const PROJECT = 'default'
 
 /** Instance names that are given away between the look and the creation. */
 const TRIES = 5
@@ -28,6 +30,8 @@ export async function createNamed(
 ): Promise<OperationRecord> {
   const { directory, nicknames, instances } = services
   const { dialect, name: wanted } = nickname
+  requireRole(caller, 'operator')
+  requireProject(caller, PROJECT)
   const isTaken = async (): Promise<boolean> =>
     (await nicknames.find(dialect, wanted)) !== undefined ||
     (await directory.list(caller, dialect)).some((one) => one.nickname === wanted)
@@ -37,7 +41,7 @@ export async function createNamed(
     const base = called?.name ?? wanted
     const name = await directory.instanceName(tries === 1 ? base : `${base.slice(0, 50)}-${tries}`)
     try {
-      return await instances.create(caller, 'default', { ...given, name }, called ? [nickname, called] : nickname)
+      return await instances.create(caller, PROJECT, { ...given, name }, called ? [nickname, called] : nickname)
     } catch (thrown) {
       if (!isFailure(thrown, 'conflict') || !thrown.message.endsWith('already exists')) throw thrown
       if (tries >= TRIES || (await isTaken())) throw taken()

@@ -19,7 +19,8 @@ const WITHOUT_STORE = ['best', 'none', '']
 
 /** Submits it. Bad-request for what cannot be meant, conflict for a name that is taken, not-found for a source. */
 export async function createContainer(kit: DialectKit, caller: Caller, order: Creation): Promise<OperationRecord> {
-  const { name, store = '' } = order
+  const { name } = order
+  const store = order.store ?? ''
   if (!/^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/.test(name))
     throw badRequest('Invalid name: 1 to 64 letters, digits and "_.-", a letter or digit first')
   if (![...STORES, ...WITHOUT_STORE].includes(store)) throw badRequest(`Unknown backing store "${store}"`)
@@ -31,8 +32,8 @@ export async function createContainer(kit: DialectKit, caller: Caller, order: Cr
 }
 
 /** As `lxc-clone` without snapshots: the container alone. */
-async function fromClone({ services }: DialectKit, caller: Caller, { clone = '' }: Creation): Promise<Source> {
-  const { where } = await missingAs('not-found', services.directory.find(caller, DIALECT, clone))
+async function fromClone({ services }: DialectKit, caller: Caller, { clone }: Creation): Promise<Source> {
+  const { where } = await missingAs('not-found', services.directory.find(caller, DIALECT, clone ?? ''))
   if (isForeign(where)) throw foreignRefusal(where.name)
   return { type: 'copy', source: where.name, instance_only: true }
 }

@@ -37,13 +37,13 @@ export function tokenRoutes(app: DialectApp, { services, settings }: DialectKit)
         const { body, validationError } = request
         if (!('token' in Object(body))) throw misspelled()
         if (validationError !== undefined) throw validationError
-        const { token, description = '' } = body
+        const { token, description } = body
         if (token.length < SHORT) {
           if (settings.lwp.shortTokens === 'refuse') throw badRequest(`A token needs ${SHORT} characters or more`)
           request.log.warn({ characters: token.length }, 'A token was added that is easily guessed')
           reply.header('warning', `299 - "A token of fewer than ${SHORT} characters is easily guessed"`)
         }
-        await services.tokens.admit(answering(callerOf(request)), token, description)
+        await services.tokens.admit(answering(callerOf(request)), token, description ?? '')
         return DONE
       },
     )

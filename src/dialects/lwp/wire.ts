@@ -1,7 +1,9 @@
 /** What LXC Web Panel's API receives and answers. */
 import { Type, type Static, type TProperties } from 'typebox'
 
-const text = (description: string, example: string) => Type.Optional(Type.String({ description, examples: [example] }))
+/** Clients write `null` for what they leave out. */
+const text = (description: string, ...examples: string[]) =>
+  Type.Optional(Type.Union([Type.String({ examples }), Type.Null()], { description }))
 
 export const Listed = Type.Array(
   Type.Object({
@@ -82,7 +84,7 @@ export type Creation = Static<typeof Creation>
 export const TokenAddition = Type.Object(
   {
     token: Type.String({ description: '1 character or more; fewer than 16 are easily guessed.' }),
-    description: Type.Optional(Type.String()),
+    description: text('What it is for.', 'monitoring'),
   },
   { examples: [{ token: 'd41d8cd98f00b204e9800998ecf8427e', description: 'monitoring' }] },
 )

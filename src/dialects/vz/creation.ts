@@ -51,17 +51,18 @@ async function refuseMigration(): Promise<Source> {
   throw badRequest('Migration between servers is not possible on Docker Engine; use the source "image" or "copy"')
 }
 
-/** By alias or fingerprint, by `os` and `release`, or by other properties. */
+/** By alias or fingerprint, by `os` and `release` alone, or by all properties. */
 async function fromImage(kit: DialectKit, caller: Caller, source: Creation['source']): Promise<Source> {
   const { imageNames } = kit.services
-  const { os, architecture, arch, ...rest } = source.properties ?? {}
+  const { architecture, arch, ...properties } = source.properties ?? {}
+  const { os, release, ...others } = properties
   await checkArchitecture(kit, caller, architecture ?? arch)
   const name = source.fingerprint ?? source.alias
   if (name) return imageNames.byName(caller, name)
-  if (os) return imageNames.byRelease(caller, os, rest['release'])
-  if (Object.keys(rest).length === 0)
+  if (Object.keys(properties).length === 0)
     throw badRequest('No image named: properties with "os" and "release", "alias" or "fingerprint"')
-  return { type: 'image', properties: rest }
+  if (os && Object.keys(others).length === 0) return imageNames.byRelease(caller, os, release)
+  return { type: 'image', properties }
 }
 
 async function checkArchitecture({ services }: DialectKit, caller: Caller, name: string | undefined): Promise<void> {

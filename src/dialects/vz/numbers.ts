@@ -1,5 +1,5 @@
 /** CTIDs, and the host names beside them: nicknames, each in a scope of its own. */
-import { badRequest } from '../../core/failure.ts'
+import { badRequest, isFailure } from '../../core/failure.ts'
 import type { Caller } from '../../services/caller.ts'
 import type { Listed } from '../../services/directory.ts'
 import type { DialectKit } from '../dialect.ts'
@@ -39,10 +39,20 @@ export async function listNumbered(services: Services, caller: Caller): Promise<
   const numbered: Numbered[] = []
   for (const listed of all) {
     const { record } = listed.view
-    const number = numbers.get(record.uuid) ?? (await nicknames.mint(NUMBERS, record, FIRST_MINTED))
-    numbered.push(toNumbered(listed, number, hostnames))
+    const number = numbers.get(record.uuid) ?? (await mintIfPossible(services, record))
+    if (number !== undefined) numbered.push(toNumbered(listed, number, hostnames))
   }
   return numbered.toSorted((a, b) => a.ctid - b.ctid)
+}
+
+/** undefined while numbers cannot be written down: what has none yet is not shown then. */
+async function mintIfPossible({ nicknames }: Services, record: Listed['view']['record']): Promise<string | undefined> {
+  try {
+    return await nicknames.mint(NUMBERS, record, FIRST_MINTED)
+  } catch (thrown) {
+    if (isFailure(thrown, 'unavailable')) return undefined
+    throw thrown
+  }
 }
 
 /** By CTID, or by what else the directory knows; digits alone are always a CTID. Not-found otherwise. */

@@ -2,9 +2,10 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { Type } from 'typebox'
 import type { OperationRecord } from '../../contract/operation-record.ts'
+import type { Caller } from '../../services/caller.ts'
 import { bothSlashes, callerOf, type DialectApp, type DialectKit } from '../dialect.ts'
 import { missing, unlessMissing } from './errors.ts'
-import { NUMBERS } from './numbers.ts'
+import { findNumbered, NUMBERS } from './numbers.ts'
 import { metadataOf, toOperation } from './translate.ts'
 import * as wire from './wire.ts'
 
@@ -25,14 +26,17 @@ export function operationRoutes(app: DialectApp, kit: DialectKit): void {
           hide: at === 1,
         },
       },
-      async (request) => {
+      async (request, reply) => {
         const { id } = request.params
         const seconds = Number.parseInt(request.query.timeout ?? '-1', 10)
         const bound = Number.isNaN(seconds) ? -1 : seconds
         const { operations } = kit.services
-        const found = isUuid(id) && (await unlessMissing(operations.wait(callerOf(request), id, bound)))
+        const caller = callerOf(request)
+        const gone = new AbortController()
+        reply.raw.once('close', () => gone.abort())
+        const found = isUuid(id) && (await unlessMissing(operations.wait(caller, id, bound, gone.signal)))
         if (!found) throw missing()
-        return wire.sync(await show(kit, found))
+        return wire.sync(await show(kit, caller, found))
       },
     )
 }
@@ -47,16 +51,16 @@ export async function findOperation(
   return unlessMissing(services.operations.get(callerOf(request), id))
 }
 
-export async function show(kit: DialectKit, operation: OperationRecord): Promise<wire.Operation> {
-  return toOperation(operation, await containersOf(kit, operation))
+export async function show(kit: DialectKit, caller: Caller, operation: OperationRecord): Promise<wire.Operation> {
+  return toOperation(operation, await containersOf(kit, caller, operation))
 }
 
 /** 202 with where the operation is. */
 export function acceptance(kit: DialectKit) {
-  return async (_request: FastifyRequest, reply: FastifyReply, operation: OperationRecord): Promise<wire.Accepted> => {
+  return async (request: FastifyRequest, reply: FastifyReply, operation: OperationRecord): Promise<wire.Accepted> => {
     const url = `${kit.prefix}${ROOT}/${operation.id}`
     reply.code(202).header('location', url)
-    const resources = { containers: await containersOf(kit, operation) }
+    const resources = { containers: await containersOf(kit, callerOf(request), operation) }
     return {
       type: 'async',
       status: 'ok',
@@ -68,11 +72,16 @@ export function acceptance(kit: DialectKit) {
   }
 }
 
-/** By its number; one that is deleted has none any more. A restore is about a snapshot, under the id of its container. */
-async function containersOf({ services, prefix }: DialectKit, { entity }: OperationRecord): Promise<string[]> {
-  const number = (await services.nicknames.all(NUMBERS)).get(entity.id)
-  if (number === undefined && entity.type !== 'instance') return []
-  return [`${prefix}${ROOT}/${number ?? entity.id}`]
+/** By its number; one that is gone has none any more. A restore is about a snapshot, under the id of its container. */
+async function containersOf(
+  { services, prefix }: DialectKit,
+  caller: Caller,
+  { entity }: OperationRecord,
+): Promise<string[]> {
+  const known = (await services.nicknames.all(NUMBERS)).get(entity.id)
+  // Of one that was made elsewhere nobody may have asked yet.
+  const number = known ?? (await unlessMissing(findNumbered(services, caller, entity.id)))?.ctid
+  return number === undefined ? [] : [`${prefix}${ROOT}/${number}`]
 }
 
 function isUuid(text: string): boolean {

@@ -5,6 +5,7 @@ import { checkIfMatch, etagOf } from '../../core/etag.ts'
 import { badRequest } from '../../core/failure.ts'
 import { foreignRefusal, isForeign } from '../../core/foreign.ts'
 import { parseStateAction } from '../../core/instance-status.ts'
+import { requireRole } from '../../services/caller.ts'
 import { bothSlashes, callerOf, type DialectApp, type DialectKit } from '../dialect.ts'
 import { createContainer } from './creation.ts'
 import { checkState } from './errors.ts'
@@ -52,8 +53,8 @@ function showing(kit: DialectKit) {
   const figures = createFigures(kit)
   return async (request: FastifyRequest, id: string) => {
     const operation = await findOperation(kit, request, id)
-    if (operation !== undefined) return { body: wire.sync(await show(kit, operation)), etag: undefined }
     const caller = callerOf(request)
+    if (operation !== undefined) return { body: wire.sync(await show(kit, caller, operation)), etag: undefined }
     const found = await findNumbered(kit.services, caller, id)
     const { uuid, rev } = found.view.record
     return { body: wire.sync(toContainer(found, await figures.of(caller, found))), etag: etagOf(uuid, rev) }
@@ -120,7 +121,7 @@ async function change(
   const { record } = view
   if (isForeign(where)) throw foreignRefusal(where.name)
   checkIfMatch(request.headers['if-match'], etagOf(record.uuid, record.rev))
-  if (restore !== undefined) return services.snapshots.restore(caller, where, restore)
+  if (restore) return services.snapshots.restore(caller, where, restore)
   if (hostname !== undefined && hostname !== found.hostname)
     throw badRequest(`The host name of a container stays: "${found.hostname}"`)
   const { devices, profiles, description, ephemeral } = record
@@ -145,6 +146,7 @@ function deleteRoute(app: DialectApp, kit: DialectKit, { url, hide }: At): void 
     },
     async (request, reply) => {
       const caller = callerOf(request)
+      requireRole(caller, 'operator')
       const operation = await findOperation(kit, request, request.params.id)
       if (operation !== undefined) {
         await operations.cancel(caller, operation.id)
@@ -176,6 +178,7 @@ function stateRoutes(app: DialectApp, kit: DialectKit, { url, hide }: At): void 
     async (request, reply) => {
       const { body } = request
       const caller = callerOf(request)
+      requireRole(caller, 'operator')
       const action = parseStateAction(body.action)
       const { view, where } = await findNumbered(services, caller, request.params.id)
       if (action === 'start' || action === 'stop' || !isForeign(where)) checkState(action, view)

@@ -75,7 +75,7 @@ function hasEffect(
 }
 
 function checkedAddress(value: string): string {
-  const [address = ''] = value.split('/')
+  const [, address = ''] = /^([^/]+)(?:\/(?:[12]?\d|3[0-2]))?$/.exec(value) ?? []
   if (!isAddress(address)) throw wrong('ipadd', 'an IPv4 address')
   return address
 }

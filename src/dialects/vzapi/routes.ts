@@ -4,7 +4,7 @@ import type { Config } from '../../contract/common.ts'
 import type { OperationRecord } from '../../contract/operation-record.ts'
 import { effectiveDevices } from '../../core/expand.ts'
 import { notFound } from '../../core/failure.ts'
-import { isForeign } from '../../core/foreign.ts'
+import { foreignRefusal, isForeign } from '../../core/foreign.ts'
 import type { Caller } from '../../services/caller.ts'
 import type { Listed } from '../../services/directory.ts'
 import { bothSlashes, byOperation, callerOf, settle, type DialectApp, type DialectKit } from '../dialect.ts'
@@ -110,6 +110,7 @@ async function change(kit: DialectKit, request: FastifyRequest): Promise<Operati
   const parameters = decodeParameters(request.body)
   const { view, where } = await find(kit, request)
   const caller = callerOf(request)
+  if (isForeign(where)) throw foreignRefusal(where.name)
   return kit.services.instances.patchDeferred(caller, where, toPatch(parameters, await linkOf(kit, caller, view)))
 }
 
