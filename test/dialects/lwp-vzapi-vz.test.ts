@@ -217,7 +217,7 @@ describe('containers made by others', () => {
     })
     const { container } = Object((await ask(['vzapi', 'GET', '/containers/made_by.others'])).body)
     expect(container).toMatchObject({ name: 'made_by.others', ostemplate: TINY_IMAGE, parameters: null })
-    expect((await ask(['vzapi', 'GET', `/containers/${fieldOf(container, 'id')}`])).body).toEqual({
+    expect((await ask(['vzapi', 'GET', `/containers/${String(fieldOf(container, 'id'))}`])).body).toEqual({
       message: 'success',
       container,
     })
