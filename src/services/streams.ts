@@ -67,6 +67,7 @@ export function createStreams(deps: StreamsDeps) {
   const sessions = new Map<string, Session>()
   const carrying = new Set<Promise<void>>()
   const unsubscribe = deps.bus.subscribe((event) => {
+    if (sessions.size === 0) return
     if (event.type === 'cancel') sessions.get(event.operation)?.stop(cancelled(CANCELLED))
     if (event.type === 'operation') stopIfOver(event.operation)
   })
