@@ -21,6 +21,7 @@ import { answerUnknown } from './http/unknown.ts'
 import { aliasRoutes } from './http/v1/aliases.ts'
 import { eventRoutes } from './http/v1/events.ts'
 import { consoleRoutes } from './http/v1/console.ts'
+import { fileRoutes } from './http/v1/files.ts'
 import { healthRoutes } from './http/v1/health.ts'
 import { imageRoutes } from './http/v1/images.ts'
 import { instanceRoutes, type InstanceRoutesDeps } from './http/v1/instances.ts'
@@ -44,6 +45,7 @@ import type { Directory } from './services/directory.ts'
 import type { Events } from './services/events.ts'
 import type { ImageNames } from './services/image-names.ts'
 import type { Images } from './services/images.ts'
+import type { InstanceFiles } from './services/instance-files.ts'
 import type { InstanceLogs } from './services/instance-logs.ts'
 import type { Networks } from './services/networks.ts'
 import type { Nicknames } from './services/nicknames.ts'
@@ -72,6 +74,7 @@ export interface Services {
   snapshots: Snapshots
   logs: InstanceLogs
   consoles: Consoles
+  files: InstanceFiles
   images: Images
   aliases: Aliases
   profiles: Profiles
@@ -162,6 +165,7 @@ function nativeRoutes(native: App, services: Services): void {
     snapshotRoutes(native, services, root)
     logRoutes(native, services, root)
     consoleRoutes(native, services, root)
+    fileRoutes(native, services, root)
   }
   imageRoutes(native, services)
   aliasRoutes(native, services)

@@ -24,6 +24,7 @@ import { createImageNames } from './services/image-names.ts'
 import { createImageLookup } from './services/image-lookup.ts'
 import { createImages } from './services/images.ts'
 import { createInstanceCreation } from './services/instance-creation.ts'
+import { createInstanceFiles } from './services/instance-files.ts'
 import { createInstanceLogs } from './services/instance-logs.ts'
 import { createInstanceSessions } from './services/instance-sessions.ts'
 import { createInstanceViews, type InstanceViews } from './services/instance-views.ts'
@@ -291,6 +292,7 @@ function assembleServices(
     directory: createDirectory({ views, nicknames, records }),
     imageNames: createImageNames({ lookup }),
     ...inside,
+    files: createInstanceFiles({ ...common, views, foreign, write }),
     statsHistory: openStatsHistory(deps, { inventory, records }),
     instances: { ...createInstances({ views, operations, drafts, leases, room, foreign, sessions }), create },
     snapshots: createSnapshots({ ...common, views, drafts, leases }),

@@ -8,6 +8,7 @@
 import type { Readable } from 'node:stream'
 import type { Boot } from '../contract/records.ts'
 import type { Containers, Execs, OwnLabels } from './container.ts'
+import type { Files } from './files.ts'
 
 /** How an image runs, from its own configuration. */
 export interface ImageDetail {
@@ -235,6 +236,7 @@ export interface Engine {
   readonly volumes: Volumes
   readonly networks: Networks
   readonly execs: Execs
+  readonly files: Files
   /** Calls back per event, `onConnect` at each (re)connection (list again then); runs until the signal. */
   watch(
     handlers: { onEvent(event: EngineEvent): void; onConnect(): void; onLost(failure: Error): void },

@@ -29,10 +29,15 @@ export function acceptBodies(app: App): void {
 
 /** Registers the parsers of a scope whose bodies are streams unless they say they are JSON. */
 export function acceptStreams(app: App): void {
-  app.removeAllContentTypeParsers()
+  acceptBytes(app)
   app.addContentTypeParser('application/json', async (request: FastifyRequest, payload: IncomingMessage) =>
     parse(request, await readBody(payload)),
   )
+}
+
+/** Registers the parser of a scope whose bodies are streams, whatever they say they are. */
+export function acceptBytes(app: App): void {
+  app.removeAllContentTypeParsers()
   app.addContentTypeParser('*', async (_request: FastifyRequest, payload: NodeJS.ReadableStream) => payload)
   app.addHook('onSend', async (request, reply) => {
     if (reply.statusCode >= 400) await readOut(request.raw)

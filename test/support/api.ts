@@ -52,6 +52,7 @@ const ABSENT = {
   snapshots: absent<Services['snapshots']>('snapshots'),
   logs: absent<Services['logs']>('logs'),
   consoles: absent<Services['consoles']>('consoles'),
+  files: absent<Services['files']>('files'),
   streams: absent<Services['streams']>('streams'),
   images: absent<Services['images']>('images'),
   aliases: absent<Services['aliases']>('aliases'),

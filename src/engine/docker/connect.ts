@@ -1,5 +1,6 @@
 /** One Docker Engine as the engine port. The only room that knows dockerode. */
 import type { Engine } from '../../core/engine.ts'
+import { createContainerFiles } from './container-files.ts'
 import { createContainers } from './containers.ts'
 import { watch } from './events.ts'
 import type { Tools } from './exec-kill.ts'
@@ -51,6 +52,7 @@ export function createDockerEngine(options: DockerEngineOptions): Engine {
     images: { ...images, ...createTarballs(wire, images, spool) },
     volumes: { ...volumes, ...spool },
     networks: createNetworks(wire),
+    files: createContainerFiles(wire),
     execs: createExecs(wire, options.tools),
     watch: (handlers, signal) => watch(wire, handlers, signal),
     close: async () => wire.close(),

@@ -41,11 +41,13 @@ export function createFiles(wire: Wire): Files {
   }
 }
 
-function archiveOf(id: string): string {
+/** Where the files of a container are read and written. */
+export function archiveOf(id: string): string {
   return route`/containers/${id}/archive`
 }
 
-async function stat(wire: Wire, id: string, path: string, signal?: AbortSignal): Promise<FileStat | undefined> {
+/** What is at a path; undefined where there is nothing. */
+export async function stat(wire: Wire, id: string, path: string, signal?: AbortSignal): Promise<FileStat | undefined> {
   const request = { doing: `looking at ${path} of container ${id}`, method: 'HEAD', path: archiveOf(id) } as const
   const answer = await wire.ask({ ...request, query: { path }, signal, expect: [404, 500] })
   if (answer.status < 300) return toFileStat(answer.headers['x-docker-container-path-stat'])

@@ -1,0 +1,44 @@
+/** Bytes kept aside on this process's disk, in a file without a name: nothing is left of it, however the process ends. */
+import { randomUUID } from 'node:crypto'
+import { open, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { unavailable } from '../../core/failure.ts'
+
+export interface Scratch extends AsyncDisposable {
+  readonly size: number
+  add(chunk: Buffer): Promise<void>
+  /** All of it from the beginning, in large pieces. */
+  read(): AsyncGenerator<Buffer>
+}
+
+const PIECE = 256 * 1024
+
+/** Opens one in the system's temporary directory; unavailable where it has no room. */
+export async function openScratch(): Promise<Scratch> {
+  const path = join(tmpdir(), `windlass-${randomUUID()}`)
+  const file = await open(path, 'wx+', 0o600).catch(noRoom)
+  await rm(path)
+  let size = 0
+  return {
+    get size() {
+      return size
+    },
+    add: async (chunk) => {
+      await file.writev([chunk]).catch(noRoom)
+      size += chunk.length
+    },
+    async *read() {
+      for (let at = 0; at < size;) {
+        const { bytesRead, buffer } = await file.read(Buffer.allocUnsafe(PIECE), 0, PIECE, at)
+        yield buffer.subarray(0, bytesRead)
+        at += bytesRead
+      }
+    },
+    [Symbol.asyncDispose]: () => file.close(),
+  }
+}
+
+function noRoom(cause: unknown): never {
+  throw unavailable('The server has no room to keep a file aside; make room in its temporary directory', { cause })
+}

@@ -1,0 +1,239 @@
+/** Files in instances, running or not: read, written and removed at once, without an operation. */
+import type { Readable } from 'node:stream'
+import type { InstanceRecord } from '../contract/records.ts'
+import type { Engine } from '../core/engine.ts'
+import { badRequest, conflict, isFailure, notFound, unavailable } from '../core/failure.ts'
+import { parseFilePath } from '../core/file-paths.ts'
+import type { FileAttributes, FileEntry, FilePlace } from '../core/files.ts'
+import { foreignRefusal, isForeign } from '../core/foreign.ts'
+import type { Clock, OperationStore } from '../core/ports.ts'
+import { requireRole, type Caller } from './caller.ts'
+import type { Foreign } from './foreign.ts'
+import { instanceUrl } from './instance-urls.ts'
+import type { InstanceViews, Where } from './instance-views.ts'
+import type { Write } from './writes.ts'
+
+export interface InstanceFilesDeps {
+  views: Pick<InstanceViews, 'get'>
+  engines: ReadonlyMap<string, Engine>
+  foreign: Foreign
+  store: Pick<OperationStore, 'busy'>
+  write: Write
+  clock: Clock
+}
+
+export type InstanceFiles = ReturnType<typeof createInstanceFiles>
+
+/** What a push asks for; what it leaves out is kept of what is there. */
+export interface FilePush extends Partial<Omit<FileAttributes, 'modified'>> {
+  type: 'file' | 'directory' | 'symlink'
+  append: boolean
+}
+
+/** What a path holds. */
+export type PulledFile =
+  | { entry: FileEntry; content: Readable }
+  | { entry: FileEntry; names: string[] }
+  | { entry: FileEntry; target: string }
+
+/** A file in an instance, by the path as it was asked for. */
+export interface FileWhere extends Where {
+  path: string | undefined
+}
+
+const DEFAULT_MODE = { file: 0o644, directory: 0o755, symlink: 0o777 } as const
+/** What makes a new container of what the present one holds, or removes it. */
+const REPLACING = ['update', 'restore', 'delete']
+
+export function createInstanceFiles(deps: InstanceFilesDeps) {
+  const { views, engines, foreign, store, write, clock } = deps
+
+  /** What is at a path, a link not followed. */
+  async function look(caller: Caller, where: FileWhere, signal?: AbortSignal): Promise<FileEntry> {
+    const { engine, place } = await enter(caller, where)
+    return required(await engine.files.look(place, signal))
+  }
+
+  /** The file, the directory's names or the link's target; LXD shows the latter as an absolute path. */
+  async function pull(caller: Caller, where: FileWhere, signal?: AbortSignal): Promise<PulledFile> {
+    const { engine, place, record } = await enter(caller, where)
+    const opened = required(await engine.files.read(place, signal))
+    const { entry, content } = opened
+    // Reading goes on while Redis is away.
+    await tell(caller, record, 'instance-file-retrieved', place).catch(unlessAway)
+    if (entry.type === 'file') return opened
+    content.destroy()
+    if (entry.type === 'directory') return { entry, names: await engine.files.list(place, signal) }
+    if (entry.type === 'symlink') return { entry, target: parseFilePath(absolute(place.path, entry.target)) }
+    throw badRequest(`${place.path} is a device, a socket or a pipe; only files, directories and links can be pulled`)
+  }
+
+  async function push(
+    caller: Caller,
+    where: FileWhere,
+    asked: FilePush & { content: Readable },
+    signal?: AbortSignal,
+  ): Promise<void> {
+    const { engine, place, record } = await enterToWrite(caller, where)
+    await pushers[asked.type](engine, place, asked, signal).catch((failure: unknown) => {
+      throw isFailure(failure, 'not-found') ? notFound('Not Found') : failure
+    })
+    await settle(caller, where, record)
+    await tell(caller, record, 'instance-file-pushed', place)
+  }
+
+  async function pushFile(
+    engine: Engine,
+    place: FilePlace,
+    asked: FilePush & { content: Readable },
+    signal?: AbortSignal,
+  ): Promise<void> {
+    const at = await followed(engine, place, signal)
+    if (at.entry?.type === 'directory') throw badRequest(fault(`open ${place.path}: is a directory`))
+    if (at.entry?.type === 'other') throw badRequest(`${place.path} is a device, a socket or a pipe`)
+    const attributes = attributesOf(asked, at.entry)
+    const options = { append: asked.append && at.entry !== undefined }
+    await engine.files.putFile(at.place, asked.content, { ...attributes, ...options }, signal)
+  }
+
+  async function pushDirectory(engine: Engine, place: FilePlace, asked: FilePush, signal?: AbortSignal): Promise<void> {
+    const { entry } = await followed(engine, place, signal)
+    // What is there already stays as it is.
+    if (entry?.type === 'directory') return
+    if (entry !== undefined) throw badRequest(fault(`mkdir ${place.path}: not a directory`))
+    await engine.files.putDirectory(place, attributesOf(asked, undefined), signal)
+  }
+
+  async function pushSymlink(
+    engine: Engine,
+    place: FilePlace,
+    asked: FilePush & { content: Readable },
+    signal?: AbortSignal,
+  ): Promise<void> {
+    const target = await linkTarget(asked.content)
+    const entry = await engine.files.look(place, signal)
+    if (entry !== undefined && entry.type !== 'symlink') throw badRequest(fault(`symlink ${place.path}: file exists`))
+    await engine.files.putSymlink(place, target, attributesOf(asked, undefined), signal)
+  }
+
+  const pushers = { file: pushFile, directory: pushDirectory, symlink: pushSymlink }
+
+  /** A file, a link or an empty directory, as in LXD. */
+  async function remove(caller: Caller, where: FileWhere, signal?: AbortSignal): Promise<void> {
+    const { engine, place, record } = await enterToWrite(caller, where)
+    if (place.path === '/') throw badRequest('The root directory cannot be deleted')
+    const entry = required(await engine.files.look(place, signal))
+    const isDirectory = entry.type === 'directory'
+    if (isDirectory) await checkRemovable(engine, place, signal)
+    await engine.files.remove(place, isDirectory, signal)
+    await settle(caller, where, record)
+    await tell(caller, record, 'instance-file-deleted', place)
+  }
+
+  async function enterToWrite(caller: Caller, where: FileWhere) {
+    const entered = await enter(caller, where)
+    if (isForeign(entered.record)) throw foreignRefusal(entered.record.name)
+    await checkIdle(entered.record)
+    return entered
+  }
+
+  async function enter(caller: Caller, where: FileWhere) {
+    const path = parseFilePath(where.path)
+    // LXD gives files to nobody who may only look: a private key is one of them.
+    requireRole(caller, 'operator')
+    const { record } = await views.get(caller, where)
+    await foreign.check(caller, record)
+    const engine = engines.get(record.member)
+    if (engine === undefined) throw unavailable(`The engine "${record.member}" is not known to this process`)
+    const place: FilePlace = { container: record.container, path }
+    return { record, engine, place }
+  }
+
+  async function checkIdle({ uuid }: InstanceRecord): Promise<void> {
+    const busy = await store.busy(`instance:${uuid}`)
+    if (busy === undefined || !REPLACING.includes(busy.action)) return
+    throw conflict(`Instance is busy running a "${busy.action}" operation`, {
+      operation: `/1.0/operations/${busy.operation}`,
+    })
+  }
+
+  /** What was written into a container that is being replaced may be lost with it. */
+  async function settle(caller: Caller, where: Where, record: InstanceRecord): Promise<void> {
+    await checkIdle(record)
+    const now = await views.get(caller, where)
+    if (now.record.container !== record.container)
+      throw conflict('The instance was made anew meanwhile; send it again', { retryAfter: 1 })
+  }
+
+  async function tell(caller: Caller, record: InstanceRecord, action: string, { path }: FilePlace): Promise<void> {
+    const event = { action, source: instanceUrl(record), project: record.project, context: { path } }
+    await write(caller, { changes: [], event })
+  }
+
+  function attributesOf(asked: FilePush, entry: FileEntry | undefined): FileAttributes {
+    return {
+      mode: asked.mode ?? entry?.mode ?? DEFAULT_MODE[asked.type],
+      uid: asked.uid ?? entry?.uid ?? 0,
+      gid: asked.gid ?? entry?.gid ?? 0,
+      modified: clock.now(),
+    }
+  }
+
+  return { look, pull, push, remove }
+}
+
+/** Only what is empty, and no place where something is mounted: the engine would empty that. */
+async function checkRemovable(engine: Engine, place: FilePlace, signal?: AbortSignal): Promise<void> {
+  const detail = await engine.containers.inspect(place.container, signal)
+  const mount = detail?.mounts.find(({ path }) => path === place.path || path.startsWith(`${place.path}/`))
+  if (mount !== undefined) throw badRequest(`remove ${place.path}: ${mount.path} is mounted there by a device`)
+  if ((await engine.files.list(place, signal)).length > 0)
+    throw badRequest(fault(`remove ${place.path}: directory not empty`))
+}
+
+/** What a path leads to, and where that is. */
+async function followed(
+  engine: Engine,
+  place: FilePlace,
+  signal?: AbortSignal,
+): Promise<{ place: FilePlace; entry: FileEntry | undefined }> {
+  const entry = await engine.files.look(place, signal)
+  if (entry?.type !== 'symlink') return { place, entry }
+  const target = { ...place, path: await engine.files.resolve(place, signal) }
+  return { place: target, entry: await engine.files.look(target, signal) }
+}
+
+function unlessAway(failure: unknown): void {
+  if (!isFailure(failure, 'unavailable')) throw failure
+}
+
+function required<T>(found: T | undefined): T {
+  if (found === undefined) throw notFound('Not Found')
+  return found
+}
+
+/** LXD's clients see such texts as its file server puts them. */
+function fault(text: string): string {
+  return `sftp: "${text}" (SSH_FX_FAILURE)`
+}
+
+function absolute(path: string, target: string): string {
+  return target.startsWith('/') ? target : `${path.slice(0, path.lastIndexOf('/'))}/${target}`
+}
+
+/** Longest target of a symlink, bytes. */
+const MAX_TARGET = 4095
+
+async function linkTarget(content: Readable): Promise<string> {
+  const chunks: Buffer[] = []
+  let size = 0
+  // Without an encoding the chunks of a byte stream are Buffers.
+  for await (const chunk of content.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
+    chunks.push(chunk)
+    size += chunk.length
+    if (size > MAX_TARGET) throw badRequest('The target of a symlink is too long')
+  }
+  const target = Buffer.concat(chunks).toString()
+  if (target === '' || target.includes('\0')) throw badRequest('The body must be the target of the symlink')
+  return target
+}
