@@ -9,7 +9,7 @@ import { DEFAULT_SETTINGS, type DialectSettings } from './dialects/settings.ts'
 import type { ApiDocument, App } from './http/app-types.ts'
 import { acceptBodies, JSON_LIMIT, readBody, readOutTooLarge } from './http/bodies.ts'
 import { sendBrowserHeaders } from './http/browser-headers.ts'
-import { callerByToken, identify, trustedCaller } from './http/caller.ts'
+import { callerByCertificate, callerByToken, identify, trustedCaller } from './http/caller.ts'
 import { answerClientError, answerFailure, fromFramework } from './http/errors.ts'
 import { guard, refuseWhenLost, type Freshness } from './http/gate.ts'
 import { honourIdempotencyKeys } from './http/idempotency.ts'
@@ -19,6 +19,7 @@ import { scopeReads, type OpenScope } from './http/read-scope.ts'
 import { logRequests } from './http/request-log.ts'
 import { answerUnknown } from './http/unknown.ts'
 import { aliasRoutes } from './http/v1/aliases.ts'
+import { certificateRoutes } from './http/v1/certificates.ts'
 import { eventRoutes } from './http/v1/events.ts'
 import { consoleRoutes } from './http/v1/console.ts'
 import { fileRoutes } from './http/v1/files.ts'
@@ -39,6 +40,7 @@ import { tokenRoutes } from './http/v1/tokens.ts'
 import { volumeRoutes } from './http/v1/volumes.ts'
 import { warningRoutes } from './http/v1/warnings.ts'
 import type { Aliases } from './services/aliases.ts'
+import type { Certificates } from './services/certificates.ts'
 import type { Commands } from './services/commands.ts'
 import type { Consoles } from './services/consoles.ts'
 import type { Directory } from './services/directory.ts'
@@ -69,6 +71,7 @@ export interface Services {
   streams: Pick<Streams, 'find' | 'join'>
   server: Server
   tokens: Tokens
+  certificates: Certificates
   warnings: Warnings
   instances: InstanceRoutesDeps['instances']
   snapshots: Snapshots
@@ -158,7 +161,7 @@ function nativeRoutes(native: App, services: Services): void {
   operationSocketRoutes(native, services)
   eventRoutes(native, {
     events: services.events,
-    isWelcome: async (request) => (await identify(request, services.tokens)) !== undefined,
+    isWelcome: async (request) => (await identify(request, services)) !== undefined,
   })
   for (const root of ['instances', 'containers'] as const) {
     instanceRoutes(native, services, root)
@@ -175,6 +178,7 @@ function nativeRoutes(native: App, services: Services): void {
   storageRoutes(native, services)
   volumeRoutes(native, services)
   tokenRoutes(native, services)
+  certificateRoutes(native, services)
   warningRoutes(native, services)
   emptyRoutes(native)
   metricRoutes(native, services)
@@ -193,7 +197,8 @@ function dialectTools(app: App, services: Services, options: AppOptions): MountT
     version: options.version,
     openness: options.openness ?? { dialects: new Set(), anywhere: false },
     trusted: trustedCaller,
-    byToken: (secret, request) => callerByToken(secret, request, services.tokens),
+    byToken: (secret, request) => callerByToken(secret, request, services),
+    byCertificate: (request) => callerByCertificate(request, services),
     toFailure: fromFramework,
     readBody: (payload) => readBody(payload),
     prepare: (scope) => {

@@ -1,6 +1,7 @@
 /** The services of an API process over its real adapters: who gets what. */
 import { arch, hostname } from 'node:os'
 import packageJson from '../package.json' with { type: 'json' }
+import { assembleCredentials, type Https } from './assemble-credentials.ts'
 import { lxdArchitecture } from './core/architecture.ts'
 import type { EventBus, Peers, RecordStore } from './core/ports.ts'
 import type { Freshness } from './http/gate.ts'
@@ -48,7 +49,6 @@ import { createStatsHistory, type StatsHistory } from './services/stats-history.
 import { createStorage } from './services/storage.ts'
 import { createStreams, type Streams } from './services/streams.ts'
 import { createSweeper } from './services/sweeper.ts'
-import { createTokens } from './services/tokens.ts'
 import { createUsedBy } from './services/used-by.ts'
 import { createVolumes } from './services/volumes.ts'
 import { createWaits } from './services/waits.ts'
@@ -63,8 +63,8 @@ const RELIST = 30_000
 /** Answers come from memory for so long while Redis is away, milliseconds. */
 const STALE = 60_000
 
-/** Opens what only an API process has (event log, mirror, inventory, sweeper) and makes its services. */
-export async function assemble(deps: Deps) {
+/** Opens what only an API process has (event log, mirror, inventory, sweeper) and makes its services. `https`: the listener, once it listens. */
+export async function assemble(deps: Deps, https: Https) {
   const reading = await openReading(deps)
   const operations = openOperations(deps, reading)
   const presence = await openPresence(deps.database, {
@@ -74,13 +74,22 @@ export async function assemble(deps: Deps) {
   })
   deps.onClose(() => presence.close())
   const streams = openStreams(deps, { ...reading, operations, presence })
+  const credentials = assembleCredentials(deps, { ...reading, operations, https })
   openSweeper(deps, presence, [
     openPower(deps, { ...reading, operations }),
     openLeftovers(deps, reading),
     createForgottenNames({ ...deps, ...reading }),
+    credentials.trust.expire,
   ])
   const { freshness, openScope } = reading
-  return { ...assembleServices(deps, { ...reading, operations, streams }), presence, freshness, openScope }
+  const services = assembleServices(deps, { ...reading, operations, streams, https })
+  return { ...services, ...credentials, presence, freshness, openScope }
+}
+
+interface Assembled {
+  operations: Operations
+  streams: Streams
+  https: Https
 }
 
 interface Reading {
@@ -246,16 +255,13 @@ function assembleInside(
   }
 }
 
-function assembleServices(
-  deps: Deps,
-  { bus, inventory, records, operations, streams }: Reading & { operations: Operations; streams: Streams },
-) {
+function assembleServices(deps: Deps, { bus, inventory, records, operations, streams, https }: Reading & Assembled) {
   const { config, clock, store, queue, engines, deployment } = deps
   const [engine] = engines.values()
   if (engine === undefined) throw new Error('No member is configured')
   const { member } = engine
   const { version } = packageJson
-  const { WINDLASS_HTTP: http, WINDLASS_UPLOAD_GIB: uploadLimit, DOCKER_HOST } = config
+  const { WINDLASS_UPLOAD_GIB: uploadLimit, DOCKER_HOST } = config
   const architecture = lxdArchitecture(arch() === 'x64' ? 'amd64' : arch())
   const isLocal = DOCKER_HOST === undefined || DOCKER_HOST.startsWith('unix://')
 
@@ -284,9 +290,8 @@ function assembleServices(
       engine,
       queue,
       version,
-      addresses: http === undefined ? [] : [`${http.host}:${http.port}`],
+      https,
     }),
-    tokens: createTokens({ records, clock }),
     warnings,
     nicknames,
     directory: createDirectory({ views, nicknames, records }),

@@ -48,11 +48,13 @@ function dataDirectory(text: string | undefined): string {
   return join(process.env['XDG_DATA_HOME'] ?? join(homedir(), '.local', 'share'), 'windlass')
 }
 
-function listener(text: string | undefined): ListenAddress | undefined {
-  if (text === 'off') return undefined
-  const [, host, port] = /^(.+):(\d{1,5})$/.exec(text ?? '127.0.0.1:8080') ?? []
-  if (host === undefined || Number(port) > 65_535) throw new Error(`be host:port, or off, not "${text}"`)
-  return { host: host.replace(/^\[(.*)\]$/, '$1'), port: Number(port) }
+function listener(fallback: string) {
+  return (text: string | undefined): ListenAddress | undefined => {
+    if (text === 'off') return undefined
+    const [, host, port] = /^(.+):(\d{1,5})$/.exec(text ?? fallback) ?? []
+    if (host === undefined || Number(port) > 65_535) throw new Error(`be host:port, or off, not "${text}"`)
+    return { host: host.replace(/^\[(.*)\]$/, '$1'), port: Number(port) }
+  }
 }
 
 function token(text: string | undefined): string | undefined {
@@ -74,7 +76,12 @@ const SETTINGS = {
     '`/var/lib/windlass` as root, else `~/.local/share/windlass`',
     dataDirectory,
   ),
-  WINDLASS_HTTP: setting('`host:port` of the HTTP listener, or `off`.', '`127.0.0.1:8080`', listener),
+  WINDLASS_HTTP: setting('`host:port` of the HTTP listener, or `off`.', '`127.0.0.1:8080`', listener('127.0.0.1:8080')),
+  WINDLASS_HTTPS: setting(
+    '`host:port` of the HTTPS listener, where clients of LXD show certificates, or `off`.',
+    '`127.0.0.1:8443`',
+    listener('127.0.0.1:8443'),
+  ),
   WINDLASS_SOCKET: setting(
     'Path of the unix socket, or `off`. Whoever may open it is admin.',
     '`<data dir>/unix.socket`',

@@ -62,6 +62,7 @@ function hostOptions(config: Config) {
     env: { ...process.env, ...(config.DOCKER_HOST !== undefined && { DOCKER_HOST: config.DOCKER_HOST }) },
     dataDir: config.WINDLASS_DATA_DIR,
     http: config.WINDLASS_HTTP,
+    https: config.WINDLASS_HTTPS,
     socket: socketOf(config),
     workers: config.WINDLASS_WORKERS,
     redisUrl: config.REDIS_URL,

@@ -11,7 +11,10 @@ import type { Config } from './config.ts'
 import type { App } from './http/app-types.ts'
 import { listen } from './http/listeners.ts'
 import type { PeerAddresses } from './redis/peers.ts'
+import { type HttpsFacts, toHttpsFacts } from './services/https-facts.ts'
 import type { Tokens } from './services/tokens.ts'
+import { refuseBusyPort } from './setup/ports.ts'
+import { ensureServerCertificate } from './setup/server-certificate.ts'
 import { openDeps } from './wire.ts'
 
 /** Name of the token that is made at first start. */
@@ -20,10 +23,14 @@ const ADMIN = 'admin'
 const DRAIN = 3_000
 
 export async function serve(config: Config): Promise<void> {
+  const { WINDLASS_HTTP: http, WINDLASS_HTTPS: secure } = config
+  await refuseBusyPort(http, 'WINDLASS_HTTP')
+  await refuseBusyPort(secure, 'WINDLASS_HTTPS')
   const deps = await openDeps(config, 'api')
   const apps: App[] = []
   try {
-    const services = await assemble(deps)
+    let facts: HttpsFacts | undefined
+    const services = await assemble(deps, () => facts)
     const tokenFile = await adoptAdminToken(config, services.tokens)
     const { version, freshness, openScope } = services
     const options = { logger: deps.log, version, freshness, openScope, ...dialectOptions(config) }
@@ -33,12 +40,16 @@ export async function serve(config: Config): Promise<void> {
       return app
     }
     const { here, urls, documents } = await openPlaces(config, (dialects) => build({ native: false, dialects }))
-    const { WINDLASS_SOCKET: given, WINDLASS_HTTP: http } = config
+    const { WINDLASS_SOCKET: given } = config
     const socket = given === 'off' ? undefined : (given ?? join(config.WINDLASS_DATA_DIR, 'unix.socket'))
-    const { http: url } = await listen(build({ dialects: here, documents }), { socket, http })
+    const https = secure && { ...secure, ...(await ensureServerCertificate(config.WINDLASS_DATA_DIR)) }
+    const listening = await listen(build({ dialects: here, documents }), { socket, http, https })
+    const { http: url } = listening
+    if (https !== undefined && listening.https !== undefined)
+      facts = toHttpsFacts(https.host, portOf(listening.https), https.certificate)
     await services.presence.announce(addressesOf(config, socket, url))
     await services.prepare()
-    const where = { url, socket, dialects: urls }
+    const where = { url, https: listening.https, socket, dialects: urls }
     process.send?.({ type: 'ready', ...where, docs: url === undefined ? undefined : `${url}/docs`, tokenFile })
     deps.log.info(where, 'Windlass listens')
     await stopAsked()
@@ -48,6 +59,10 @@ export async function serve(config: Config): Promise<void> {
     await Promise.all(apps.map(drain))
     await deps.close()
   }
+}
+
+function portOf(url: string): number {
+  return Number(/\d+$/.exec(url)?.[0])
 }
 
 /** Where other API processes find this one. A listener on all addresses has the machine's name for one. */

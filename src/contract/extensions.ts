@@ -11,6 +11,7 @@ export const API_EXTENSIONS = [
   'directory_manipulation',
   'profile_usedby',
   'container_exec_recording',
+  'certificate_update',
   'container_exec_signal_handling',
   'storage',
   'file_delete',
@@ -40,6 +41,7 @@ export const API_EXTENSIONS = [
   'instance_nic_network',
   'projects_limits',
   'api_filtering',
+  'certificate_project',
   'project_usage',
   'warnings',
   'event_lifecycle_requestor_address',
@@ -49,5 +51,6 @@ export const API_EXTENSIONS = [
   'event_project',
   'storage_volume_api_filtering',
   'instance_file_head',
+  'certificate_token',
   'instance_create_start',
 ] as const

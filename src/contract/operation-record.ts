@@ -20,7 +20,8 @@ export const Accepted = Type.Object({
   description: Type.String(),
   project: Type.String(),
   member: Type.String(),
-  place: Type.Union([Type.Literal('worker'), Type.Literal('api')]),
+  /** `store`: nobody performs it; it lies there until it is used or cancelled. */
+  place: Type.Union([Type.Literal('worker'), Type.Literal('api'), Type.Literal('store')]),
   input: Type.Unknown(),
   /** LXD's `resources`: noun in the plural → URLs. null where LXD has null. */
   resources: Type.Union([Type.Record(Type.String(), Type.Array(Type.String())), Type.Null()]),

@@ -10,7 +10,9 @@ const keyed = <P extends TProperties>(properties: P) =>
     v: Type.Literal(1),
     rev: Type.Integer({ minimum: 0, description: '0 before the first write.' }),
     uuid: Type.String({ minLength: 1 }),
-    project: Type.String({ description: 'Empty for records that belong to no project (tokens, warnings).' }),
+    project: Type.String({
+      description: 'Empty for records that belong to no project (tokens, certificates, warnings).',
+    }),
     name: Type.String(),
     ...properties,
   })
@@ -143,6 +145,18 @@ export const TokenRecord = keyed({
 })
 export type TokenRecord = Static<typeof TokenRecord>
 
+/** A client certificate that is trusted. `name` is its fingerprint. */
+export const CertificateRecord = keyed({
+  label: Type.String({ description: "LXD's name of it; need not be unique." }),
+  certificate: Type.String({ description: 'PEM.' }),
+  role: Role,
+  projects: Type.Union([Type.Array(Type.String()), Type.Null()], { description: 'null: every project.' }),
+  valid_from: Time,
+  valid_to: Time,
+  created_at: Time,
+})
+export type CertificateRecord = Static<typeof CertificateRecord>
+
 /** `name` is a key of its own by which the same trouble is found again. */
 export const WarningRecord = keyed({
   type: Type.String(),
@@ -186,6 +200,7 @@ export const RECORDS = {
   volume: VolumeRecord,
   project: ProjectRecord,
   token: TokenRecord,
+  certificate: CertificateRecord,
   warning: WarningRecord,
   lease: LeaseRecord,
   nickname: NicknameRecord,

@@ -41,16 +41,19 @@ export const Environment = Type.Object({
 })
 export type Environment = Static<typeof Environment>
 
+/** LXD's server settings: strings, and `true` for a password that is set. */
+const ServerConfig = Type.Record(Type.String(), Type.Union([Type.String(), Type.Boolean()]))
+
 /** `GET /1.0`. Without a token `config` and `environment` are missing. */
 export const ServerView = named(
   'Server',
-  Type.Object({ ...open, config: Type.Optional(Config), environment: Type.Optional(Environment) }),
+  Type.Object({ ...open, config: Type.Optional(ServerConfig), environment: Type.Optional(Environment) }),
 )
 export type ServerView = Static<typeof ServerView>
 
 export const ServerPut = named(
   'ServerPut',
-  Type.Object({ config: maybe(Config) }, { examples: [{ config: { 'user.site': 'lab' } }] }),
+  Type.Object({ config: maybe(ServerConfig) }, { examples: [{ config: { 'user.site': 'lab' } }] }),
 )
 export type ServerPut = Static<typeof ServerPut>
 

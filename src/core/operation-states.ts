@@ -16,9 +16,10 @@ const STATUS: Record<OperationState, OperationStatus> = {
 
 const STATES: OperationState[] = ['pending', 'running', 'success', 'failure', 'cancelled']
 
-/** An unfinished operation that was asked to cancel is Cancelling. */
-export function operationStatus(operation: Pick<OperationRecord, 'state' | 'cancel'>): OperationStatus {
+/** An unfinished operation that was asked to cancel is Cancelling. A token that waits to be used is Running, as in LXD. */
+export function operationStatus(operation: Pick<OperationRecord, 'state' | 'cancel' | 'place'>): OperationStatus {
   if (!isFinal(operation.state) && operation.cancel !== null) return { status: 'Cancelling', code: 104 }
+  if (operation.place === 'store' && operation.state === 'pending') return STATUS.running
   return STATUS[operation.state]
 }
 

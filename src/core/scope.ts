@@ -1,10 +1,10 @@
 import type { AnyRecord, Noun } from '../contract/records.ts'
 
-const DEPLOYMENT_WIDE: ReadonlySet<Noun> = new Set(['token', 'warning', 'project', 'server'])
+const DEPLOYMENT_WIDE: ReadonlySet<Noun> = new Set(['token', 'certificate', 'warning', 'project', 'server'])
 
 /**
  * What a record's name is unique in: a snapshot's within its instance, an address within its network, a nickname within its dialect, the names of
- * tokens, warnings, projects and the server within the deployment, every other one within its project.
+ * tokens, certificates, warnings, projects and the server within the deployment, every other one within its project.
  */
 export function scopeOf(noun: Noun, record: AnyRecord['record']): string {
   if (DEPLOYMENT_WIDE.has(noun)) return ''

@@ -17,6 +17,8 @@ export interface MountTools {
   trusted(request: FastifyRequest): Caller | undefined
   /** The caller by a token's secret, or undefined. */
   byToken(secret: string, request: FastifyRequest): Promise<Caller | undefined>
+  /** The caller by the certificate that the connection has shown, or undefined. */
+  byCertificate(request: FastifyRequest): Promise<Caller | undefined>
   /** Whatever was thrown, the framework's own refusals included → a Failure. */
   toFailure(thrown: Error): Failure
   /** The whole body of a request; throws what is wrong with it. */
@@ -88,6 +90,8 @@ async function identify(request: FastifyRequest, dialect: Dialect, tools: MountT
   if (trusted !== undefined) return trusted
   const secret = dialect.secretOf?.(request) ?? headerSecret(request)
   if (secret !== undefined) return tools.byToken(secret, request)
+  const certified = await tools.byCertificate(request)
+  if (certified !== undefined) return certified
   return dialect.openable ? openCaller(request, dialect.name, tools.openness) : undefined
 }
 

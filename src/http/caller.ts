@@ -1,9 +1,17 @@
-/** Who asks: the unix socket is the administrator's, everyone else shows a token. */
+/** Who asks: the unix socket is the administrator's, everyone else shows a token or, over HTTPS, a certificate. */
 import type { FastifyRequest } from 'fastify'
 import type { Socket } from 'node:net'
 import { badRequest, forbidden } from '../core/failure.ts'
 import { requireProject, type Caller } from '../services/caller.ts'
+import type { Certificates } from '../services/certificates.ts'
 import type { Tokens } from '../services/tokens.ts'
+import { peerOf } from './peer.ts'
+
+/** Who knows tokens and certificates. */
+export interface Credentials {
+  tokens: Pick<Tokens, 'authenticate'>
+  certificates: Pick<Certificates, 'authenticate'>
+}
 
 const trusted = new WeakSet<Socket>()
 
@@ -12,15 +20,12 @@ export function trustSocket(socket: Socket): void {
   trusted.add(socket)
 }
 
-/** The caller by the connection or the bearer token; undefined for a stranger. */
-export async function identify(
-  request: FastifyRequest,
-  tokens: Pick<Tokens, 'authenticate'>,
-): Promise<Caller | undefined> {
+/** The caller by the connection, the bearer token or the client certificate; undefined for a stranger. */
+export async function identify(request: FastifyRequest, credentials: Credentials): Promise<Caller | undefined> {
   const administrator = trustedCaller(request)
   if (administrator !== undefined) return administrator
   const secret = /^Bearer +(\S+) *$/i.exec(request.headers.authorization ?? '')?.[1]
-  return secret === undefined ? undefined : callerByToken(secret, request, tokens)
+  return secret === undefined ? callerByCertificate(request, credentials) : callerByToken(secret, request, credentials)
 }
 
 /** The administrator, where the connection came over the unix socket. */
@@ -33,12 +38,27 @@ export function trustedCaller(request: FastifyRequest): Caller | undefined {
 export async function callerByToken(
   secret: string,
   request: FastifyRequest,
-  tokens: Pick<Tokens, 'authenticate'>,
+  { tokens }: Pick<Credentials, 'tokens'>,
 ): Promise<Caller | undefined> {
-  const record = await tokens.authenticate(secret)
+  const record = await tokens.authenticate(secret, request.ip)
   if (record === undefined) return undefined
   return {
     requestor: { username: record.name, protocol: 'token', address: request.ip },
+    role: record.role,
+    projects: record.projects,
+  }
+}
+
+/** Whose certificate the connection has shown, if it is trusted. */
+export async function callerByCertificate(
+  request: FastifyRequest,
+  { certificates }: Pick<Credentials, 'certificates'>,
+): Promise<Caller | undefined> {
+  const shown = peerOf(request.raw.socket)?.certificate
+  const record = shown && (await certificates.authenticate(shown.fingerprint))
+  if (record === undefined) return undefined
+  return {
+    requestor: { username: record.name, protocol: 'tls', address: request.ip },
     role: record.role,
     projects: record.projects,
   }

@@ -2,20 +2,18 @@
 import type { FastifyRequest } from 'fastify'
 import { forbidden, notFound, unavailable } from '../core/failure.ts'
 import type { Events } from '../services/events.ts'
-import type { Tokens } from '../services/tokens.ts'
 import type { App } from './app-types.ts'
-import { identify } from './caller.ts'
+import { identify, type Credentials } from './caller.ts'
 
 /** How good what this process knows is: `stale` while Redis is away, `lost` when that has lasted too long. */
 export type Freshness = 'fresh' | 'stale' | 'lost'
 
-interface GateDeps {
-  tokens: Pick<Tokens, 'authenticate'>
+interface GateDeps extends Credentials {
   events: Pick<Events, 'cursor'>
   freshness: () => Freshness
 }
 
-export function guard(app: App, { tokens, events, freshness }: GateDeps): void {
+export function guard(app: App, { events, freshness, ...credentials }: GateDeps): void {
   app.decorateRequest('visitor', undefined)
   app.decorateRequest('eventCursor', '')
   app.decorateRequest('bodyHash', undefined)
@@ -25,7 +23,7 @@ export function guard(app: App, { tokens, events, freshness }: GateDeps): void {
     if (Object.values(Object(request.params)).includes('')) throw notFound('not found')
     const { open } = request.routeOptions.config
     if (freshness() === 'lost' && open !== true) throw unavailable('Redis does not answer', { retryAfter: 1 })
-    request.visitor = await identify(request, tokens)
+    request.visitor = await identify(request, credentials)
     if (request.visitor === undefined && open !== true) throw forbidden('not authorized')
     request.eventCursor = events.cursor()
   })

@@ -1,46 +1,90 @@
-/** Where the application listens: a unix socket for the administrator, HTTP for everyone with a token. */
+/** Where the application listens: a unix socket for the administrator, HTTP for tokens, HTTPS for client certificates as well. */
 import { chmod, unlink } from 'node:fs/promises'
 import { createServer, type Server } from 'node:http'
-import { connect, type AddressInfo } from 'node:net'
+import { createServer as createSecureServer } from 'node:https'
+import { connect, type AddressInfo, type ListenOptions as Address, type Server as AnyServer } from 'node:net'
+import { TLSSocket } from 'node:tls'
 import { conflict } from '../core/failure.ts'
 import type { App } from './app-types.ts'
 import { trustSocket } from './caller.ts'
+import { peerOf, rememberPeer } from './peer.ts'
 
 export interface ListenOptions {
   /** Path of the unix socket; undefined: none. */
   socket: string | undefined
   /** Address of the HTTP listener; port 0 takes a free one. undefined: none. */
   http: { host: string; port: number } | undefined
+  /** The same for HTTPS, with the server's key and certificate (PEM). */
+  https?: { host: string; port: number; key: string; certificate: string } | undefined
 }
 
-/** Starts to listen; the listeners end with the application. Returns where HTTP is to be found. */
-export async function listen(app: App, { socket, http }: ListenOptions): Promise<{ http: string | undefined }> {
-  const local = createServer({ keepAliveTimeout: app.server.keepAliveTimeout }, (request, response) =>
-    app.routing(request, response),
-  )
-  app.addHook('onClose', async () => close(local))
-  await app.ready()
-  if (socket !== undefined) await listenOnSocket(app, local, socket)
-  if (http === undefined) return { http: undefined }
-  await app.listen(http)
-  const address = app.server.address() as AddressInfo // a TCP listener has one
-  return { http: `http://${address.family === 'IPv6' ? `[${address.address}]` : address.address}:${address.port}` }
+/** Where the listeners are to be found. */
+export interface Listening {
+  http: string | undefined
+  https: string | undefined
 }
 
-/** The same application on a second server, whose connections are trusted. */
-async function listenOnSocket(app: App, local: Server, path: string): Promise<void> {
-  await removeStale(path)
+/** Starts to listen; the listeners end with the application. */
+export async function listen(app: App, { socket, http, https }: ListenOptions): Promise<Listening> {
+  const local = serveOn(app, createServer({ keepAliveTimeout: app.server.keepAliveTimeout }))
   local.on('connection', trustSocket)
-  local.on('upgrade', (request, socket, head) => app.server.emit('upgrade', request, socket, head))
-  local.on('clientError', (error, socket) => app.server.emit('clientError', error, socket))
-  await started(local, path)
+  const secure = https && makeSecureServer(app, https)
+  await app.ready()
+  if (socket !== undefined) await listenOnSocket(local, socket)
+  const listening: Listening = { http: undefined, https: undefined }
+  if (secure !== undefined && https !== undefined) {
+    await started(secure, { host: https.host, port: https.port })
+    listening.https = `https://${placeOf(secure)}`
+  }
+  if (http !== undefined) {
+    await app.listen(http)
+    listening.http = `http://${placeOf(app.server)}`
+  }
+  return listening
+}
+
+async function listenOnSocket(local: Server, path: string): Promise<void> {
+  await removeStale(path)
+  await started(local, { path })
   await chmod(path, 0o660)
 }
 
-function started(server: Server, path: string): Promise<void> {
+/** Asks its clients for certificates and takes any or none: who they are is for the trust store to say. */
+function makeSecureServer(app: App, { key, certificate }: NonNullable<ListenOptions['https']>): Server {
+  const secure = createSecureServer({
+    key,
+    cert: certificate,
+    minVersion: 'TLSv1.3',
+    requestCert: true,
+    rejectUnauthorized: false,
+    keepAliveTimeout: app.server.keepAliveTimeout,
+  })
+  secure.on('secureConnection', rememberPeer)
+  return serveOn(app, secure)
+}
+
+/** The application on a further server. */
+function serveOn<S extends Server>(app: App, server: S): S {
+  server.on('request', (request, response) => app.routing(request, response))
+  server.on('upgrade', (request, socket, head) => app.server.emit('upgrade', request, socket, head))
+  server.on('clientError', (error, socket) => {
+    // A handshake that failed leaves nothing to answer on: a client's first look at our certificate ends like that.
+    if (socket instanceof TLSSocket && peerOf(socket) === undefined) socket.destroy()
+    else app.server.emit('clientError', error, socket)
+  })
+  app.addHook('onClose', async () => close(server))
+  return server
+}
+
+function placeOf(server: AnyServer): string {
+  const address = server.address() as AddressInfo // a TCP listener has one
+  return `${address.family === 'IPv6' ? `[${address.address}]` : address.address}:${address.port}`
+}
+
+function started(server: AnyServer, address: Address): Promise<void> {
   return new Promise((resolve, reject) => {
     server.once('error', reject)
-    server.listen(path, () => {
+    server.listen(address, () => {
       server.off('error', reject)
       resolve()
     })

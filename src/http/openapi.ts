@@ -20,6 +20,7 @@ const TAGS = [
   ['events', 'What happens, as it happens'],
   ['warnings', 'Trouble the server has noticed'],
   ['tokens', 'Who may use the HTTP listener'],
+  ['certificates', 'Clients that the HTTPS listener trusts'],
   ['health', 'For supervisors'],
 ] as const
 

@@ -8,8 +8,8 @@ import * as inputs from './inputs.ts'
 export interface OperationSpec {
   /** LXD's class: how a client follows it. */
   class: 'task' | 'websocket' | 'token'
-  /** Where it runs: a worker's job, or the API process that accepted it. */
-  place: 'worker' | 'api'
+  /** Where it runs: a worker's job, the API process that accepted it, or nowhere: it lies in the store until it is used. */
+  place: 'worker' | 'api' | 'store'
   /** LXD's description, word for word. */
   description: string
   /** LXD's word in "Instance is busy running a … operation". */
@@ -19,7 +19,7 @@ export interface OperationSpec {
   metadata: TSchema
   cancellable: boolean
   /** What `/jobs/<id>` calls the thing it is about. */
-  entity: 'instance' | 'snapshot' | 'image' | 'network' | 'volume' | 'project' | 'server'
+  entity: 'instance' | 'snapshot' | 'image' | 'network' | 'volume' | 'project' | 'certificate' | 'server'
   /** LXD's lifecycle action on success. */
   lifecycle: string | undefined
 }
@@ -253,12 +253,23 @@ export const CATALOG = {
     input: inputs.ProjectRename,
     lifecycle: 'project-renamed',
   },
+  'certificate.invite': {
+    class: 'token',
+    place: 'store',
+    cancellable: true,
+    metadata: none,
+    entity: 'certificate',
+    description: 'Executing operation',
+    action: 'token',
+    input: inputs.CertificateInvite,
+    lifecycle: undefined,
+  },
 } as const satisfies Record<string, OperationSpec>
 
 export type Kind = keyof typeof CATALOG
 /** Kinds that workers perform, and kinds that an API process carries itself. */
 export type WorkerKind = { [K in Kind]: (typeof CATALOG)[K]['place'] extends 'worker' ? K : never }[Kind]
-export type ApiKind = Exclude<Kind, WorkerKind>
+export type ApiKind = { [K in Kind]: (typeof CATALOG)[K]['place'] extends 'api' ? K : never }[Kind]
 export type InputOf<K extends Kind> = Static<(typeof CATALOG)[K]['input']>
 
 /** Whether a word from outside names a kind. */

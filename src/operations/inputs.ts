@@ -1,6 +1,6 @@
 /** The input of each operation kind: resolved ids and values, decided when the request was accepted, checked again by the worker. */
 import Type, { type Static } from 'typebox'
-import { Config, Devices } from '../contract/common.ts'
+import { Config, Devices, Role, Time } from '../contract/common.ts'
 import {
   AliasRecord,
   ImageRecord,
@@ -107,4 +107,11 @@ export const NetworkCreate = Type.Object({
 export const NetworkTarget = Type.Object({ network: Uuid })
 export const VolumeCreate = Type.Object({ volume: VolumeRecord })
 export const VolumeTarget = Type.Object({ volume: Uuid })
+/** What whoever uses the trust token will be: the certificate's label, its role and its projects. */
+export const CertificateInvite = Type.Object({
+  name: Type.String(),
+  role: Role,
+  projects: Type.Union([Type.Array(Type.String()), Type.Null()]),
+  expires_at: Time,
+})
 export const ProjectRename = Type.Object({ project: Uuid, name: Type.String() })

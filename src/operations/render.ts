@@ -4,7 +4,7 @@ import type { JobAnswer, Operation } from '../contract/operation.ts'
 import type { OperationRecord } from '../contract/operation-record.ts'
 import { isFinal, isStep, operationStatus } from '../core/operation-states.ts'
 
-/** LXD's operation. The secrets of a websocket are only for the one who asked for it: `viewer`. */
+/** LXD's operation. The secrets of a websocket are only for the one who asked for it: `viewer`. A token's is for all who may see it. */
 export function toOperation(record: OperationRecord, viewer?: Requestor): Operation {
   const { status, code } = operationStatus(record)
   return {
@@ -66,7 +66,8 @@ function withProgress(record: OperationRecord, metadata: Operation['metadata']):
 }
 
 function withoutSecrets(record: OperationRecord, viewer: Requestor | undefined): Operation['metadata'] {
-  if (record.class === 'task' || record.metadata === null || isSame(record.requestor, viewer)) return record.metadata
+  if (record.class !== 'websocket' || record.metadata === null || isSame(record.requestor, viewer))
+    return record.metadata
   const { fds: _fds, secret: _secret, ...rest } = record.metadata
   return rest
 }

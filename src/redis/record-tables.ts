@@ -84,6 +84,7 @@ function emptyRows(): Rows {
     volume: new Map(),
     project: new Map(),
     token: new Map(),
+    certificate: new Map(),
     warning: new Map(),
     lease: new Map(),
     nickname: new Map(),

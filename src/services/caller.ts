@@ -1,4 +1,5 @@
 import type { Requestor, Role } from '../contract/common.ts'
+import type { OperationRecord } from '../contract/operation-record.ts'
 import { forbidden, notFound } from '../core/failure.ts'
 import type { IdempotencyKey, KeptAnswer } from '../core/ports.ts'
 
@@ -19,6 +20,21 @@ const RANK: Record<Role, number> = { viewer: 0, operator: 1, admin: 2 }
 /** Refuses a caller whose role is below `role`. */
 export function requireRole(caller: Caller, role: Role): void {
   if (RANK[caller.role] < RANK[role]) throw forbidden(`not authorized: this needs the role ${role}`)
+}
+
+/** What belongs to the server as a whole is not for an admin of some projects only. */
+export function requireServer(caller: Caller): void {
+  requireRole(caller, 'admin')
+  if (!isServerAdmin(caller)) throw forbidden('not authorized: this caller is bound to projects')
+}
+
+export function isServerAdmin({ role, projects }: Caller): boolean {
+  return role === 'admin' && projects === null
+}
+
+/** Whether the caller may see an operation at all: one that holds the key to the server is for its admins. */
+export function maySee(caller: Caller, { project, class: kind }: Pick<OperationRecord, 'project' | 'class'>): boolean {
+  return mayEnter(caller, project) && (kind !== 'token' || isServerAdmin(caller))
 }
 
 export function mayEnter(caller: Caller, project: string): boolean {

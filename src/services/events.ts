@@ -4,7 +4,7 @@ import { notFound } from '../core/failure.ts'
 import { RESERVED_PROJECT } from '../core/names.ts'
 import type { EventBus, LogEvent, RecordReader } from '../core/ports.ts'
 import { toOperation } from '../operations/render.ts'
-import { mayEnter, type Caller } from './caller.ts'
+import { mayEnter, maySee, type Caller } from './caller.ts'
 
 /** What a client asks to follow. */
 export interface Following {
@@ -115,6 +115,7 @@ function toEvent(event: LogEvent, caller: Caller, following: Following): Event |
 function isVisible(event: LogEvent, caller: Caller, project: string | undefined): boolean {
   if (event.type === 'logging' && caller.role === 'viewer') return false
   if (event.project === '') return caller.projects === null
+  if (event.type === 'operation' && !maySee(caller, event.operation)) return false
   return mayEnter(caller, event.project) && (project === undefined || event.project === project)
 }
 

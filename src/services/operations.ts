@@ -16,7 +16,7 @@ import type {
   Refusal,
 } from '../core/ports.ts'
 import { CATALOG, type InputOf, type Kind } from '../operations/catalog.ts'
-import { mayEnter, requireRole, type Caller } from './caller.ts'
+import { maySee, requireRole, type Caller } from './caller.ts'
 import type { Waits } from './waits.ts'
 
 /** What a verb asks for: the kind, its resolved input, and what must be free or stay as it is meanwhile. */
@@ -129,7 +129,7 @@ export function createOperations(deps: OperationsDeps) {
 
   async function get(caller: Caller, id: string): Promise<OperationRecord> {
     const operation = await store.get(id)
-    if (operation !== undefined && mayEnter(caller, operation.project)) return operation
+    if (operation !== undefined && maySee(caller, operation)) return operation
     if (operation === undefined) throw unknownId(id, deps, clock.now())
     throw notFound('Operation not found')
   }
@@ -154,11 +154,11 @@ export function createOperations(deps: OperationsDeps) {
   /** Unfinished ones and those that ended within five seconds, as LXD lists them. */
   async function list(caller: Caller, project: string | undefined): Promise<OperationRecord[]> {
     const recent = await store.recent(project, clock.now() - LISTED_AFTER_END)
-    return recent.filter((operation) => mayEnter(caller, operation.project))
+    return recent.filter((operation) => maySee(caller, operation))
   }
 
   async function history(caller: Caller, query: HistoryQuery): Promise<HistoryPage> {
-    const matches = (operation: OperationRecord) => mayEnter(caller, operation.project) && query.matches(operation)
+    const matches = (operation: OperationRecord) => maySee(caller, operation) && query.matches(operation)
     return store.history({ ...query, matches })
   }
 

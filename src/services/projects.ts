@@ -3,11 +3,12 @@ import type { Config } from '../contract/common.ts'
 import type { OperationRecord } from '../contract/operation-record.ts'
 import type { ProjectPatch, ProjectPut, ProjectsPost, ProjectState } from '../contract/project.ts'
 import type { ProfileRecord, ProjectRecord } from '../contract/records.ts'
+import { rebound } from '../core/bound.ts'
 import { checkIfMatch, etagOf } from '../core/etag.ts'
 import { badRequest, forbidden, notFound } from '../core/failure.ts'
 import { parseProjectName, RESERVED_PROJECT } from '../core/names.ts'
 import type { Clock, RecordChange, RecordReader } from '../core/ports.ts'
-import { mayEnter, requireProject, requireRole, type Caller } from './caller.ts'
+import { mayEnter, requireProject, requireServer, type Caller } from './caller.ts'
 import { instanceUrl } from './instance-urls.ts'
 import { imageUrl, networkUrl, profileUrl, projectUrl, volumeUrl } from './noun-urls.ts'
 import type { Operations } from './operations.ts'
@@ -117,22 +118,18 @@ export function createProjects(deps: ProjectsDeps) {
     })
   }
 
-  /** An empty one goes with its profile `default`; tokens that were bound to it no longer are. */
+  /** An empty one goes with its profile `default`; tokens and certificates that were bound to it no longer are. */
   async function remove(caller: Caller, name: string): Promise<void> {
     requireServer(caller)
     const record = await load(caller, name)
     if (name === DEFAULT) throw forbidden('The "default" project cannot be deleted')
     if (!(await isEmpty(record))) throw badRequest('Only empty projects can be removed')
-    const [profiles, tokens] = await Promise.all([records.list('profile', name), records.list('token')])
+    const profiles = await records.list('profile', name)
     await write(caller, {
       changes: [
         { change: 'remove', noun: 'project', uuid: record.uuid, rev: record.rev },
         ...profiles.map(({ uuid, rev }): RecordChange => ({ change: 'remove', noun: 'profile', uuid, rev })),
-        ...tokens.flatMap((token): RecordChange[] => {
-          if (token.projects === null || !token.projects.includes(name)) return []
-          const projects = token.projects.filter((project) => project !== name)
-          return [{ change: 'put', noun: 'token', record: { ...token, projects } }]
-        }),
+        ...(await rebound(records, (projects) => projects.filter((project) => project !== name))),
       ],
       event: event('project-deleted', record),
       unlessBusy: [`project:${record.uuid}`],
@@ -204,12 +201,6 @@ export function createProjects(deps: ProjectsDeps) {
   }
 
   return { list, get, create, update, patch, rename, remove, state, checkRoom: room.check }
-}
-
-/** Projects are the server's: an admin bound to some of them may not make or change any. */
-function requireServer(caller: Caller): void {
-  requireRole(caller, 'admin')
-  if (caller.projects !== null) throw forbidden('not authorized: the token is bound to projects')
 }
 
 export function makeProject(content: Pick<ProjectRecord, 'uuid' | 'name' | 'description' | 'config'>): ProjectRecord {

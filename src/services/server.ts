@@ -1,16 +1,16 @@
 /** The server itself: what it says about itself, its settings, whether it is able to work. */
 import { freemem, hostname, totalmem } from 'node:os'
-import type { Config } from '../contract/common.ts'
 import { API_EXTENSIONS } from '../contract/extensions.ts'
 import type { ServerRecord } from '../contract/records.ts'
 import type { Environment, Resources, ServerPut, ServerView } from '../contract/server.ts'
 import { lxdArchitecture, runnableArchitectures } from '../core/architecture.ts'
 import type { Engine, EngineInfo } from '../core/engine.ts'
 import { checkIfMatch, etagOf } from '../core/etag.ts'
-import { badRequest } from '../core/failure.ts'
 import type { Clock, JobQueue, OperationFigures, OperationStore, RecordStore } from '../core/ports.ts'
-import { keptAnswer, requireRole, type Caller } from './caller.ts'
+import { keptAnswer, requireServer, type Caller } from './caller.ts'
+import type { HttpsFacts } from './https-facts.ts'
 import { toRefusal } from './operations.ts'
+import { changeConfig, showConfig } from './server-config.ts'
 
 export interface ServerDeps {
   engine: Engine
@@ -20,8 +20,8 @@ export interface ServerDeps {
   clock: Clock
   /** Our own version. */
   version: string
-  /** Where the HTTP listener is to be found, `host:port` each. */
-  addresses: string[]
+  /** The HTTPS listener, once there is one. */
+  https: () => HttpsFacts | undefined
 }
 
 /** What is asked of a member for metrics. */
@@ -44,7 +44,7 @@ const OPEN = {
   api_status: 'stable' as const,
   api_version: '1.0' as const,
   public: false,
-  auth_methods: ['token'],
+  auth_methods: ['tls', 'token'],
 }
 const STRANGERS: Viewed = { view: { ...OPEN, auth: 'untrusted' }, etag: undefined }
 /** The server's record before anything was set. */
@@ -71,22 +71,25 @@ export function createServer(deps: ServerDeps) {
     if (last?.of[0] === record && last.of[1] === engineInfo) return last.viewed
     const environment = toEnvironment(engineInfo, deps)
     const viewed: Viewed = {
-      view: { config: record.config, ...OPEN, auth: 'trusted', environment },
+      view: { config: showConfig(record.config, deps.https()?.address), ...OPEN, auth: 'trusted', environment },
       etag: etagOf(record.uuid, record.rev),
     }
     last = { of: [record, engineInfo], viewed }
     return viewed
   }
 
-  /** Sets (`replace`) or merges the server's own settings: `user.*` for now. */
+  /** Sets (`replace`) or merges the server's own settings. */
   async function update(caller: Caller, body: ServerPut, how: { replace: boolean; ifMatch: string | undefined }) {
-    requireRole(caller, 'admin')
+    requireServer(caller)
     const record = await settings()
     checkIfMatch(how.ifMatch, etagOf(record.uuid, record.rev))
-    const given = body.config ?? {}
-    for (const [key, value] of Object.entries(given))
-      if (!key.startsWith('user.')) throw badRequest(`cannot set '${key}' to '${value}': unknown key`)
-    const config = withoutEmpty(how.replace ? given : { ...record.config, ...given })
+    const config = await changeConfig({
+      given: body.config ?? {},
+      before: record.config,
+      address: deps.https()?.address,
+      replace: how.replace,
+      hasRead: how.ifMatch !== undefined,
+    })
     const { requestor } = caller
     const written = await records.write({
       changes: [{ change: 'put', noun: 'server', record: { ...record, config } }],
@@ -158,16 +161,14 @@ async function bounded<T>(answer: Promise<T>): Promise<T> {
   }
 }
 
-/** LXD drops a key that is set to nothing. */
-function withoutEmpty(config: Config): Config {
-  return Object.fromEntries(Object.entries(config).filter(([, value]) => value !== ''))
-}
-
 function toEnvironment(info: EngineInfo | undefined, deps: ServerDeps): Environment {
+  const https = deps.https()
   return {
     ...BLANK,
     ...(info !== undefined && toEngineSide(info)),
-    addresses: deps.addresses,
+    addresses: https?.addresses ?? [],
+    certificate: https?.certificate ?? '',
+    certificate_fingerprint: https?.fingerprint ?? '',
     server_pid: process.pid,
     server_version: deps.version,
   }
@@ -176,8 +177,6 @@ function toEnvironment(info: EngineInfo | undefined, deps: ServerDeps): Environm
 /** What can be said while the engine is away; the fields that have no meaning on Docker stay so. */
 const BLANK = {
   architectures: [],
-  certificate: '',
-  certificate_fingerprint: '',
   driver: 'docker',
   driver_version: '',
   firewall: '',

@@ -7,9 +7,12 @@ import { badRequest, forbidden, notFound } from '../core/failure.ts'
 import type { Clock, RecordChange, RecordStore } from '../core/ports.ts'
 import { parseExpiry } from '../core/times.ts'
 import { keptAnswer, requireRole, SERVER, type Caller } from './caller.ts'
+import type { Guesses } from './guesses.ts'
 import { toRefusal } from './operations.ts'
 
 export interface TokensDeps {
+  /** Of wrong secrets. */
+  guesses: Guesses
   records: RecordStore
   clock: Clock
 }
@@ -22,17 +25,22 @@ const SHORTEST = 16
 const LONGEST = 1024
 
 export function createTokens(deps: TokensDeps) {
-  const { records, clock } = deps
+  const { records, clock, guesses } = deps
   /** Hash → uuid, so that a request costs one look-up by uuid; what the record says is what counts. */
   const known = new Map<string, string>()
 
-  /** The token's record while it is valid: known, not revoked, not expired. */
-  async function authenticate(secret: string): Promise<TokenRecord | undefined> {
+  /**
+   * The token's record while it is valid: known, not revoked, not expired. Where too many wrong ones came from, only those
+   * that were used before are looked at.
+   */
+  async function authenticate(secret: string, from: string): Promise<TokenRecord | undefined> {
     const hash = hashOf(secret)
     const uuid = known.get(hash)
+    if (uuid === undefined) guesses.check(from)
     const record = (uuid !== undefined && (await records.get('token', uuid))) || (await findByHash(hash))
     if (record === undefined || !isEqual(record.hash, hash)) {
       known.delete(hash)
+      guesses.wrong(from)
       return undefined
     }
     known.set(hash, record.uuid)

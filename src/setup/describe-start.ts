@@ -4,6 +4,7 @@ import type { Environment } from './host.ts'
 /** What the API process says when it is ready. */
 export interface ReadyNote {
   readonly url: string | undefined
+  readonly https: string | undefined
   readonly docs: string | undefined
   readonly socket: string | undefined
   readonly tokenFile: string | undefined
@@ -15,7 +16,13 @@ export function readReadyNote(message: unknown, socket: string | undefined): Rea
     const value = fieldOf(message, name)
     return typeof value === 'string' ? value : undefined
   }
-  return { url: text('url'), docs: text('docs'), socket: text('socket') ?? socket, tokenFile: text('tokenFile') }
+  return {
+    url: text('url'),
+    https: text('https'),
+    docs: text('docs'),
+    socket: text('socket') ?? socket,
+    tokenFile: text('tokenFile'),
+  }
 }
 
 /** What the summary is made from; `token` is given only where it may be shown. */
@@ -32,6 +39,7 @@ export function describeStart({ note, token, env }: StartFacts): string {
     ['URL', note.url === undefined ? undefined : `${note.url}/1.0`],
     ['Token', note.url === undefined ? undefined : where],
     ['Swagger UI', note.docs],
+    ['HTTPS', note.https === undefined ? undefined : `${note.https} (lxc config trust add, lxc remote add)`],
     ['Unix socket', note.socket === undefined ? undefined : `${note.socket} (admin, no token)`],
   ]
   const shown = lines

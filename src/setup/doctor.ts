@@ -14,6 +14,7 @@ export interface DoctorOptions {
   readonly env: Environment
   readonly dataDir: string
   readonly http: ListenAddress | undefined
+  readonly https: ListenAddress | undefined
   /** Given where a foreign Redis is used. */
   readonly redisUrl: string | undefined
   readonly cache: string
@@ -35,10 +36,10 @@ export async function examine(options: DoctorOptions): Promise<Finding[]> {
     examineEngine(options.env),
     examineRedis(options),
     examineDataDir(options.dataDir),
-    examineServer(options, holder?.pid),
+    examineListeners(options, holder?.pid),
     examineBusybox(options.cache),
   ])
-  return [node, ...rest]
+  return [node, ...rest.flat()]
 }
 
 /** The findings as lines for a person. */
@@ -88,12 +89,18 @@ async function examineDataDir(dataDir: string): Promise<Finding> {
   return { what, state: 'missing', text: `${dataDir} is not writable: set WINDLASS_DATA_DIR to a folder of yours` }
 }
 
-async function examineServer({ http, dataDir }: DoctorOptions, holder: number | undefined): Promise<Finding> {
-  if (holder !== undefined) return { what: 'Server', state: 'good', text: `runs on ${dataDir} (process ${holder})` }
-  const what = 'HTTP'
-  if (http === undefined) return { what, state: 'good', text: 'off' }
-  return refuseBusyPort(http).then(
-    () => ({ what, state: 'good', text: `${http.host}:${http.port} is free` }),
+async function examineListeners(
+  { http, https, dataDir }: DoctorOptions,
+  holder: number | undefined,
+): Promise<Finding[]> {
+  if (holder !== undefined) return [{ what: 'Server', state: 'good', text: `runs on ${dataDir} (process ${holder})` }]
+  return Promise.all([examinePort('HTTP', http), examinePort('HTTPS', https)])
+}
+
+async function examinePort(what: 'HTTP' | 'HTTPS', address: ListenAddress | undefined): Promise<Finding> {
+  if (address === undefined) return { what, state: 'good', text: 'off' }
+  return refuseBusyPort(address, `WINDLASS_${what}`).then(
+    () => ({ what, state: 'good', text: `${address.host}:${address.port} is free` }),
     (error: unknown) => ({ what, state: 'missing', text: error instanceof SetupError ? error.message : String(error) }),
   )
 }

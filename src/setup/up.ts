@@ -4,10 +4,10 @@
 //   node <entry> serve     the API process
 //   node <entry> worker    one worker process
 //
-// Both get the caller's environment plus WINDLASS_DATA_DIR, WINDLASS_HTTP, WINDLASS_SOCKET, REDIS_URL (our own Redis is
+// Both get the caller's environment plus WINDLASS_DATA_DIR, WINDLASS_HTTP, WINDLASS_HTTPS, WINDLASS_SOCKET, REDIS_URL (our own Redis is
 // `unix:///<data dir>/redis.sock`) and DOCKER_HOST. Both say once over the IPC channel that they are ready:
 //
-//   process.send?.({ type: 'ready', url, socket, docs, tokenFile, dialects })   // serve: listening, Redis and engine connected
+//   process.send?.({ type: 'ready', url, https, socket, docs, tokenFile, dialects })   // serve: listening, Redis and engine connected
 //   process.send?.({ type: 'ready' })                                 // worker: taking jobs
 //
 // `url` and `docs` are left out with WINDLASS_HTTP=off, `tokenFile` where WINDLASS_TOKEN is used. SIGTERM means drain
@@ -39,6 +39,8 @@ export interface UpOptions {
   readonly dataDir: string
   /** Undefined with WINDLASS_HTTP=off. */
   readonly http: ListenAddress | undefined
+  /** Undefined with WINDLASS_HTTPS=off. */
+  readonly https: ListenAddress | undefined
   /** Undefined with WINDLASS_SOCKET=off: then no starter image is made. */
   readonly socket: string | undefined
   readonly workers: number
@@ -93,7 +95,8 @@ interface Running {
 
 async function start(options: UpOptions, output: UpOutput, running: Running, stop: AbortSignal): Promise<void> {
   const context: SetupContext = { env: options.env, terminal: output.terminal, yes: options.yes }
-  if (options.http !== undefined) await refuseBusyPort(options.http)
+  await refuseBusyPort(options.http, 'WINDLASS_HTTP')
+  await refuseBusyPort(options.https, 'WINDLASS_HTTPS')
   const redis = options.redisUrl === undefined ? await ensureRedis(context) : undefined
   const dockerHost = await ensureEngine(options.dataDir, context)
   const busybox = await ensureBusybox(options.cache, options.env, output.terminal)
@@ -171,17 +174,21 @@ async function startRedis(program: string, options: UpOptions, output: UpOutput,
 }
 
 function childEnvironment(options: UpOptions, dockerHost: string): Environment {
-  const { http } = options
   return {
     // What was compiled once is not compiled again, and the compiler, which is large, is not even loaded.
     NODE_COMPILE_CACHE: join(options.cache, 'compile'),
     ...options.env,
     WINDLASS_DATA_DIR: options.dataDir,
-    WINDLASS_HTTP: http === undefined ? 'off' : `${http.host}:${http.port}`,
+    WINDLASS_HTTP: settingOf(options.http),
+    WINDLASS_HTTPS: settingOf(options.https),
     WINDLASS_SOCKET: options.socket ?? 'off',
     REDIS_URL: options.redisUrl ?? `unix://${redisSocket(options.dataDir)}`,
     DOCKER_HOST: dockerHost,
   }
+}
+
+function settingOf(address: ListenAddress | undefined): string {
+  return address === undefined ? 'off' : `${address.host}:${address.port}`
 }
 
 function refuseLongSocketPaths({ socket, dataDir }: UpOptions): void {

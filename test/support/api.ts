@@ -12,12 +12,17 @@ import { openEventBus } from '../../src/redis/event-bus.ts'
 import { makeKeys } from '../../src/redis/keys.ts'
 import { createRedisOperationStore } from '../../src/redis/operation-store.ts'
 import { createRedisRecordStore } from '../../src/redis/record-store.ts'
+import { createCertificates } from '../../src/services/certificates.ts'
 import { createEvents } from '../../src/services/events.ts'
+import { createGuesses } from '../../src/services/guesses.ts'
+import type { HttpsFacts } from '../../src/services/https-facts.ts'
 import { createOperations } from '../../src/services/operations.ts'
 import { createServer } from '../../src/services/server.ts'
 import { createTokens } from '../../src/services/tokens.ts'
+import { createTrust } from '../../src/services/trust.ts'
 import { createWaits } from '../../src/services/waits.ts'
 import { createWarnings } from '../../src/services/warnings.ts'
+import { createWrites } from '../../src/services/writes.ts'
 import { absent } from './absent.ts'
 import { startRedis, type TestRedis } from './redis.ts'
 
@@ -73,6 +78,8 @@ export const ADMIN_TOKEN = 'the admin token of the tests'.replaceAll(' ', '-')
 
 export interface TestApiOptions {
   engine?: Partial<Engine>
+  /** What is told of an HTTPS listener. */
+  https?: HttpsFacts
   /** Services in place of those that are absent. */
   services?: (own: Services) => Partial<Services>
 }
@@ -104,20 +111,25 @@ export async function startApi(options: TestApiOptions = {}): Promise<TestApi> {
     ...options.engine,
   })
   const events = createEvents({ bus, records })
+  const https = () => options.https
+  const operations = createOperations({
+    store,
+    queue,
+    waits,
+    clock,
+    // An hour ago.
+    birth: clock.now() - 3_600_000,
+    retention: 60_000,
+    onQueueFailure: () => undefined,
+  })
+  const guesses = createGuesses({ clock, burst: 20, every: 1_000 })
+  const trust = createTrust({ operations, store, records, clock, guesses, https, member: 'local' })
   const services: Services = {
-    operations: createOperations({
-      store,
-      queue,
-      waits,
-      clock,
-      // An hour ago.
-      birth: clock.now() - 3_600_000,
-      retention: 60_000,
-      onQueueFailure: () => undefined,
-    }),
+    operations,
     events,
-    server: createServer({ engine, records, store, queue, clock, version: '0.1.0', addresses: [] }),
-    tokens: createTokens({ records, clock }),
+    server: createServer({ engine, records, store, queue, clock, version: '0.1.0', https }),
+    tokens: createTokens({ records, clock, guesses }),
+    certificates: createCertificates({ records, write: createWrites({ records, clock }), clock, trust }),
     warnings: createWarnings({ records, clock }),
     records,
     ...ABSENT,

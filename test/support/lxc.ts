@@ -7,7 +7,7 @@ import { busyboxPlaces } from '../../src/setup/busybox.ts'
 import { findLxc } from '../../src/setup/lxc-client.ts'
 import { publishStarterImage } from '../../src/setup/publish-starter.ts'
 import { findStaticBusybox } from '../../src/setup/starter-image.ts'
-import { startWindlass, type TestWindlass } from './windlass.ts'
+import { startWindlass, type TestWindlass, type TestWindlassOptions } from './windlass.ts'
 
 const CACHE = '.cache'
 
@@ -21,9 +21,8 @@ export interface Ran {
   stderr: string
 }
 
-/** A server with the starter image, and LXD's client on its socket. */
-export interface LxcOnWindlass extends AsyncDisposable {
-  readonly windlass: TestWindlass
+/** LXD's client with a configuration of its own. */
+export interface LxcClient {
   /** A directory for files the client reads and writes; it is removed at the end. */
   readonly directory: string
   run(words: readonly string[], stdin?: string): Promise<Ran>
@@ -50,6 +49,13 @@ export interface Terminal extends Monitor {
   readonly code: Promise<number | null>
 }
 
+/** A server with the starter image, and a client on its socket. */
+export interface LxcOnWindlass extends LxcClient, AsyncDisposable {
+  readonly windlass: TestWindlass
+  /** A client of somebody else, without the socket. */
+  other(): Promise<LxcClient>
+}
+
 export interface Monitor extends AsyncDisposable {
   printed(): string
   /** Resolves when everything printed so far satisfies this. */
@@ -57,18 +63,37 @@ export interface Monitor extends AsyncDisposable {
 }
 
 /** Starts everything; throws where there is no client (`LXC`). */
-export async function startLxc(): Promise<LxcOnWindlass> {
+export async function startLxc(options: TestWindlassOptions = {}): Promise<LxcOnWindlass> {
   const [windlass, directory, busybox] = await Promise.all([
-    startWindlass({ workers: 2 }),
-    mkdtemp(join(tmpdir(), 'windlass-lxc-')),
+    startWindlass({ workers: 2, ...options }),
+    makeDirectory(),
     findStaticBusybox(busyboxPlaces(CACHE)),
   ])
   if (busybox === undefined) throw new Error('No static busybox: apt-get install busybox-static')
   await publishStarterImage(windlass.socket, busybox)
-  const environment = { PATH: ours['PATH'], HOME: directory, LXD_SOCKET: windlass.socket, LXD_CONF: directory }
+  const directories = [directory]
+  return {
+    windlass,
+    ...makeClient(directory, { LXD_SOCKET: windlass.socket }),
+    other: async () => {
+      const own = await makeDirectory()
+      directories.push(own)
+      return makeClient(own, {})
+    },
+    [Symbol.asyncDispose]: async () => {
+      await windlass[Symbol.asyncDispose]()
+      await Promise.all(directories.map((one) => rm(one, { recursive: true, force: true })))
+    },
+  }
+}
+
+const makeDirectory = () => mkdtemp(join(tmpdir(), 'windlass-lxc-'))
+
+function makeClient(directory: string, more: Record<string, string>): LxcClient {
+  const env = { PATH: ours['PATH'], HOME: directory, LXD_CONF: directory, ...more }
   const start = (words: readonly string[]) => {
     if (LXC === undefined) throw new Error('There is no lxc')
-    return spawn(LXC, words, { env: environment, cwd: directory, stdio: 'pipe' })
+    return spawn(LXC, words, { env, cwd: directory, stdio: 'pipe' })
   }
   const run = (words: readonly string[], stdin?: string) => ended(start(words), stdin)
   const feed = async (stdin: string | undefined, words: readonly string[]) => {
@@ -82,7 +107,6 @@ export async function startLxc(): Promise<LxcOnWindlass> {
     return ran.stderr.trim().replace(/^Error: /, '')
   }
   return {
-    windlass,
     directory,
     run,
     ok: (...words) => feed(undefined, words),
@@ -94,17 +118,13 @@ export async function startLxc(): Promise<LxcOnWindlass> {
       if (LXC === undefined) throw new Error('There is no lxc')
       const command = `stty rows 40 cols 100; exec ${[LXC, ...words].map(quoted).join(' ')}`
       const child = spawn('script', ['-qec', command, '/dev/null'], {
-        env: { ...environment, SHELL: '/bin/sh' },
+        env: { ...env, SHELL: '/bin/sh' },
         cwd: directory,
       })
       const code = new Promise<number | null>((resolve) => child.once('close', resolve))
       return { ...watch(child), type: (text) => void child.stdin.write(text), code }
     },
     monitor: (...words) => watch(start(['monitor', ...words])),
-    [Symbol.asyncDispose]: async () => {
-      await windlass[Symbol.asyncDispose]()
-      await rm(directory, { recursive: true, force: true })
-    },
   }
 }
 

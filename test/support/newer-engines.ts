@@ -60,7 +60,13 @@ async function tryEngine(engine: RootedEngine, root: string): Promise<[string, b
 /** A whole server on this engine, the demo against it, and its end. */
 async function runDemo(engine: RootedEngine): Promise<boolean> {
   const dataDir = `${engine.directory}/windlass`
-  const variables = { ...env, DOCKER_HOST: `unix://${engine.socket}`, WINDLASS_DATA_DIR: dataDir, WINDLASS_HTTP: 'off' }
+  const variables = {
+    ...env,
+    DOCKER_HOST: `unix://${engine.socket}`,
+    WINDLASS_DATA_DIR: dataDir,
+    WINDLASS_HTTP: 'off',
+    WINDLASS_HTTPS: 'off',
+  }
   const server = spawn(execPath, ['src/main.ts', 'up'], { env: variables, stdio: ['ignore', 'pipe', 'inherit'] })
   const ended = new Promise<void>((done) => void server.once('exit', () => done()))
   let text = ''

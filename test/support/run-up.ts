@@ -11,6 +11,7 @@ const options = {
   env: { ...env, DOCKER_HOST: 'ssh://nowhere', FAKE_JOURNAL: join(dataDir, 'journal') },
   dataDir,
   http: undefined,
+  https: undefined,
   socket: join(dataDir, 'unix.socket'),
   workers: 1,
   redisUrl: undefined,

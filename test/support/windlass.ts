@@ -36,6 +36,8 @@ export interface TestProcess {
   kill(signal: NodeJS.Signals): void
   /** Where it serves HTTP, if it does. */
   readonly url: string | undefined
+  /** And HTTPS. */
+  readonly https: string | undefined
   /** Where it serves dialects that have ports of their own, by name. */
   readonly dialects: Readonly<Record<string, string>>
   /** Everything it has printed so far. */
@@ -79,6 +81,7 @@ export async function startWindlass(options: TestWindlassOptions = {}): Promise<
   const base = {
     WINDLASS_DATA_DIR: dataDir,
     WINDLASS_HTTP: 'off',
+    WINDLASS_HTTPS: 'off',
     REDIS_URL: `unix://${redis.socket}`,
     DOCKER_HOST: engine.dockerHost,
     LOG_LEVEL: 'warn',
@@ -140,7 +143,7 @@ export async function startWindlass(options: TestWindlassOptions = {}): Promise<
   }
 }
 
-type ReadyMessage = { url?: string; dialects?: Record<string, string> }
+type ReadyMessage = { url?: string; https?: string; dialects?: Record<string, string> }
 type Started = TestProcess & { child: ChildProcess }
 
 async function startProcess(command: string, env: Record<string, string>): Promise<Started> {
@@ -157,10 +160,20 @@ async function startProcess(command: string, env: Record<string, string>): Promi
   const outcome = await Promise.race([ready, exited])
   if (typeof outcome !== 'object' || outcome === null)
     throw new Error(`${command} ended with ${outcome} before it was ready:\n${output}`)
-  const { url, dialects = {} } = outcome
+  const { url, https, dialects = {} } = outcome
   const { pid } = child
   if (pid === undefined) throw new Error(`${command} has no pid`)
-  return { child, pid, url, dialects, exited, kill: (signal) => void child.kill(signal), output: () => output, ...held }
+  return {
+    child,
+    pid,
+    url,
+    https,
+    dialects,
+    exited,
+    kill: (signal) => void child.kill(signal),
+    output: () => output,
+    ...held,
+  }
 }
 
 /** The points at which a worker holds operations, as it tells them. */

@@ -110,6 +110,7 @@ test('doctor names what is missing and how to mend it', async () => {
     env,
     dataDir: join(home, 'data'),
     http: undefined,
+    https: undefined,
     redisUrl: 'redis://x',
     cache: home,
   })

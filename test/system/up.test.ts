@@ -35,6 +35,7 @@ function makeOptions(fault = '', more: Partial<UpOptions> = {}): UpOptions {
     env: { ...env, DOCKER_HOST: 'ssh://nowhere', FAKE_JOURNAL: join(dataDir, 'journal'), FAKE_FAULT: fault },
     dataDir,
     http: undefined,
+    https: undefined,
     socket: join(dataDir, 'unix.socket'),
     workers: 2,
     redisUrl: undefined,

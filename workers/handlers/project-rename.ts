@@ -1,17 +1,18 @@
-import type { ProjectRecord, TokenRecord } from '../../src/contract/records.ts'
+import type { ProjectRecord } from '../../src/contract/records.ts'
+import { rebound } from '../../src/core/bound.ts'
 import { badRequest, notFound } from '../../src/core/failure.ts'
 import type { RecordChange } from '../../src/core/ports.ts'
 import type { Context, Handler } from '../steps.ts'
 
 type Renaming = Context<'project.rename'>
 
-/** Renames an empty project with its profiles, and in the tokens that are bound to it. The engine knows nothing of it. */
+/** Renames an empty project with its profiles, and in the tokens and certificates that are bound to it. The engine knows nothing of it. */
 export const projectRename: Handler<'project.rename'> = {
   steps: [{ name: 'check', run: checkEmpty }],
   finish: async (context) => {
     const { records, input } = context
     const project = await load(context)
-    const [profiles, tokens] = await Promise.all([records.list('profile', project.name), records.list('token')])
+    const profiles = await records.list('profile', project.name)
     const record = { ...project, name: input.name }
     return {
       changes: [
@@ -19,7 +20,7 @@ export const projectRename: Handler<'project.rename'> = {
         ...profiles.map((profile): RecordChange => {
           return { change: 'put', noun: 'profile', record: { ...profile, project: input.name } }
         }),
-        ...tokens.flatMap((token) => reboundTo(token, project.name, input.name)),
+        ...(await rebound(records, (projects) => projects.map((one) => (one === project.name ? input.name : one)))),
       ],
       context: { old_name: project.name },
     }
@@ -38,12 +39,6 @@ async function checkEmpty(context: Renaming): Promise<void> {
   const others = profiles.filter((profile) => profile.name !== 'default')
   if (instances.length + images.length + volumes.length + others.length > 0)
     throw badRequest('Only empty projects can be renamed')
-}
-
-function reboundTo(token: TokenRecord, from: string, to: string): RecordChange[] {
-  if (token.projects === null || !token.projects.includes(from)) return []
-  const projects = token.projects.map((project) => (project === from ? to : project))
-  return [{ change: 'put', noun: 'token', record: { ...token, projects } }]
 }
 
 async function load(context: Renaming): Promise<ProjectRecord> {

@@ -96,8 +96,15 @@ describe('operation states', () => {
     ['failure', null, 'Failure', 400],
     ['cancelled', cancel, 'Cancelled', 401],
   ] as const)('%s %j is %s', (state, asked, status, code) => {
-    expect(operationStatus({ state, cancel: asked })).toEqual({ status, code })
+    expect(operationStatus({ state, cancel: asked, place: 'worker' })).toEqual({ status, code })
     expect(isFinal(state)).toBe(code >= 200)
+  })
+
+  test('a token that waits to be used is running', () => {
+    expect(operationStatus({ state: 'pending', cancel: null, place: 'store' })).toEqual({
+      status: 'Running',
+      code: 103,
+    })
   })
 
   test('are found by their text', () => {

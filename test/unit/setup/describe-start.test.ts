@@ -3,6 +3,7 @@ import { describeStart, firstCurl, readReadyNote } from '../../../src/setup/desc
 
 const note = {
   url: 'http://127.0.0.1:8080',
+  https: 'https://127.0.0.1:8443',
   docs: 'http://127.0.0.1:8080/docs',
   socket: '/data/unix.socket',
   tokenFile: '/data/admin.token',
@@ -13,6 +14,7 @@ test('the token is shown only where it is given', () => {
   const hidden = describeStart({ note, token: undefined, env: {} })
   expect(hidden).toContain('in /data/admin.token')
   expect(hidden).toContain('http://127.0.0.1:8080/docs')
+  expect(hidden).toContain('https://127.0.0.1:8443 ')
 })
 
 test('the first curl reads the token from its file', () => {
@@ -36,7 +38,7 @@ test('odd paths are quoted', () => {
 })
 
 test('a ready message without addresses falls back to the configured socket', () => {
-  const expected = { url: undefined, docs: undefined, socket: '/s', tokenFile: undefined }
+  const expected = { url: undefined, https: undefined, docs: undefined, socket: '/s', tokenFile: undefined }
   expect(readReadyNote({ type: 'ready', url: 7 }, '/s')).toEqual(expected)
   expect(readReadyNote(undefined, '/s')).toEqual(expected)
 })
