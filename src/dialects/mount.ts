@@ -6,7 +6,7 @@ import type { IncomingMessage } from 'node:http'
 import { badRequest, unauthorized, type Failure } from '../core/failure.ts'
 import type { Caller } from '../services/caller.ts'
 import type { Dialect, DialectApp, DialectKit } from './dialect.ts'
-import { openCaller, type Openness } from './openness.ts'
+import { isCrossSite, openCaller, type Openness } from './openness.ts'
 
 export interface MountTools {
   kit: Omit<DialectKit, 'prefix'>
@@ -82,6 +82,8 @@ function fail(dialect: Dialect, failure: Failure, request: FastifyRequest, reply
     request.log.error({ err: failure.cause ?? failure, dialect: dialect.name }, 'Request failed')
   if (failure.code === 'unavailable') reply.header('retry-after', String(failure.retryAfter ?? 1))
   if (failure.operation !== undefined) reply.header('location', failure.operation)
+  // Many clients send the password in their URL only when they are asked for one.
+  if (failure.code === 'unauthorized') reply.header('www-authenticate', 'Basic realm="Windlass", charset="UTF-8"')
   return dialect.answer(failure, request, reply)
 }
 
@@ -95,11 +97,13 @@ async function identify(request: FastifyRequest, dialect: Dialect, tools: MountT
   return dialect.openable ? openCaller(request, dialect.name, tools.openness) : undefined
 }
 
-/** `Authorization: Bearer TOKEN`, or Basic with the token as the password. */
-function headerSecret({ headers }: FastifyRequest): string | undefined {
-  const [scheme = '', value = ''] = (headers.authorization ?? '').split(/ +/, 2)
+/** `Authorization: Bearer TOKEN`, or Basic with the token as the password; '' is a wrong one. */
+function headerSecret(request: FastifyRequest): string | undefined {
+  const [scheme = '', value = ''] = (request.headers.authorization ?? '').split(/ +/, 2)
   if (/^bearer$/i.test(scheme)) return value
   if (!/^basic$/i.test(scheme)) return undefined
+  // A browser that knows it sends it on its own, also where another site has led it here.
+  if (isCrossSite(request)) return ''
   const text = Buffer.from(value, 'base64').toString()
   return text.slice(text.indexOf(':') + 1)
 }

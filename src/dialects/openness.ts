@@ -31,7 +31,8 @@ function isLoopbackName(hostname: string): boolean {
   return host === 'localhost' || host === '::1' || /^127(\.\d{1,3}){3}$/.test(host)
 }
 
-function isCrossSite({ headers, host }: FastifyRequest): boolean {
+/** Whether a browser sends it for another site than ours. */
+export function isCrossSite({ headers, host }: FastifyRequest): boolean {
   if (headers['sec-fetch-site'] === 'cross-site') return true
   const { origin } = headers
   return origin !== undefined && origin !== `http://${host}` && origin !== `https://${host}`

@@ -105,11 +105,12 @@ export function createInstances({ views, operations, drafts, leases, room, forei
     })
   }
 
-  async function remove(caller: Caller, where: Where): Promise<OperationRecord> {
+  /** `force`: also one that runs, which is killed. */
+  async function remove(caller: Caller, where: Where, { force = false } = {}): Promise<OperationRecord> {
     requireRole(caller, 'operator')
     const view = await views.get(caller, where)
     requireOwn(view)
-    checkAction('delete', view.status.status)
+    if (!force) checkAction('delete', view.status.status)
     checkProtection(view.config)
     return operations.submit(caller, on(view.record, 'instance.delete', { instance: view.record.uuid }))
   }

@@ -190,6 +190,19 @@ describe('who may do what', () => {
     )
   })
 
+  test('who is not known is asked for a password; what a browser sends on its own for another site is no password', async () => {
+    const basic = { authorization: `Basic ${btoa(`x:${ADMIN}`)}` }
+    for (const request of READS) {
+      const { status, headers } = await ask(request, { token: 'wrong' })
+      expect([status, headers['www-authenticate']]).toEqual([401, expect.stringMatching(/^Basic realm=/)])
+      expect((await ask(request, { headers: basic })).status).toBe(200)
+      for (const led of [{ origin: 'http://elsewhere.example' }, { 'sec-fetch-site': 'cross-site' }]) {
+        expect((await ask(request, { headers: { ...basic, ...led } })).status).toBe(401)
+        expect((await ask(request, { headers: led })).status).toBe(200)
+      }
+    }
+  })
+
   test('an operator does not start what is as good as the host', async () => {
     await makeForeign('mighty', { HostConfig: { Binds: ['/:/host'] } })
     const token = await tokenOf('operator')

@@ -4,6 +4,7 @@ import { promisify } from 'node:util'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { fieldOf } from '../../src/setup/api-client.ts'
 import { publishStarterImage } from '../../src/setup/publish-starter.ts'
+import { documentOf } from './documented.ts'
 import { startWindlass, type TestWindlass } from '../support/windlass.ts'
 import { differenceOf, readAddedKeys, readDeviations, readRecorded, sendRaw, type HttpAnswer } from './curl-recorded.ts'
 
@@ -12,6 +13,7 @@ const TOKEN = 's3cr3t-api-token-01'
 const ADMIN = 'the-admin-token-of-this-test'
 const OK = { status: 'ok' }
 
+const checkDocumented = documentOf('lwp')
 let windlass: TestWindlass
 let url: string
 
@@ -33,8 +35,11 @@ beforeAll(async () => {
 afterAll(() => windlass?.[Symbol.asyncDispose]())
 
 /** Over the socket, where everybody is the administrator. */
-const lwp = (method: string, path: string, body?: unknown, headers?: Record<string, string>) =>
-  windlass.call(method, `/api/v1/${path}`, body, headers)
+async function lwp(method: string, path: string, body?: unknown, headers?: Record<string, string>) {
+  const answer = await windlass.call(method, `/api/v1/${path}`, body, headers)
+  checkDocumented(method, `/api/v1/${path}`, answer)
+  return answer
+}
 
 const refused = (error: unknown) => ({ error, status: 'error' })
 
@@ -58,6 +63,7 @@ test('recorded exchanges get the recorded status and keys, or those that COVERAG
     const given = body === undefined ? {} : { body }
     const answer = await sendRaw(url, { method, path, headers, ...given })
     expect(answer.headers['content-type'], `at ${path}`).toBe('application/json')
+    checkDocumented(method, path, answer)
     const said = `${method} ${path}${body === undefined ? '' : ` ${body}`}`
     found.push(differenceOf(exchange, answer, { request: said, added }))
   }
@@ -128,11 +134,19 @@ test('the options of a template choose a release', async () => {
   for (const name of ['d1', 'd2']) await done('DELETE', `containers/${name}`)
 })
 
-test('one that runs is stopped and deleted; its name is free then', async () => {
+test('one that runs or is frozen is killed and deleted, also an ephemeral one; its name is free then', async () => {
   await done('PUT', 'containers', { name: 'again', template: 'busybox' })
-  await done('POST', 'containers/again', { action: 'start' })
-  await done('DELETE', 'containers/again')
-  expect((await lwp('GET', 'containers/again')).status).toBe(404)
+  await windlass.operate('POST', '/1.0/instances', {
+    name: 'passing',
+    ephemeral: true,
+    source: { type: 'image', alias: 'busybox' },
+  })
+  for (const name of ['again', 'passing']) await done('POST', `containers/${name}`, { action: 'start' })
+  await done('POST', 'containers/again', { action: 'freeze' })
+  for (const name of ['again', 'passing']) {
+    await done('DELETE', `containers/${name}`)
+    expect((await lwp('GET', `containers/${name}`)).status).toBe(404)
+  }
   await done('PUT', 'containers', { name: 'again', template: 'busybox' })
   await done('DELETE', 'containers/again')
 })

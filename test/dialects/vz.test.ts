@@ -6,8 +6,10 @@ import { type ApiAnswer, callApi, fieldOf } from '../../src/setup/api-client.ts'
 import { publishStarterImage } from '../../src/setup/publish-starter.ts'
 import { askEngine } from '../support/ask-engine.ts'
 import { importTinyImage, TINY_IMAGE } from '../support/tiny-image.ts'
+import { documentOf } from './documented.ts'
 import { startWindlass, type TestWindlass } from '../support/windlass.ts'
 
+const checkDocumented = documentOf('vz')
 let windlass: TestWindlass
 const TOKEN = 'the-token-of-the-vz-tests'
 const UUID = /^\/1\.0\/vz\/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
@@ -32,9 +34,16 @@ async function finished(answer: ApiAnswer): Promise<void> {
   if (answer.status === 202) await windlass.ended(answer)
 }
 
+async function call(...request: Parameters<TestWindlass['call']>): Promise<ApiAnswer> {
+  const answer = await windlass.call(...request)
+  const [method, path] = request
+  checkDocumented(method, path, answer)
+  return answer
+}
+
 /** Asks for something at once; its `metadata`. */
 async function read(path: string, method = 'GET'): Promise<unknown> {
-  const { status, headers, body, text } = await windlass.call(method, path)
+  const { status, headers, body, text } = await call(method, path)
   expect(status, `${method} ${path}: ${text}`).toBe(200)
   expect(headers['content-type']).toBe('application/json')
   const metadata = fieldOf(body, 'metadata')
@@ -49,7 +58,7 @@ async function list(): Promise<unknown[]> {
 
 /** Asks for something in the background and waits for it; the operation at the URL given. */
 async function act(method: string, path: string, body?: unknown, headers = {}): Promise<unknown> {
-  const answer = await windlass.call(method, path, body, headers)
+  const answer = await call(method, path, body, headers)
   expect(answer.status, `${method} ${path}: ${answer.text}`).toBe(202)
   const url = String(fieldOf(answer.body, 'operation'))
   expect(url).toMatch(UUID)
@@ -71,7 +80,7 @@ async function act(method: string, path: string, body?: unknown, headers = {}): 
 
 async function refused(status: number, ...sent: Parameters<TestWindlass['call']>): Promise<string> {
   const [method, path] = sent
-  const answer = await windlass.call(...sent)
+  const answer = await call(...sent)
   const metadata = fieldOf(answer.body, 'metadata')
   expect(answer.status, `${method} ${path}: ${answer.text}`).toBe(status)
   expect(answer.headers['content-type']).toBe('application/json')

@@ -5,6 +5,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { fieldOf } from '../../src/setup/api-client.ts'
 import { publishStarterImage } from '../../src/setup/publish-starter.ts'
 import { askEngine } from '../support/ask-engine.ts'
+import { documentOf } from './documented.ts'
 import { startWindlass, type TestWindlass } from '../support/windlass.ts'
 import { differenceOf, readAddedKeys, readDeviations, readRecorded, sendRaw } from './curl-recorded.ts'
 
@@ -12,6 +13,7 @@ const ADMIN = 'the-admin-token-of-this-test'
 const CONTAINERS = '/v0.1/containers/'
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
 
+const checkDocumented = documentOf('vzapi')
 let windlass: TestWindlass
 let url: string
 
@@ -27,8 +29,11 @@ beforeAll(async () => {
 
 afterAll(() => windlass?.[Symbol.asyncDispose]())
 
-const call = (method: string, path: string, body?: unknown, headers?: Record<string, string>) =>
-  windlass.call(method, path, body, headers)
+async function call(method: string, path: string, body?: unknown, headers?: Record<string, string>) {
+  const answer = await windlass.call(method, path, body, headers)
+  if (path.startsWith('/v0.1')) checkDocumented(method, path, answer)
+  return answer
+}
 
 /** Sends it, expects this status, gives the body. */
 async function send(method: string, path: string, wanted: number, body?: unknown): Promise<unknown> {

@@ -28,6 +28,5 @@ const TEXT = 'text/plain; charset=utf-8'
 export function answer(failure: Failure, request: FastifyRequest, reply: FastifyReply): FastifyReply {
   if (failure.code === 'method-not-allowed') return reply.code(405).send()
   if (request.is404 && failure.code === 'not-found') return reply.code(404).type(TEXT).send('404 page not found\n')
-  if (failure.code === 'unauthorized') reply.header('www-authenticate', 'Basic realm="Windlass", charset="UTF-8"')
   return reply.code(STATUS[failure.code]).type(TEXT).send(failure.message)
 }

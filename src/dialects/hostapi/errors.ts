@@ -34,8 +34,6 @@ const STATUS: Record<FailureCode, number> = {
 }
 
 export function answer(failure: Failure, request: FastifyRequest, reply: FastifyReply): FastifyReply {
-  // Bearer and not Basic, which the header would make a browser ask for and then send on its own.
-  if (failure.code === 'unauthorized') reply.header('www-authenticate', 'Bearer realm="windlass"')
   return reply.code(STATUS[failure.code]).type('application/json').send(toRefused(failure, request))
 }
 

@@ -5,7 +5,6 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import { Type } from 'typebox'
 import type { OperationRecord } from '../../contract/operation-record.ts'
 import { isFailure, unprocessable } from '../../core/failure.ts'
-import { isForeign } from '../../core/foreign.ts'
 import { outputLog } from '../../core/kept-files.ts'
 import { splitWords } from '../../core/words.ts'
 import { byOperation, callerOf, settle, type DialectApp, type DialectKit } from '../dialect.ts'
@@ -13,7 +12,7 @@ import { beginClone, beginCreation, endCreation } from './creation.ts'
 import { illegalState, NO_COMMAND, refusedAs } from './errors.ts'
 import { addRoute, bodyAs, jsonText, noContent } from './paths.ts'
 import { containerOf, NAME } from './references.ts'
-import { statusOf, toContainer } from './translate.ts'
+import { toContainer } from './translate.ts'
 import { Cloned, Container, Creation, Clone, Exec, UserCreation } from './wire.ts'
 
 const Nothing = Type.Null({ description: 'Done.' })
@@ -98,17 +97,11 @@ function creationRoutes(app: DialectApp, kit: DialectKit): void {
   })
 }
 
-/** One that runs is refused in the first generations, and stopped first in the last. */
+/** One that runs is refused in the first generations, and killed in the last. */
 async function beginDeletion(kit: DialectKit, request: FastifyRequest): Promise<OperationRecord> {
-  const { instances } = kit.services
-  const caller = callerOf(request)
   const { one, isLater } = await containerOf(kit, request)
-  if (isLater && statusOf(one) !== 'stopped' && !isForeign(one.view.record)) {
-    // The idempotency key belongs to the deletion.
-    const { idempotency: _key, ...helping } = caller
-    await settle(kit, await instances.changeState(helping, one.where, { action: 'stop', force: true }))
-  }
-  return refusedAs(instances.remove(caller, one.where), illegalState)
+  const deletion = kit.services.instances.remove(callerOf(request), one.where, { force: isLater })
+  return refusedAs(deletion, illegalState)
 }
 
 const PUBLIC_KEY = ['cat', '/etc/ssh/ssh_host_rsa_key.pub']

@@ -1,5 +1,4 @@
-/** start, stop, freeze, unfreeze and delete, as this API's users expect them to end. */
-import type { OperationRecord } from '../../contract/operation-record.ts'
+/** start, stop, freeze and unfreeze, as this API's users expect them to end. */
 import { isForeign } from '../../core/foreign.ts'
 import type { Caller } from '../../services/caller.ts'
 import type { Listed } from '../../services/directory.ts'
@@ -29,18 +28,4 @@ export async function act(kit: DialectKit, caller: Caller, { view, where }: List
   else if (action !== 'stop') await change(action)
   else if (status === 'Frozen') await change('stop', { force: true })
   else await change('stop', { timeout: STOP_WITHIN }, true)
-}
-
-/** Submits the deletion; one that runs is stopped first. */
-export async function remove(kit: DialectKit, caller: Caller, { view, where }: Listed): Promise<OperationRecord> {
-  const { instances } = kit.services
-  const isUp = view.status.status === 'Running' || view.status.status === 'Frozen'
-  if (isUp && !isForeign(where))
-    await settle(kit, await instances.changeState(withoutKey(caller), where, { action: 'stop', force: true }))
-  return stateAs(instances.remove(caller, where))
-}
-
-/** For work beside that which the request's key stands for. */
-function withoutKey(caller: Caller): Caller {
-  return { ...caller, idempotency: undefined }
 }

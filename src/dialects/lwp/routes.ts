@@ -1,8 +1,8 @@
 /** The routes of containers. */
 import { bothSlashes, byOperation, callerOf, settle, type DialectApp, type DialectKit } from '../dialect.ts'
-import { act, parseAction, remove } from './actions.ts'
+import { act, parseAction } from './actions.ts'
 import { createContainer, DIALECT } from './creation.ts'
-import { answerMissing, misspelled, missingAs } from './errors.ts'
+import { answerMissing, misspelled, missingAs, stateAs } from './errors.ts'
 import { toContainer, toList } from './translate.ts'
 import { Action, answers, Container, Creation, Done, DONE, Listed, OfContainer, Refused } from './wire.ts'
 
@@ -75,7 +75,7 @@ function itemRoutes(app: DialectApp, kit: DialectKit, { url, hide }: At): void {
       return DONE
     },
   )
-  const deletion = { summary: 'Delete a container; one that runs is stopped first', operationId: 'deleteContainer' }
+  const deletion = { summary: 'Delete a container; one that runs is killed', operationId: 'deleteContainer' }
   app.delete(url, {
     schema: { ...common, ...deletion, response: answers(Done) },
     ...byOperation(
@@ -83,7 +83,8 @@ function itemRoutes(app: DialectApp, kit: DialectKit, { url, hide }: At): void {
       async (request) => {
         const caller = callerOf(request)
         const { name = '' }: { name?: string } = Object(request.params)
-        return remove(kit, caller, await missingAs('bad-request', directory.find(caller, DIALECT, name)))
+        const { where } = await missingAs('bad-request', directory.find(caller, DIALECT, name))
+        return stateAs(instances.remove(caller, where, { force: true }))
       },
       repeated,
     ),

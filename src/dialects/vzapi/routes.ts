@@ -7,7 +7,7 @@ import { notFound } from '../../core/failure.ts'
 import { foreignRefusal, isForeign } from '../../core/foreign.ts'
 import type { Caller } from '../../services/caller.ts'
 import type { Listed } from '../../services/directory.ts'
-import { bothSlashes, byOperation, callerOf, settle, type DialectApp, type DialectKit } from '../dialect.ts'
+import { bothSlashes, byOperation, callerOf, type DialectApp, type DialectKit } from '../dialect.ts'
 import { createNamed } from '../naming.ts'
 import { decodeCreation, decodeParameters } from './decode.ts'
 import { missingAs, taken } from './errors.ts'
@@ -90,12 +90,13 @@ function changeRoutes(app: DialectApp, kit: DialectKit, { url, hide }: At): void
     attachValidation: true,
     ...byOperation(kit, (request) => change(kit, request), changed),
   })
-  const deletion = { summary: 'Delete a container; one that runs is stopped first', operationId: 'deleteContainer' }
+  const deletion = { summary: 'Delete a container; one that runs is killed', operationId: 'deleteContainer' }
   app.delete(url, {
     schema: { ...common, ...deletion, response: wire.answers(200, wire.Done) },
     ...byOperation(
       kit,
-      async (request) => remove(kit, callerOf(request), await find(kit, request)),
+      async (request) =>
+        kit.services.instances.remove(callerOf(request), (await find(kit, request)).where, { force: true }),
       async (): Promise<wire.Done> => ({ message: 'success' }),
     ),
   })
@@ -130,20 +131,6 @@ async function linkOf(
 async function changed(_request: FastifyRequest, _reply: FastifyReply, { input }: OperationRecord) {
   const { next }: { next?: { config: Config } } = Object(input)
   return { message: 'success' as const, code: 0 as const, not_applied: notAppliedOf(next?.config ?? {}) }
-}
-
-async function remove(
-  { services, ...kit }: DialectKit,
-  caller: Caller,
-  { view, where }: Listed,
-): Promise<OperationRecord> {
-  const isUp = view.status.status === 'Running' || view.status.status === 'Frozen'
-  if (isUp && !isForeign(where)) {
-    const stopping = { ...caller, idempotency: undefined }
-    const stop = await services.instances.changeState(stopping, where, { action: 'stop', force: true })
-    await settle({ services, ...kit }, stop)
-  }
-  return services.instances.remove(caller, where)
 }
 
 export function jobRoutes(app: DialectApp, { services }: DialectKit): void {
