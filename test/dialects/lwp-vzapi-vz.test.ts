@@ -410,6 +410,9 @@ test('while Redis is away reading goes on and changes are 503', async () => {
   try {
     await expect.poll(async () => (await ask(['vz', 'GET', ''])).headers['warning']).toMatch(/^110 /)
     expect((await ask(['vz', 'GET', ''])).body).toEqual(numbers.body)
+    // It can get no number now.
+    await makeForeign('unnumbered')
+    expect((await ask(['vz', 'GET', ''])).body).toEqual(numbers.body)
     expect(await statuses(READS)).toEqual(READS.map((request) => saying(request, 200)))
     for (const request of CHANGES.filter(([, , , body]) => !JSON.stringify(body ?? '').match(/stop|no-such/))) {
       const { status, headers } = await ask(request)
