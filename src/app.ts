@@ -33,6 +33,7 @@ import { operationSocketRoutes } from './http/v1/operation-sockets.ts'
 import { operationRoutes } from './http/v1/operations.ts'
 import { profileRoutes } from './http/v1/profiles.ts'
 import { projectRoutes } from './http/v1/projects.ts'
+import { reconcileRoutes } from './http/v1/reconcile.ts'
 import { emptyRoutes, serverRoutes } from './http/v1/server.ts'
 import { snapshotRoutes } from './http/v1/snapshots.ts'
 import { storageRoutes } from './http/v1/storage.ts'
@@ -54,6 +55,7 @@ import type { Nicknames } from './services/nicknames.ts'
 import type { Operations } from './services/operations.ts'
 import type { Profiles } from './services/profiles.ts'
 import type { Projects } from './services/projects.ts'
+import type { Reconciling } from './services/reconciling.ts'
 import type { RunStates } from './services/run-states.ts'
 import type { Server } from './services/server.ts'
 import type { Snapshots } from './services/snapshots.ts'
@@ -89,6 +91,7 @@ export interface Services {
   nicknames: Nicknames
   imageNames: ImageNames
   commands: Commands
+  reconciling: Reconciling
   runStates: RunStates
   statsHistory: Pick<StatsHistory, 'of'>
   /** For idempotency keys. */
@@ -157,6 +160,7 @@ async function prepareNative(native: App, services: Services, options: AppOption
 function nativeRoutes(native: App, services: Services): void {
   native.documents.set('native', { title: 'Windlass (LXD)', read: () => native.swagger() })
   serverRoutes(native, services)
+  reconcileRoutes(native, services)
   operationRoutes(native, services)
   operationSocketRoutes(native, services)
   eventRoutes(native, {

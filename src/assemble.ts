@@ -9,6 +9,7 @@ import type { OpenScope } from './http/read-scope.ts'
 import { openEventBus } from './redis/event-bus.ts'
 import { createRedisLeader } from './redis/leader.ts'
 import { openPresence, type Presence } from './redis/peers.ts'
+import { createRedisTransfers } from './redis/transfers.ts'
 import { openMirror, type Mirror } from './redis/mirror.ts'
 import { createRedisReadingStore } from './redis/reading-store.ts'
 import { createAliases } from './services/aliases.ts'
@@ -32,7 +33,6 @@ import { createInstanceViews, type InstanceViews } from './services/instance-vie
 import { createInstances } from './services/instances.ts'
 import { createInventory, type Inventory } from './services/inventory.ts'
 import { createLeases } from './services/leases.ts'
-import { createLeftovers } from './services/leftovers.ts'
 import { createNetworks } from './services/networks.ts'
 import { createNicknames } from './services/nicknames.ts'
 import { createOperations, type Operations } from './services/operations.ts'
@@ -41,6 +41,7 @@ import { createProfileEffects } from './services/profile-effects.ts'
 import { createProfiles } from './services/profiles.ts'
 import { createProjectRoom } from './services/project-room.ts'
 import { createProjects } from './services/projects.ts'
+import { createReconciling } from './services/reconciling.ts'
 import { createRunStates } from './services/run-states.ts'
 import { createSampler } from './services/sampler.ts'
 import { createServer } from './services/server.ts'
@@ -56,6 +57,8 @@ import { createWarnings } from './services/warnings.ts'
 import { createWrites, type Write } from './services/writes.ts'
 import { createPoints } from './test-points.ts'
 import { findLostStreams } from './sweep/lost-streams.ts'
+import { openSweep, openSweeping } from './open-sweep.ts'
+import type { Sweep } from './sweep/sweep.ts'
 import type { Deps } from './wire.ts'
 
 /** How often the engines are listed in whole, milliseconds. */
@@ -75,14 +78,15 @@ export async function assemble(deps: Deps, https: Https) {
   deps.onClose(() => presence.close())
   const streams = openStreams(deps, { ...reading, operations, presence })
   const credentials = assembleCredentials(deps, { ...reading, operations, https })
+  const sweep = openSweep(deps)
   openSweeper(deps, presence, [
     openPower(deps, { ...reading, operations }),
-    openLeftovers(deps, reading),
+    openSweeping({ ...deps, ...reading, sweep }),
     createForgottenNames({ ...deps, ...reading }),
     credentials.trust.expire,
   ])
   const { freshness, openScope } = reading
-  const services = assembleServices(deps, { ...reading, operations, streams, https })
+  const services = assembleServices(deps, { ...reading, operations, streams, https, sweep })
   return { ...services, ...credentials, presence, freshness, openScope }
 }
 
@@ -90,6 +94,7 @@ interface Assembled {
   operations: Operations
   streams: Streams
   https: Https
+  sweep: Sweep
 }
 
 interface Reading {
@@ -202,12 +207,6 @@ function openPower(deps: Deps, { records, inventory, operations }: Reading & { o
   return createPower({ records, inventory, engines, operations, clock, onError })
 }
 
-function openLeftovers(deps: Deps, { records, inventory }: Reading) {
-  const { log, engines, clock, store } = deps
-  const onRemoved = (what: string, operation: string) => log.info({ operation }, `Removed the left ${what}`)
-  return createLeftovers({ records, inventory, engines, store, clock, onRemoved })
-}
-
 function openSweeper(deps: Deps, peers: Peers, chores: (() => Promise<void>)[]): void {
   const { config, log, clock, store, queue, database, records, engines } = deps
   const sweeper = createSweeper({
@@ -255,7 +254,8 @@ function assembleInside(
   }
 }
 
-function assembleServices(deps: Deps, { bus, inventory, records, operations, streams, https }: Reading & Assembled) {
+function assembleServices(deps: Deps, { bus, inventory, records, operations, ...rest }: Reading & Assembled) {
+  const { streams, https, sweep } = rest
   const { config, clock, store, queue, engines, deployment } = deps
   const [engine] = engines.values()
   if (engine === undefined) throw new Error('No member is configured')
@@ -278,6 +278,7 @@ function assembleServices(deps: Deps, { bus, inventory, records, operations, str
   const { create } = createInstanceCreation({ ...common, images: lookup, leases, drafts, architecture, room })
   const effects = createProfileEffects({ ...common, leases, room, hosts })
   const networks = createNetworks({ ...common, write, usedBy, hostNetworks: readHostNetworks })
+  const transfers = createRedisTransfers(deps.database, clock)
   const warnings = createWarnings({ records, clock })
   const nicknames = createNicknames({ records, clock })
   return {
@@ -301,13 +302,14 @@ function assembleServices(deps: Deps, { bus, inventory, records, operations, str
     statsHistory: openStatsHistory(deps, { inventory, records }),
     instances: { ...createInstances({ views, operations, drafts, leases, room, foreign, sessions }), create },
     snapshots: createSnapshots({ ...common, views, drafts, leases }),
-    images: createImages({ ...common, lookup, deployment, uploadLimit, write }),
+    images: createImages({ ...common, lookup, deployment, uploadLimit, write, transfers }),
     aliases: createAliases({ ...common, lookup, write }),
     profiles: createProfiles({ ...common, write, usedBy, effects }),
     networks,
     projects: createProjects({ ...common, write, usedBy, room }),
     storage: createStorage({ records, engine, isLocal }),
     volumes: createVolumes({ ...common, write, usedBy }),
-    prepare: createFirstStart({ ...common, networks, warnings }),
+    reconciling: createReconciling({ operations, member }),
+    prepare: createFirstStart({ ...common, networks, warnings, sweep }),
   }
 }

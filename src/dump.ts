@@ -5,7 +5,9 @@ import Value from 'typebox/value'
 import type { Config } from './config.ts'
 import { RECORDS, type AnyRecord, type Noun } from './contract/records.ts'
 import { settleLostRecords } from './lost-records.ts'
+import { createWarnings } from './services/warnings.ts'
 import { SetupError } from './setup/host.ts'
+import { rebuiltKey } from './sweep/rebuild.ts'
 import { openDeps, type Deps } from './wire.ts'
 
 const NOUNS = Object.keys(RECORDS) as Noun[] // Object.keys forgets the key type
@@ -22,7 +24,10 @@ export async function dump(config: Config, print: (line: string) => void): Promi
   }
 }
 
-/** Writes the records of a dump into a Redis that has none of them. One that is there already is left as it is and told. */
+/**
+ * Writes the records of a dump into a Redis that has none of them. One that is there already is left as it is and told,
+ * unless it was only rebuilt from labels and nobody has changed it since: the dump knows more.
+ */
 export async function load(config: Config, from: Readable, print: (line: string) => void): Promise<void> {
   const deps = await openDeps(config, 'worker')
   let written = 0
@@ -42,9 +47,21 @@ export async function load(config: Config, from: Readable, print: (line: string)
   print(`${written} records written, ${kept} were there already`)
 }
 
-async function write(deps: Deps, { noun, record }: AnyRecord): Promise<boolean> {
+async function write(deps: Deps, entry: AnyRecord): Promise<boolean> {
+  return (await put(deps, entry, 0)) || replaceRebuilt(deps, entry)
+}
+
+async function replaceRebuilt(deps: Deps, entry: AnyRecord): Promise<boolean> {
+  const key = rebuiltKey(entry.noun, entry.record.uuid)
+  const warning = await deps.records.find('warning', '', key)
+  if (warning === undefined || warning.status === 'resolved' || !(await put(deps, entry, 1))) return false
+  await createWarnings(deps).resolve(key)
+  return true
+}
+
+async function put(deps: Deps, { noun, record }: AnyRecord, rev: number): Promise<boolean> {
   // The decoded pair belongs together; rev 0 asks that nothing is there yet.
-  const change = { change: 'put', noun, record: { ...record, rev: 0 } } as { change: 'put' } & AnyRecord
+  const change = { change: 'put', noun, record: { ...record, rev } } as { change: 'put' } & AnyRecord
   const outcome = await deps.records.write({ changes: [change], at: deps.clock.now() })
   return outcome.outcome === 'written'
 }

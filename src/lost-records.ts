@@ -4,7 +4,8 @@ import { createWarnings } from './services/warnings.ts'
 
 const KEY = 'lost-records'
 export const LOST_RECORDS =
-  'This Redis had no records of this deployment: they are gone. What the engine holds of it was left alone; load a dump'
+  'This Redis had no records of this deployment: they are gone. What the engine holds is rebuilt as it was when it was ' +
+  'made, the rest is not; load a dump'
 
 interface Told {
   records: RecordStore

@@ -3,6 +3,7 @@ import type { OperationRecord, Progress } from '../src/contract/operation-record
 import type { Engine } from '../src/core/engine.ts'
 import type { Clock, RecordReader } from '../src/core/ports.ts'
 import type { InputOf, Kind } from '../src/operations/catalog.ts'
+import type { Sweep } from '../src/sweep/sweep.ts'
 import type { Course } from './course.ts'
 import type { Context } from './steps.ts'
 
@@ -10,6 +11,7 @@ export interface ContextDeps<K extends Kind> {
   records: RecordReader
   clock: Clock
   deployment: string
+  sweep: Sweep
   operation: OperationRecord
   course: Course
   input: InputOf<K>
@@ -54,6 +56,7 @@ export function createContext<K extends Kind>(deps: ContextDeps<K>): Context<K> 
     },
     secret: secret === undefined ? undefined : JSON.parse(secret),
     note: course.dataOf,
+    sweep: deps.sweep,
     labels: (about) => ({
       deployment,
       role: about.role,

@@ -1,13 +1,10 @@
 /** The engine's images behind snapshots, copies and recreated containers. */
 import type { InstanceRecord } from '../src/contract/records.ts'
 import type { ObjectRole } from '../src/core/container.ts'
+import { instanceTag, keeperTag } from '../src/core/own-tags.ts'
 import type { Kind } from '../src/operations/catalog.ts'
 import type { Context } from './steps.ts'
 
-export const snapshotTag = (uuid: string): string => `windlass/snapshot:${uuid}`
-export const imageTag = (uuid: string): string => `windlass/image:${uuid}`
-const instanceTag = (uuid: string): string => `windlass/instance:${uuid}`
-const keeperTag = (uuid: string): string => `windlass/kept:${uuid}`
 /** Of an image that is made for one instance alone; each recreation has another one, so that it can be undone. */
 export const ownTag = (context: Context<Kind>, uuid: string): string =>
   `${instanceTag(uuid)}-${context.operation.id.slice(-12)}`

@@ -6,6 +6,7 @@ import type { Engine } from '../src/core/engine.ts'
 import { openEventBus } from '../src/redis/event-bus.ts'
 import { openJobSource, type RedisJobSource } from '../src/redis/job-source.ts'
 import { createPoints } from '../src/test-points.ts'
+import { openSweep } from '../src/open-sweep.ts'
 import { openDeps } from '../src/wire.ts'
 import { handlers } from './handlers/all.ts'
 import { createPerform } from './perform.ts'
@@ -23,6 +24,7 @@ export async function work(config: Config): Promise<void> {
   const worker = config.WINDLASS_WORKER_NAME ?? `worker-${process.pid}`
   const perform = createPerform({
     ...deps,
+    sweep: openSweep(deps),
     handlers,
     worker,
     engineBack,

@@ -9,6 +9,7 @@ import type { Engine } from '../src/core/engine.ts'
 import { UNDO } from '../src/core/operation-states.ts'
 import { CATALOG, isWorkerKind, type Kind, type WorkerKind } from '../src/operations/catalog.ts'
 import { decodeJob, decodeTicket, type Job } from '../src/operations/job.ts'
+import type { Sweep } from '../src/sweep/sweep.ts'
 import { createContext, progressOf } from './context.ts'
 import { Abandoned, createCourse, type Course, type CourseDeps } from './course.ts'
 import { watchFence } from './fence-watch.ts'
@@ -20,6 +21,7 @@ export interface PerformDeps extends CourseDeps {
   engines: Map<string, Engine>
   handlers: { [K in WorkerKind]: Handler<K> }
   deployment: string
+  sweep: Sweep
   /** This worker's name, shown in the record. */
   worker: string
   /** Resolves when the engine answers again, rejects when the signal aborts. */

@@ -1,7 +1,7 @@
 import type { ImageRecord } from '../src/contract/records.ts'
 import { lxdArchitecture } from '../src/core/architecture.ts'
 import type { Kind } from '../src/operations/catalog.ts'
-import { imageTag } from './engine-images.ts'
+import { imageTag } from '../src/core/own-tags.ts'
 import { imageOf } from './containers.ts'
 import type { Context } from './steps.ts'
 

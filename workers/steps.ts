@@ -4,6 +4,7 @@ import type { OperationRecord } from '../src/contract/operation-record.ts'
 import type { Clock, Observed, RecordChange, RecordReader } from '../src/core/ports.ts'
 import type { ContainerDetail, ObjectRole, OwnLabels } from '../src/core/container.ts'
 import type { Engine } from '../src/core/engine.ts'
+import type { Sweep } from '../src/sweep/sweep.ts'
 import type { InputOf, Kind } from '../src/operations/catalog.ts'
 
 export interface Context<K extends Kind> {
@@ -36,6 +37,8 @@ export interface Context<K extends Kind> {
    * Repeating it with the same records is no error.
    */
   forward(changes: RecordChange[], observed?: Observed[]): Promise<void>
+  /** Looks for what crashes have left, and mends it. */
+  readonly sweep: Sweep
   /** A secret given with the request, decoded JSON, or undefined. */
   readonly secret: unknown
 }

@@ -99,6 +99,13 @@ export function dockerName(project: string, name: string): string {
   return `${name}.${searchDomainOf(project)}`
 }
 
+/** The way back: undefined for what is no name of an instance of this project. */
+export function parseDockerName(container: string, project: string): string | undefined {
+  const domain = `.${searchDomainOf(project)}`
+  const name = container.endsWith(domain) ? container.slice(0, -domain.length) : ''
+  return hostnameFault(name) === undefined ? name : undefined
+}
+
 /** What follows an instance's name where others resolve it. */
 export function searchDomainOf(project: string): string {
   return project === 'default' ? 'lxd' : `${project}.lxd`

@@ -164,10 +164,24 @@ export interface OperationStore {
   unfinished(before: number, limit: number, skip?: number): Promise<string[]>
   /** Who holds this key now, or undefined. */
   busy(key: string): Promise<{ action: string; operation: string } | undefined>
+  /** What is held for operations that have ended or are not there. Looks at everything: for sweeps only. */
+  strayClaims(): Promise<HeldClaim[]>
+  /** False where it is held by right by now, or by nobody. */
+  freeClaim(claim: HeldClaim): Promise<boolean>
   /** Removes what ended before `before` and what is over `keep`; returns how many. Bounded work per call. */
   prune(before: number, keep: number): Promise<number>
   /** Figures for metrics: unfinished by state, totals by kind and end state since the deployment began. */
   figures(): Promise<OperationFigures>
+}
+
+/** A reserved name, a key of a busy object, a use of one, a secret, or a place among the unfinished operations. */
+export interface HeldClaim {
+  type: 'resv' | 'busy' | 'use' | 'secret' | 'open'
+  /** Noun and scope of a name, the key that is used. */
+  place: string
+  /** The name, the busy key. */
+  field: string
+  operation: string
 }
 
 export interface OperationFigures {
@@ -287,6 +301,22 @@ export interface Peers {
   find(peer: string): Promise<string[] | undefined>
   /** Whether this process could say that it lives for so long without a break that all others that live have, too. */
   isSteady(): boolean
+}
+
+/** Files on their way through an API process, in objects of the engine that nobody else knows of yet. */
+export interface Transfers {
+  begin(): Promise<Transfer>
+  /** Which of these ids are transfers: of a process that lives, or of one that has died over them. */
+  look(ids: string[]): Promise<Map<string, 'alive' | 'dead'>>
+}
+
+/** `id` is what their labels call the operation; the operation that they lead to, if any, goes by it. */
+export interface Transfer {
+  readonly id: string
+  /** They are gone, or have become an operation. */
+  end(): Promise<void>
+  /** Nobody knows what became of them: left to the sweep. */
+  leave(): void
 }
 
 /** Durations, ids and the time: given to whoever needs them, so that rules stay pure. */

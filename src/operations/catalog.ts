@@ -3,6 +3,7 @@
  * and the loops of the tests are derived from this table and stated nowhere else.
  */
 import Type, { type Static, type TSchema } from 'typebox'
+import { Reconciled } from '../contract/reconcile.ts'
 import * as inputs from './inputs.ts'
 
 export interface OperationSpec {
@@ -262,6 +263,16 @@ export const CATALOG = {
     description: 'Executing operation',
     action: 'token',
     input: inputs.CertificateInvite,
+    lifecycle: undefined,
+  },
+  'server.reconcile': {
+    ...task,
+    entity: 'server',
+    cancellable: false,
+    description: 'Reconciling with the engines',
+    action: 'reconcile',
+    input: inputs.ServerReconcile,
+    metadata: Reconciled,
     lifecycle: undefined,
   },
 } as const satisfies Record<string, OperationSpec>

@@ -114,4 +114,6 @@ export const CertificateInvite = Type.Object({
   projects: Type.Union([Type.Array(Type.String()), Type.Null()]),
   expires_at: Time,
 })
+/** `dry_run`: only tells what would be done. */
+export const ServerReconcile = Type.Object({ dry_run: Type.Boolean() })
 export const ProjectRename = Type.Object({ project: Uuid, name: Type.String() })

@@ -5,6 +5,7 @@ import { toRefusal, toTexts } from './decode.ts'
 import { readHistory } from './history.ts'
 import { createCourse } from './operation-course.ts'
 import { readOperations } from './read-operations.ts'
+import { findStrayClaims, freeClaim } from './stray-claims.ts'
 import { type Database, runScript } from './scripts.ts'
 
 /** Ended operations forgotten by one call of `prune`. */
@@ -43,6 +44,8 @@ export function createRedisOperationStore(database: Database): OperationStore {
         redis.zrange(keys.key('ops', 'open'), '-inf', `(${before}`, 'BYSCORE', 'LIMIT', skip, limit),
       ),
     busy,
+    strayClaims: () => findStrayClaims(database),
+    freeClaim: (claim) => freeClaim(database, claim),
     prune,
     figures: () => readFigures(database),
   }

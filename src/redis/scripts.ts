@@ -16,6 +16,7 @@ const NAMES = [
   'list-records',
   'log',
   'hand-back',
+  'free-claim',
 ] as const
 type ScriptName = (typeof NAMES)[number]
 

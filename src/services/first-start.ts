@@ -4,12 +4,13 @@ import type { ProfileRecord } from '../contract/records.ts'
 import { POOL } from '../core/devices.ts'
 import { isFinal } from '../core/operation-states.ts'
 import type { Clock, OperationStore, RecordChange, RecordStore } from '../core/ports.ts'
+import type { Sweep } from '../sweep/sweep.ts'
 import { SERVER } from './caller.ts'
 import type { Networks } from './networks.ts'
 import { networkUrl } from './noun-urls.ts'
 import { toRefusal, type Operations } from './operations.ts'
 import { projectConfig } from './project-config.ts'
-import { makeDefaultProfile, makeProject } from './projects.ts'
+import { makeDefaultProfile, makeProject } from './new-project.ts'
 import type { Warnings } from './warnings.ts'
 
 export interface FirstStartDeps {
@@ -18,6 +19,7 @@ export interface FirstStartDeps {
   operations: Operations
   warnings: Warnings
   networks: Pick<Networks, 'creationOf'>
+  sweep: Sweep
   clock: Clock
 }
 
@@ -35,6 +37,8 @@ const PATIENCE = 5_000
 export function createFirstStart(deps: FirstStartDeps): () => Promise<void> {
   return async () => {
     const isNew = (await deps.records.find('project', '', DEFAULT)) === undefined
+    // A Redis that has forgotten the bridge must not get another one: the engine is asked first, if it answers.
+    if (isNew) await deps.sweep({ dryRun: false, extent: 'networks', patience: PATIENCE }).catch(() => undefined)
     const operation = await makeBridge(deps, isNew)
     if (isNew) {
       await makeIfMissing(deps, { change: 'put', noun: 'profile', record: defaultProfile(deps.clock.uuid()) })

@@ -4,11 +4,11 @@ import type { ImagesPost } from '../contract/image.ts'
 import type { OperationRecord } from '../contract/operation-record.ts'
 import type { AliasRecord, ImageRecord, InstanceRecord, SnapshotRecord } from '../contract/records.ts'
 import type { Engine, KeptFile } from '../core/engine.ts'
-import { badRequest, conflict, notFound, unavailable } from '../core/failure.ts'
+import { badRequest, conflict, isFailure, notFound, unavailable } from '../core/failure.ts'
 import { imagePropertiesOf } from '../core/image-properties.ts'
 import { imageVolume, KEPT_FILE } from '../core/kept-files.ts'
 import { parseAliasName } from '../core/names.ts'
-import type { BusyClaim, Clock, NameClaim, RecordReader } from '../core/ports.ts'
+import type { BusyClaim, Clock, NameClaim, RecordReader, Transfers } from '../core/ports.ts'
 import { parseRegistryReference } from '../core/registry-reference.ts'
 import { parseExpiry } from '../core/times.ts'
 import type { InputOf } from '../operations/catalog.ts'
@@ -24,6 +24,7 @@ export interface ImageCreationDeps {
   lookup: ImageLookup
   clock: Clock
   deployment: string
+  transfers: Pick<Transfers, 'begin'>
   /** Bytes an uploaded tarball may have. */
   uploadLimit: number
 }
@@ -39,6 +40,14 @@ export interface UploadInfo {
   fingerprint?: string | undefined
   /** Aborts when the client is gone. */
   signal?: AbortSignal | undefined
+}
+
+/** A tarball that lies in a volume by now. */
+interface Upload {
+  /** Of the operation that is to import it. */
+  id: string
+  volume: string
+  image: ImageRecord
 }
 
 type Compression = InputOf<'image.publish'>['compression']
@@ -65,27 +74,29 @@ export function createImageCreation(deps: ImageCreationDeps) {
     const image = lookup.draft(project, given)
     const volume = imageVolume(image.uuid)
     const engine = engineOf(image.member)
-    const kept = await engine.volumes.putFile(
-      volume,
-      KEPT_FILE,
-      content,
-      { labels: labelsOf(image), maxBytes: deps.uploadLimit },
-      info.signal,
-    )
-    const drop = () => engine.volumes.remove(volume).catch(() => undefined)
+    // Should this process die over it, the sweep finds it by the transfer; from its acceptance on by the operation.
+    const transfer = await deps.transfers.begin()
+    const isDropped = async () => (await engine.volumes.remove(volume).catch(() => 'in-use')) !== 'in-use'
     try {
-      const operation = await submitImport(caller, { ...image, ...uploaded(kept, info) }, volume, aliases)
+      const bound = { labels: labelsOf(image, transfer.id), maxBytes: deps.uploadLimit }
+      const kept = await engine.volumes.putFile(volume, KEPT_FILE, content, bound, info.signal)
+      const made = { ...image, ...uploaded(kept, info) }
+      const operation = await submitImport(caller, { id: transfer.id, image: made, volume }, aliases)
       // A repeat of an earlier request is answered with that one's operation.
-      if (operation.entity.id !== image.uuid) await drop()
+      if (operation.id === transfer.id || (await isDropped())) await transfer.end()
+      else transfer.leave()
       return operation
     } catch (failure) {
-      await drop()
+      // It may have been accepted although the answer was lost.
+      if (!isFailure(failure, 'unavailable') && (await isDropped())) await transfer.end()
+      else transfer.leave()
       throw failure
     }
   }
 
-  async function submitImport(caller: Caller, image: ImageRecord, volume: string, aliases: AliasRecord[]) {
+  async function submitImport(caller: Caller, { id, image, volume }: Upload, aliases: AliasRecord[]) {
     return operations.submit(caller, {
+      id,
       kind: 'image.import',
       input: { image, upload: volume, aliases },
       ...about(image),
@@ -94,18 +105,10 @@ export function createImageCreation(deps: ImageCreationDeps) {
     })
   }
 
-  function labelsOf(image: ImageRecord) {
+  function labelsOf(image: ImageRecord, operation: string) {
     const { uuid, project } = image
     const origin = JSON.stringify(image)
-    return {
-      deployment: deps.deployment,
-      role: 'tarball' as const,
-      uuid,
-      project,
-      operation: '',
-      step: 'upload',
-      origin,
-    }
+    return { deployment: deps.deployment, role: 'tarball' as const, uuid, project, operation, step: 'upload', origin }
   }
 
   /** The JSON body: publish an instance or a snapshot, or pull. */

@@ -36,6 +36,8 @@ export interface Submission<K extends Kind> {
   secret?: unknown
   /** What is to be read of it from the beginning. */
   metadata?: Record<string, unknown>
+  /** Its id, where something had to be called by it before. */
+  id?: string
   /** Kept for a repeat that is not a client's: see `Acceptance.idempotency`. */
   once?: string
 }
@@ -167,7 +169,7 @@ export function createOperations(deps: OperationsDeps) {
     return {
       operation: {
         v: 1,
-        id: clock.operationId(),
+        id: submission.id ?? clock.operationId(),
         kind: submission.kind,
         class: spec.class,
         description: spec.description,

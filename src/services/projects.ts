@@ -2,7 +2,7 @@
 import type { Config } from '../contract/common.ts'
 import type { OperationRecord } from '../contract/operation-record.ts'
 import type { ProjectPatch, ProjectPut, ProjectsPost, ProjectState } from '../contract/project.ts'
-import type { ProfileRecord, ProjectRecord } from '../contract/records.ts'
+import type { ProjectRecord } from '../contract/records.ts'
 import { rebound } from '../core/bound.ts'
 import { checkIfMatch, etagOf } from '../core/etag.ts'
 import { badRequest, forbidden, notFound } from '../core/failure.ts'
@@ -13,6 +13,7 @@ import { instanceUrl } from './instance-urls.ts'
 import { imageUrl, networkUrl, profileUrl, projectUrl, volumeUrl } from './noun-urls.ts'
 import type { Operations } from './operations.ts'
 import { AGGREGATES, COUNTS, limitOf, tooLow, usageOf, type ProjectRoom } from './project-room.ts'
+import { makeProject, newProject } from './new-project.ts'
 import { projectConfig } from './project-config.ts'
 import type { UsedBy } from './used-by.ts'
 import type { Write } from './writes.ts'
@@ -63,14 +64,12 @@ export function createProjects(deps: ProjectsDeps) {
   async function create(caller: Caller, body: ProjectsPost): Promise<ProjectRecord> {
     requireServer(caller)
     const name = parseProjectName(body.name ?? '')
-    const config = projectConfig(name, body.config ?? {})
-    const record = makeProject({ uuid: clock.uuid(), name, description: body.description ?? '', config })
-    const profile = makeDefaultProfile(clock.uuid(), name)
+    const { record, changes } = newProject(
+      { name, description: body.description ?? '', config: body.config ?? {} },
+      clock,
+    )
     await write(caller, {
-      changes: [
-        { change: 'put', noun: 'project', record },
-        { change: 'put', noun: 'profile', record: profile },
-      ],
+      changes,
       taken: `Project "${name}" already exists`,
       event: event('project-created', record),
     })
@@ -201,17 +200,6 @@ export function createProjects(deps: ProjectsDeps) {
   }
 
   return { list, get, create, update, patch, rename, remove, state, checkRoom: room.check }
-}
-
-export function makeProject(content: Pick<ProjectRecord, 'uuid' | 'name' | 'description' | 'config'>): ProjectRecord {
-  return { v: 1, rev: 0, project: '', ...content }
-}
-
-/** The profile every project begins with. */
-export function makeDefaultProfile(uuid: string, project: string): ProfileRecord {
-  const description =
-    project === DEFAULT ? 'Default Windlass profile' : `Default Windlass profile for project ${project}`
-  return { v: 1, rev: 0, uuid, project, name: DEFAULT, description, config: {}, devices: {} }
 }
 
 function shortOf(key: string): string {

@@ -3,22 +3,13 @@ import type { Warning, WarningPut } from '../contract/warning.ts'
 import type { WarningRecord } from '../contract/records.ts'
 import { badRequest, notFound } from '../core/failure.ts'
 import type { Clock, RecordChange, RecordStore } from '../core/ports.ts'
+import type { Trouble } from '../sweep/mend.ts'
 import { keptAnswer, mayEnter, requireRole, SERVER, type Caller } from './caller.ts'
 import { toRefusal } from './operations.ts'
 
 export interface WarningsDeps {
   records: RecordStore
   clock: Clock
-}
-
-/** Trouble, by a key under which the same trouble is found again. */
-export interface Trouble {
-  key: string
-  type: string
-  severity: WarningRecord['severity']
-  message: string
-  project?: string
-  entityUrl?: string
 }
 
 export type Warnings = ReturnType<typeof createWarnings>

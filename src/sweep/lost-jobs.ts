@@ -17,7 +17,7 @@ export async function findLostJobs(deps: LostJobsDeps, ids: string[]): Promise<M
     operations.map(async (operation) => {
       if (isFinal(operation.state)) return []
       // Where nothing says whose queue it is for, no worker will ever end it.
-      if (operation.member === '') return [failUnreadable(deps, operation)]
+      if (operation.unreadable !== undefined && operation.member === '') return [failUnreadable(deps, operation)]
       return (await isLost(deps, operation)) ? [queueAgain(deps, operation)] : []
     }),
   )

@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { WebSocket } from 'ws'
 import type { Event } from '../../src/contract/event.ts'
-import { makeProject } from '../../src/services/projects.ts'
+import { makeProject } from '../../src/services/new-project.ts'
 import { endOperation, fakeInstances } from '../support/api-instances.ts'
 import { ADMIN_TOKEN, startApi, type TestApi } from '../support/api.ts'
 

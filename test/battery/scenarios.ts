@@ -279,6 +279,9 @@ export const SCENARIOS: { [K in WorkerKind]: Variant[] } = {
     await kit.send('POST', '/1.0/projects', { name: tag })
     return { method: 'POST', path: `/1.0/projects/${tag}`, body: { name: `${tag}b` }, entity: tag }
   }),
+  'server.reconcile': one(async () => ({ method: 'POST', path: '/1.0/reconcile', body: {}, entity: 'server' }), {
+    alone: 'reconcile',
+  }),
 }
 
 const VOLUMES = '/1.0/storage-pools/default/volumes'

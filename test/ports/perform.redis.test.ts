@@ -54,6 +54,7 @@ function performing(steps: Step<Kind>[], finish: Handler<Kind>['finish'] = async
     handlers: { ...handlers, 'instance.start': { steps, finish } },
     clock: { now: () => Date.now(), uuid: () => 'u', operationId: () => 'o' },
     deployment: 'd',
+    sweep: async () => [],
     worker: 'w',
     engineBack: async () => void said.push('engine back'),
     point: () => undefined,

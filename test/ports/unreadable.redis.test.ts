@@ -42,6 +42,7 @@ function performTurn(ticket: unknown, attempt = 1): Promise<void> {
     handlers: { ...handlers, [kind]: { steps: [], finish: async () => ({ changes: [] }) } },
     clock,
     deployment: 'd',
+    sweep: async () => [],
     worker: 'w',
     engineBack: async () => undefined,
     point: () => undefined,

@@ -70,6 +70,7 @@ const ABSENT = {
   nicknames: absent<Services['nicknames']>('nicknames'),
   imageNames: absent<Services['imageNames']>('imageNames'),
   commands: absent<Services['commands']>('commands'),
+  reconciling: absent<Services['reconciling']>('reconciling'),
   runStates: absent<Services['runStates']>('runStates'),
   statsHistory: absent<Services['statsHistory']>('statsHistory'),
 }

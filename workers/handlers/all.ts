@@ -20,6 +20,7 @@ import { instanceUpdate } from './instance-update.ts'
 import { networkCreate } from './network-create.ts'
 import { networkDelete } from './network-delete.ts'
 import { projectRename } from './project-rename.ts'
+import { serverReconcile } from './server-reconcile.ts'
 import { snapshotCreate } from './snapshot-create.ts'
 import { snapshotDelete } from './snapshot-delete.ts'
 import { snapshotRename } from './snapshot-rename.ts'
@@ -55,4 +56,5 @@ export const handlers: { [K in WorkerKind]: Handler<K> } = {
   'volume.create': volumeCreate,
   'volume.delete': volumeDelete,
   'project.rename': projectRename,
+  'server.reconcile': serverReconcile,
 }

@@ -1,6 +1,7 @@
 import { notFound } from '../../src/core/failure.ts'
 import type { RecordChange } from '../../src/core/ports.ts'
-import { imageTag, releaseImage } from '../engine-images.ts'
+import { imageTag } from '../../src/core/own-tags.ts'
+import { releaseImage } from '../engine-images.ts'
 import { dropVolume } from '../images.ts'
 import type { Context, Handler } from '../steps.ts'
 

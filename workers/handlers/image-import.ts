@@ -2,7 +2,7 @@ import type { ImageRecord } from '../../src/contract/records.ts'
 import { lxdArchitecture } from '../../src/core/architecture.ts'
 import type { ImportedTarball } from '../../src/core/engine.ts'
 import { KEPT_FILE } from '../../src/core/kept-files.ts'
-import { imageTag } from '../engine-images.ts'
+import { imageTag } from '../../src/core/own-tags.ts'
 import { dropTag, dropVolume, made } from '../images.ts'
 import type { Context, Handler } from '../steps.ts'
 

@@ -1,4 +1,4 @@
-import { imageTag } from '../engine-images.ts'
+import { imageTag } from '../../src/core/own-tags.ts'
 import { dropTag, made, reused } from '../images.ts'
 import { pulledImage, recordOfPulled, type Pulled } from '../pulling.ts'
 import type { Handler } from '../steps.ts'

@@ -1,6 +1,7 @@
 import type { SnapshotRecord } from '../../src/contract/records.ts'
 import { loadInstance } from '../containers.ts'
-import { commitInstance, snapshotTag } from '../engine-images.ts'
+import { snapshotTag } from '../../src/core/own-tags.ts'
+import { commitInstance } from '../engine-images.ts'
 import { freezeStep, lookStep, observeThawed, thawStep } from '../freezing.ts'
 import type { Context, Handler } from '../steps.ts'
 import { copyVolumes, unmakeVolumes } from '../volumes.ts'

@@ -84,7 +84,8 @@ async function besides(
     wire,
     {
       image: await toolsImage(wire, tools, signal),
-      labels: look.labels ?? foreignLabels(wire),
+      // Not of the operation that made the container: that one has ended.
+      labels: { ...(look.labels ?? foreignLabels(wire)), operation: '', step: 'kill' },
       command: look.command,
       host: { PidMode: `container:${look.container}`, CapAdd: ['SYS_PTRACE'] },
     },

@@ -256,6 +256,7 @@ export class World {
       handlers: { ...handlers, 'instance.start': this.#handler(turn) },
       clock: { now: () => this.#now, uuid: () => 'u', operationId: () => 'o' },
       deployment: 'd',
+      sweep: async () => [],
       worker: 'w',
       engineBack: async () => undefined,
       point: () => undefined,

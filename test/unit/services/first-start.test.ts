@@ -16,6 +16,7 @@ function makeDeployment() {
     clock: { uuid: () => 'uuid', now: () => 0, operationId: () => 'id' },
     store: { get: async (id: string) => operations.get(id) },
     networks: { creationOf: async (content: object) => ({ input: content }) },
+    sweep: async () => [],
     warnings: {
       raise: async ({ message }: { message: string }) => void raised.push(message),
       resolve: async () => undefined,

@@ -59,6 +59,7 @@ async function turn(
     engines: new Map([[record.member, absent<Engine>('engine')]]),
     handlers: absent<{ [K in Kind]: Handler<K> }>('handlers', { 'instance.start': handler }),
     deployment: 'd',
+    sweep: async () => [],
     worker: 'w',
     engineBack: async () => undefined,
     point: () => undefined,

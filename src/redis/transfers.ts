@@ -1,0 +1,63 @@
+import type { Clock, Transfer, Transfers } from '../core/ports.ts'
+import type { Database } from './scripts.ts'
+
+/** How often a process says that it still moves files, and after how long of silence it is dead; milliseconds. */
+const BEAT = 2_000
+const LIFE = 60_000
+/** What was left by a dead process is found within this time, or stays for people to look at; milliseconds. */
+const REMEMBERED = 7 * 24 * 3_600_000
+
+/** A sorted set: the id of each transfer with the time, by Redis' clock, at which its process was last heard of. */
+export function createRedisTransfers({ connection, keys }: Database, clock: Pick<Clock, 'operationId'>): Transfers {
+  const key = keys.key('transfers')
+  const mine = new Set<string>()
+  let timer: NodeJS.Timeout | undefined
+
+  async function now(): Promise<number> {
+    const [seconds, micros] = await connection.run((redis) => redis.time())
+    return Number(seconds) * 1000 + Math.floor(Number(micros) / 1000)
+  }
+
+  async function say(ids: string[]): Promise<void> {
+    const at = await now()
+    await connection.run((redis) => redis.zadd(key, ...ids.flatMap((id) => [at, id])))
+  }
+
+  async function begin(): Promise<Transfer> {
+    const id = clock.operationId()
+    await say([id])
+    mine.add(id)
+    // While Redis is away nobody sweeps either.
+    timer ??= setInterval(() => void say([...mine]).catch(() => undefined), BEAT)
+    return { id, end: () => end(id), leave: () => leave(id) }
+  }
+
+  function leave(id: string): void {
+    mine.delete(id)
+    if (mine.size > 0) return
+    clearInterval(timer)
+    timer = undefined
+  }
+
+  async function end(id: string): Promise<void> {
+    leave(id)
+    // One that is not forgotten here is dead in a minute.
+    await connection.run((redis) => redis.zrem(key, id)).catch(() => undefined)
+  }
+
+  async function look(ids: string[]): Promise<Map<string, 'alive' | 'dead'>> {
+    const at = await now()
+    return connection.run(async (redis) => {
+      await redis.zremrangebyscore(key, '-inf', at - REMEMBERED)
+      const heard = ids.length === 0 ? [] : await redis.zmscore(key, ...ids)
+      return new Map(
+        ids.flatMap((id, index) => {
+          const last = heard[index]
+          return last == null ? [] : [[id, Number(last) > at - LIFE ? 'alive' : 'dead'] as const]
+        }),
+      )
+    })
+  }
+
+  return { begin, look }
+}

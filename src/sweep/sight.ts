@@ -1,0 +1,108 @@
+/** One look at a member's engine, and at what Redis has to say about everything that was seen there. */
+import type { InstanceRecord, NetworkRecord, ImageRecord, SnapshotRecord, VolumeRecord } from '../contract/records.ts'
+import type { OperationRecord } from '../contract/operation-record.ts'
+import type { ContainerSummary, OwnLabels } from '../core/container.ts'
+import type { Engine, ImageDetailSummary, NetworkDetail, VolumeDetail } from '../core/engine.ts'
+import { isFinal } from '../core/operation-states.ts'
+import type { OperationStore, RecordStore, Transfers } from '../core/ports.ts'
+
+export type SweptEngine = Pick<Engine, 'member' | 'containers' | 'volumes' | 'images' | 'networks'>
+
+export interface SightDeps {
+  records: Pick<RecordStore, 'list' | 'unreadable'>
+  store: Pick<OperationStore, 'getMany' | 'recent'>
+  transfers: Pick<Transfers, 'look'>
+}
+
+/** What is kept of everything that an engine can hold. */
+export interface Known {
+  instances: InstanceRecord[]
+  snapshots: SnapshotRecord[]
+  images: ImageRecord[]
+  volumes: VolumeRecord[]
+  networks: NetworkRecord[]
+  /** Records that are there, but cannot be read: nothing of theirs is touched. */
+  unreadable: Set<string>
+}
+
+/** What the operation that made an object is today. `unknown`: Redis has never heard of it, or has forgotten it. */
+export type Maker = 'live' | 'ended' | 'unknown'
+
+/** What carries our labels, and the records and operations that explain it. */
+export interface Sight {
+  engine: SweptEngine
+  containers: ContainerSummary[]
+  volumes: VolumeDetail[]
+  images: ImageDetailSummary[]
+  networks: NetworkDetail[]
+  /** Images that some container, of whomever, was made from. */
+  usedImages: Set<string>
+  known: Known
+  maker(own: OwnLabels): Maker
+}
+
+/**
+ * The order makes it safe: first the engine, then the operations, then the records. What an operation has made that is
+ * seen as ended has its record by then, if it ever gets one.
+ */
+export async function lookAt(deps: SightDeps, engine: SweptEngine): Promise<Sight> {
+  const { containers, volumes, images, networks } = engine
+  const [all, vs, is, ns] = await Promise.all([containers.list(), volumes.find({}), images.list(), networks.list()])
+  const owned = [...all, ...vs, ...is, ...ns].flatMap(({ own }) => own ?? [])
+  const makers = await makersOf(deps, new Set(owned.map(({ operation }) => operation)))
+  return {
+    engine,
+    containers: all.filter(isOurs),
+    volumes: vs,
+    images: is,
+    networks: ns.filter(isOurs),
+    usedImages: new Set(all.map(({ imageId }) => imageId)),
+    known: await readKnown(deps),
+    maker: ({ operation }) => makers.get(operation) ?? 'unknown',
+  }
+}
+
+function isOurs({ own }: { own: OwnLabels | undefined }): boolean {
+  return own !== undefined
+}
+
+async function makersOf({ store, transfers }: SightDeps, ids: Set<string>): Promise<Map<string, Maker>> {
+  ids.delete('')
+  const all = [...ids]
+  // Before the operations: a transfer that has just become one is found as that.
+  const moving = await transfers.look(all)
+  const operations = await store.getMany(all)
+  return new Map<string, Maker>([
+    ...[...moving].map(([id, state]) => [id, state === 'alive' ? 'live' : 'ended'] as const),
+    ...operations.map(({ id, state }) => [id, isFinal(state) ? 'ended' : 'live'] as const),
+  ])
+}
+
+async function readKnown({ records }: SightDeps): Promise<Known> {
+  const [instances, snapshots, images, volumes, networks, unreadable] = await Promise.all([
+    records.list('instance'),
+    records.list('snapshot'),
+    records.list('image'),
+    records.list('volume'),
+    records.list('network'),
+    records.unreadable(),
+  ])
+  return { instances, snapshots, images, volumes, networks, unreadable: new Set(unreadable.map(({ uuid }) => uuid)) }
+}
+
+/** How long after its end an operation is still looked through for what its late calls may have left; milliseconds. */
+const LATE = 3_600_000
+
+/** Of the operations that run or have ended within the hour: whether one speaks of this uuid, and has ended. */
+export async function mentioned({ store }: SightDeps, uuids: string[], now: number): Promise<Map<string, Maker>> {
+  if (uuids.length === 0) return new Map()
+  const recent: OperationRecord[] = await store.recent(undefined, now - LATE)
+  const told = recent.map(({ input, state }) => ({ text: JSON.stringify(input), isLive: !isFinal(state) }))
+  return new Map(
+    uuids.map((uuid) => {
+      const about = told.filter(({ text }) => text?.includes(uuid))
+      if (about.some(({ isLive }) => isLive)) return [uuid, 'live']
+      return [uuid, about.length > 0 ? 'ended' : 'unknown']
+    }),
+  )
+}

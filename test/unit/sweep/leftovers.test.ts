@@ -1,0 +1,92 @@
+import { expect, test } from 'vitest'
+import type { OperationRecord } from '../../../src/contract/operation-record.ts'
+import type { OwnLabels } from '../../../src/core/container.ts'
+import type { Engine } from '../../../src/core/engine.ts'
+import { findLeftovers } from '../../../src/sweep/leftovers.ts'
+import { lookAt, type SightDeps } from '../../../src/sweep/sight.ts'
+import { instance } from '../../ports/samples.ts'
+import { absent } from '../../support/absent.ts'
+
+const labels = (operation: string, more: Partial<OwnLabels> = {}): OwnLabels => ({
+  deployment: 'd',
+  role: 'instance',
+  uuid: 'u1',
+  project: 'default',
+  operation,
+  step: 's',
+  origin: '',
+  ...more,
+})
+
+type Containers = [id: string, own: OwnLabels | undefined, more?: object][]
+
+/** What would be removed of these containers. Instance u1 is `kept`; u2 appears with the end of the operation `going`. */
+async function left(containers: Containers, more: { lateEnd?: boolean; unreadable?: string } = {}): Promise<string[]> {
+  let isOver = false
+  const states: Record<string, OperationRecord['state']> = { over: 'success', failed: 'failure', going: 'running' }
+  const deps: SightDeps = {
+    records: {
+      list: (async (noun: string) => {
+        if (noun !== 'instance') return []
+        const late = isOver ? [instance({ uuid: 'u2', container: 'late' })] : []
+        return [instance({ uuid: 'u1', container: 'kept' }), ...late]
+      }) as SightDeps['records']['list'], // the nouns that are asked for
+      unreadable: async () =>
+        more.unreadable === undefined ? [] : [{ noun: 'instance', uuid: more.unreadable, reason: '' }],
+    },
+    store: {
+      getMany: async (ids) => {
+        isOver = more.lateEnd ?? false
+        if (isOver) states['going'] = 'success'
+        return ids.flatMap((id) => (id in states ? [{ id, state: states[id] }] : [])) as OperationRecord[] // what is read
+      },
+      recent: async () => [],
+    },
+    transfers: { look: async (ids) => new Map(ids.filter((id) => id === 'upload').map((id) => [id, 'dead'])) },
+  }
+  const listed = containers.map(([id, own, rest]) => ({ id, name: id, own, imageId: '', created: 0, ...rest }))
+  const engine = absent<Engine>('engine', {
+    member: 'local',
+    containers: absent<Engine['containers']>('containers', {
+      list: (async () => listed) as unknown as Engine['containers']['list'], // what is read
+    }),
+    volumes: absent<Engine['volumes']>('volumes', { find: async () => [] }),
+    images: absent<Engine['images']>('images', { list: async () => [] }),
+    networks: absent<Engine['networks']>('networks', { list: async () => [] }),
+  })
+  const found = await findLeftovers(deps, await lookAt(deps, engine), 100 * 3_600_000)
+  return found.map(({ object }) => object.split(' ')[1] ?? '')
+}
+
+test('only what an ended operation or a dead transfer has left and no record points to goes', async () => {
+  const fresh = { created: 100 * 3_600_000 - 1_000 }
+  const helper = (operation: string) => labels(operation, { role: 'helper' })
+  const found = await left([
+    ['kept', labels('over')],
+    ['old', labels('over')],
+    ['half', labels('failed', { uuid: 'u9' })],
+    ['helper', helper('failed')],
+    ['uploading', helper('upload')],
+    ['in-work', labels('going')],
+    ['of-an-unknown-operation', labels('forgotten')],
+    ['of-no-operation', labels('')],
+    ['foreign', undefined],
+    ['reading', helper(''), { status: 'created', ...fresh }],
+    ['looking', helper(''), { status: 'running' }],
+    ['forgotten-reader', helper(''), { status: 'created' }],
+    ['forgotten-look', helper(''), { status: 'exited' }],
+  ])
+  expect(found).toEqual(['old', 'half', 'helper', 'uploading', 'forgotten-reader', 'forgotten-look'])
+})
+
+test('what an operation has made that ends just now stays', async () => {
+  expect(await left([['late', labels('going', { uuid: 'u2' })]], { lateEnd: true })).toEqual([])
+})
+
+test('nothing of a record that cannot be read is touched', async () => {
+  expect(await left([['of-a-newer-version', labels('over', { uuid: 'u7' })]], { unreadable: 'u7' })).toEqual([])
+})
+
+test('the last container of an instance whose own one is gone stays', async () => {
+  expect(await left([['other', labels('over')]])).toEqual([])
+})
