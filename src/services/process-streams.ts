@@ -32,16 +32,18 @@ export async function carryProcess(
   const { stdin, stdout, stderr, control } = channels
   const isTerminal = stderr === undefined
   const life = followLife(running)
+  let ending: Promise<void> | undefined
+  const end = (grace: number): Promise<void> =>
+    (ending ??= life.isOver() ? Promise.resolve() : endProcess(running, life, { isTerminal, grace }))
   void pipeline(stdin.input, running.stdin).catch(nothing)
   const told = [pipeline(running.stdout, stdout.output)]
   if (stderr !== undefined) told.push(pipeline(running.stderr, stderr.output))
   // A client that has let go of a stream misses only that one.
   const allTold = Promise.all(told.map((one) => one.catch(nothing)))
   void control.then((channel) => channel.onText((text) => obey(running, text)))
-  void gone(channels).then(() => endProcess(running, life, { isTerminal, grace: GRACE }))
+  void gone(channels).then(() => end(GRACE))
   const stop = (): void => {
-    const grace = isFailure(signal.reason, 'cancelled') ? GRACE : 0
-    void endProcess(running, life, { isTerminal, grace }).finally(() => {
+    void end(isFailure(signal.reason, 'cancelled') ? GRACE : 0).then(() => {
       for (const channel of [stdout, stderr]) channel?.close()
     })
   }
@@ -50,6 +52,7 @@ export async function carryProcess(
   try {
     const exit = await running.exit
     await allTold
+    await ending
     signal.throwIfAborted()
     return exit
   } finally {
@@ -78,24 +81,26 @@ async function gone({ stdout, stderr, control }: ProcessChannels): Promise<void>
 }
 
 /**
- * Asks the process to end, then ends it, as often as it takes: a frozen one is deaf. What was started from a terminal
- * may be meant to outlive it; its kernel tells those in the foreground.
+ * Asks the process to end, then ends it, as often as it takes: a frozen one is deaf. It goes before what it has started,
+ * so that it does not go on to something else. What was started from a terminal may be meant to outlive it: there the
+ * kernel tells those in the foreground.
  */
 async function endProcess(
   running: RunningExec,
   { ended, isOver }: Life,
   { isTerminal, grace }: { isTerminal: boolean; grace: number },
 ): Promise<void> {
-  const alone = isTerminal
-  if (isOver()) return
+  const tell = (name: string, alone: boolean) => running.signal(name, { alone }).catch(nothing)
+  const endedWithin = (ms: number) => Promise.race([ended, sleep(ms, undefined, { ref: false })])
   if (grace > 0) {
-    await running.signal(isTerminal ? 'HUP' : 'TERM', { alone }).catch(nothing)
-    await Promise.race([ended, sleep(grace, undefined, { ref: false })])
+    await tell(isTerminal ? 'HUP' : 'TERM', true)
+    await endedWithin(grace)
   }
-  while (!isOver()) {
-    await running.signal('KILL', { alone }).catch(nothing)
-    await Promise.race([ended, sleep(GRACE, undefined, { ref: false })])
-  }
+  do {
+    if (!isOver()) await tell('KILL', true)
+    if (!isTerminal) await tell('KILL', false)
+    await endedWithin(GRACE)
+  } while (!isOver())
 }
 
 function obey(running: RunningExec, text: string): void {

@@ -86,7 +86,7 @@ describe.skipIf(LXC === undefined)('lxc', () => {
       const child = lxc.start('exec', 'c1', '--', 'sh', '-c', 'echo ready; exec sleep 4321')
       await once(child.stdout ?? child, 'data')
       child.kill('SIGKILL')
-      await expect.poll(async () => (await sh('pgrep -f "^sleep 4321"')).stdout, { timeout: 10_000 }).toBe('')
+      await expect.poll(async () => (await sh('ps -o args | grep "^sleep 4321"')).stdout, { timeout: 10_000 }).toBe('')
     })
 
     test('an instance that stops takes the command with it', async () => {
