@@ -81,28 +81,27 @@ async function gone({ stdout, stderr, control }: ProcessChannels): Promise<void>
 }
 
 /**
- * Asks the process to end, then ends it, as often as it takes: a frozen one is deaf. It goes before what it has started,
- * so that it does not go on to something else. What was started from a terminal may be meant to outlive it: there the
- * kernel tells those in the foreground.
+ * Asks the process to end, then ends it, as often as it takes: a frozen one is deaf. What was started from a terminal
+ * may be meant to outlive it: there the kernel tells those in the foreground.
  */
 async function endProcess(
   running: RunningExec,
   { ended, isOver }: Life,
   { isTerminal, grace }: { isTerminal: boolean; grace: number },
 ): Promise<void> {
-  const tell = (name: string, alone: boolean) => running.signal(name, { alone }).catch(nothing)
+  const tell = (name: string) => running.signal(name, { alone: isTerminal }).catch(nothing)
   const endedWithin = (ms: number) => Promise.race([ended, sleep(ms, undefined, { ref: false })])
   if (grace > 0) {
-    await tell(isTerminal ? 'HUP' : 'TERM', true)
+    await tell(isTerminal ? 'HUP' : 'TERM')
     await endedWithin(grace)
   }
-  do {
-    if (!isOver()) await tell('KILL', true)
-    if (!isTerminal) await tell('KILL', false)
+  while (!isOver()) {
+    await tell('KILL')
     await endedWithin(GRACE)
-  } while (!isOver())
+  }
 }
 
+/** A signal is for the process alone, as in LXD. */
 function obey(running: RunningExec, text: string): void {
   const message = parseControl(text)
   if (message?.command === 'signal') void running.signal(String(message.signal), { alone: true }).catch(nothing)

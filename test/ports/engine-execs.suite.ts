@@ -108,6 +108,22 @@ export function execCases(kit: EngineKit): void {
       await kit.engine.execs.killMarked(id, wanted.marker, '', 'TERM')
     })
 
+    test('are told alone, or with all they have started before one of these goes on', async () => {
+      const script = 'trap "echo told" USR1; (trap "" USR1; exec sleep 600) & while :; do sleep 0.1; done'
+      const run = await sh(kit, id, script)
+      const seen = collect(run.stdout)
+      await expect.poll(async () => (await run.signal('10', { alone: true }), seen())).toContain('told')
+      await run.signal('TERM')
+      expect((await run.exit).code).toBe(143)
+      const chain = await sh(kit, id, 'echo first; sleep 600; echo second')
+      const said = collect(chain.stdout)
+      await expect.poll(said).toBe('first\n')
+      await chain.signal('KILL')
+      expect((await chain.exit).code).toBe(137)
+      await textOf(chain.stderr)
+      expect(said()).toBe('first\n')
+    })
+
     test('are found and killed from beside where there is no shell inside', async () => {
       const busybox = (await readTar(await kit.at.rootfs(), 'latin1')).get('bin/busybox')?.body ?? ''
       const tar = await makeTar({ name: 'busybox', body: Buffer.from(busybox, 'latin1'), mode: 0o755 })

@@ -1,8 +1,9 @@
+import { once } from 'node:events'
 import { Readable } from 'node:stream'
 import { buffer } from 'node:stream/consumers'
 import { describe, expect, test } from 'vitest'
 import type { EngineEvent } from '../../src/core/engine.ts'
-import { type EngineKit, failureOf, textOf } from './engine-kit.ts'
+import { collect, type EngineKit, failureOf, textOf } from './engine-kit.ts'
 import { makeTar, readTar } from './tar-samples.ts'
 
 /** What files, logs, stats and events must do. */
@@ -56,6 +57,28 @@ export function fileCases(kit: EngineKit): void {
       expect(await textOf(await kit.engine.containers.logs(id, { tail: -1 }))).toBe('one\r\ntwo\r\nthree\r\n')
       expect(await textOf(await kit.engine.containers.logs(id, { tail: 1 }))).toBe('three\r\n')
       expect(await failureOf(kit.engine.containers.logs('no-such', { tail: 1 }))).toMatchObject({ code: 'not-found' })
+    })
+
+    test('the terminal is joined by many, in its size, and let go of; its log can begin anywhere', async () => {
+      const id = await kit.started({ command: ['sh'] })
+      const { containers } = kit.engine
+      const [one, other] = [await containers.attach(id), await containers.attach(id)]
+      const seen = [collect(one.output), collect(other.output)] as const
+      await one.resize(91, 31)
+      one.input.write('stty size; echo by""e\n')
+      for (const all of seen) await expect.poll(all).toContain('31 91\r\nbye\r\n')
+      one.detach()
+      const since = await containers.logEnd(id)
+      expect(await textOf(await containers.logs(id, { tail: -1, since }))).toBe('')
+      other.input.write('echo lat""er\n')
+      await expect.poll(seen[1]).toContain('later\r\n')
+      await expect.poll(async () => textOf(await containers.logs(id, { tail: -1, since }))).toContain('later\r\n')
+      expect(await textOf(await containers.logs(id, { tail: -1, since }))).not.toContain('bye\r\n')
+      const ended = once(other.output, 'end')
+      await containers.stop(id, { stopSignal: 'SIGKILL', timeoutSeconds: 0, thenKill: true })
+      await ended
+      expect(await failureOf(containers.attach('no-such'))).toMatchObject({ code: 'not-found' })
+      expect(await containers.logEnd(await containers.create(kit.spec()))).toBe('')
     })
 
     test('what runs uses something, what is stopped nothing', async () => {

@@ -32,22 +32,31 @@ export interface MarkedKill {
 
 const TOOLS = 'windlass/tools:1'
 
-// Exit code 0: found; 1: not found; 125: cannot look. With KILL it looks again, for what was forked meanwhile.
+// Exit code 0: found; 1: not found; 125: cannot look. With KILL it looks again, for what was forked meanwhile. All are
+// stopped before the first is told, so that none goes on because another one has ended.
 // busybox's grep ends a line at its first NUL, hence tr. What an exec itself started has its parent outside: 0.
 const SCRIPT = `exec 2>/dev/null
 command -v grep >/dev/null && command -v tr >/dev/null || exit 125
-found=1
-for round in 1 2 3 4 5; do
+mark=$1 name=$2 alone=$3 found=1
+tell() {
   again=
   for one in /proc/[0-9]*; do
-    tr '\\0' '\\n' <"$one/environ" | grep -qxF -e "$1" || continue
-    [ -z "$3" ] || grep -q '^PPid:[[:space:]]*0$' "$one/status" || continue
-    found=0
-    again=y
-    [ -z "$2" ] || kill -s "$2" "\${one#/proc/}"
+    tr '\\0' '\\n' <"$one/environ" | grep -qxF -e "$mark" || continue
+    [ -z "$alone" ] || grep -q '^PPid:[[:space:]]*0$' "$one/status" || continue
+    found=0 again=y
+    for each in "$@"; do kill -s "$each" "\${one#/proc/}"; done
   done
-  [ "$2" = KILL ] && [ -n "$again" ] || break
-done
+}
+[ -z "$name" ] || [ -n "$alone" ] || tell STOP
+if [ -z "$name" ]; then tell
+elif [ "$name" = KILL ]; then
+  for round in 1 2 3 4 5; do
+    tell KILL
+    [ -n "$again" ] || break
+  done
+elif [ -n "$alone" ]; then tell "$name"
+else tell "$name" CONT
+fi
 exit $found
 `
 
