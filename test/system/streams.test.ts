@@ -22,8 +22,8 @@ beforeAll(async () => {
 
 afterAll(() => windlass?.[Symbol.asyncDispose]())
 
-const exec = (command: string[], more: object = {}, at = windlass): Promise<OpenedStreams> =>
-  askStreams(at, '/1.0/instances/c1/exec', { command, 'wait-for-websocket': true, ...more })
+const exec = (command: string[], more: object = {}, deployment = windlass): Promise<OpenedStreams> =>
+  askStreams(deployment, '/1.0/instances/c1/exec', { command, 'wait-for-websocket': true, ...more })
 const sh = (script: string, more: object = {}) => exec(['sh', '-c', script], more)
 
 interface Process {
@@ -131,7 +131,7 @@ describe('an exec', () => {
 
   test('fails when its websockets do not come, and can then not be joined', async () => {
     const { socket } = await windlass.startApi({ WINDLASS_ATTACH_WITHIN: '1' })
-    const late = await exec(['true'], {}, at(socket))
+    const late = await exec(['true'], {}, via(socket))
     const stdin = await late.open('0')
     expect(await late.ended()).toMatchObject({
       status: 'Failure',
@@ -195,7 +195,7 @@ describe('an exec', () => {
     const opened = await exec(['sleep', '4005'])
     const { stdout } = await openThree(opened)
     await expect.poll(() => runs('sleep 4005')).toBe(true)
-    expect((await at(other).call('DELETE', `/1.0/operations/${opened.id}`)).status).toBe(200)
+    expect((await via(other).call('DELETE', `/1.0/operations/${opened.id}`)).status).toBe(200)
     expect(await opened.ended()).toMatchObject({ status: 'Cancelled', err: 'Operation was cancelled' })
     await stdout.closed
     expect(await runs('sleep 4005')).toBe(false)
@@ -305,7 +305,7 @@ describe('a console', () => {
 describe('an API process that ends', () => {
   test('in order, ends what it carries', async () => {
     const api = await windlass.startApi()
-    const opened = await exec(['sleep', '4006'], {}, at(api.socket))
+    const opened = await exec(['sleep', '4006'], {}, via(api.socket))
     await openThree(opened, api.socket)
     await expect.poll(() => runs('sleep 4006')).toBe(true)
     api.kill('SIGTERM')
@@ -316,8 +316,8 @@ describe('an API process that ends', () => {
   test('suddenly, has what it carried ended by another one', async () => {
     const api = await windlass.startApi()
     const [opened, waiting] = [
-      await exec(['sleep', '4007'], {}, at(api.socket)),
-      await exec(['true'], {}, at(api.socket)),
+      await exec(['sleep', '4007'], {}, via(api.socket)),
+      await exec(['true'], {}, via(api.socket)),
     ]
     await openThree(opened, api.socket)
     await expect.poll(() => runs('sleep 4007')).toBe(true)
@@ -330,7 +330,7 @@ describe('an API process that ends', () => {
 })
 
 /** The same deployment, asked at another API process; what has ended is asked for at the first. */
-function at(socket: string): TestWindlass {
+function via(socket: string): TestWindlass {
   return {
     ...windlass,
     call: (method, path, body) => callApi(socket, { method, path, ...(body === undefined ? {} : { body }) }),
