@@ -43,7 +43,7 @@ export async function carryProcess(
   void control.then((channel) => channel.onText((text) => obey(running, text)))
   void gone(channels).then(() => end(GRACE))
   const stop = (): void => {
-    void end(isFailure(signal.reason, 'cancelled') ? GRACE : 0).then(() => {
+    void end(isFailure(signal.reason, 'cancelled') ? GRACE : 0).finally(() => {
       for (const channel of [stdout, stderr]) channel?.close()
     })
   }

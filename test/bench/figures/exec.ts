@@ -1,0 +1,114 @@
+/** What the real lxc makes of a command in an instance: how long the shortest one takes, and how much passes through. */
+import { execFile, spawn } from 'node:child_process'
+import { readFile } from 'node:fs/promises'
+import { env } from 'node:process'
+import { promisify } from 'node:util'
+import { findLxc } from '../../../src/setup/lxc-client.ts'
+import type { Call } from '../engine-calls.ts'
+import { difference, ms, type Row, times } from '../report.ts'
+import { median, medianDifference, quantile, timed } from '../statistics.ts'
+import { type Measured, newInstance } from '../subject.ts'
+
+/** Bytes that go in and come out again. */
+const PIPED = 200_000_000
+const ROUNDS = 5
+/** Milliseconds between two looks at the API process. */
+const LOOK = 50
+
+/** Two rows: `lxc exec true` beside the engine's calls for it, and `lxc exec cat` beside `docker exec`. */
+export async function measureExec(measured: Measured, runs: number): Promise<Row[]> {
+  const { operate, engine, windlass } = measured
+  const lxc = await findLxc('.cache', env)
+  if (lxc === undefined) throw new Error('There is no lxc')
+  await operate('POST', '/1.0/instances', { ...newInstance('exec'), start: true })
+  const containers = await engine<{ Id: string; Names: string[] }[]>('GET', '/containers/json')
+  const id = containers.find(({ Names }) => Names.includes('/exec.lxd'))?.Id ?? ''
+  const settings = { env: { ...env, LXD_SOCKET: windlass.socket, LXD_CONF: windlass.dataDir } }
+  try {
+    const shortest = await compareShortest(
+      async () => {
+        await promisify(execFile)(lxc, ['exec', 'exec', '--', 'true'], settings)
+      },
+      () => bareExec(engine, id),
+      runs,
+    )
+    const piped = await comparePiped(
+      measured,
+      {
+        windlass: `${lxc} exec exec -- cat`,
+        docker: `docker -H ${windlass.engine.dockerHost} exec -i ${id} cat`,
+      },
+      settings.env,
+    )
+    return [shortest, piped]
+  } finally {
+    await operate('PUT', '/1.0/instances/exec/state', { action: 'stop', force: true })
+    await operate('DELETE', '/1.0/instances/exec')
+  }
+}
+
+async function compareShortest(byLxc: () => Promise<void>, bare: () => Promise<void>, runs: number): Promise<Row> {
+  for (let warm = 0; warm < 5; warm++) await byLxc()
+  const windlass: number[] = []
+  const yardstick: number[] = []
+  for (let run = 0; run < runs; run++) {
+    windlass.push(await timed(byLxc))
+    yardstick.push(await timed(bare))
+  }
+  return {
+    figure: `lxc exec true, the whole command, p50 (n = ${runs})`,
+    windlass: `${ms(median(windlass))}, p99 ${ms(quantile(windlass, 0.99))}`,
+    yardstick: `${ms(median(yardstick))} the bare engine calls`,
+    result: difference(medianDifference(windlass, yardstick)),
+    target: '≤ +25 ms',
+    lxd: '52 ms',
+  }
+}
+
+/** An exec with its streams, to its end. */
+async function bareExec(engine: Call, container: string): Promise<void> {
+  const body = { AttachStdin: true, AttachStdout: true, AttachStderr: true, Cmd: ['true'] }
+  const { Id } = await engine<{ Id: string }>('POST', `/containers/${container}/exec`, { body })
+  await engine('POST', `/exec/${Id}/start`, { body: { Detach: false, Tty: false } })
+  await engine('GET', `/exec/${Id}/json`)
+}
+
+async function comparePiped(
+  { windlass }: Measured,
+  commands: { windlass: string; docker: string },
+  environment: NodeJS.ProcessEnv,
+): Promise<Row> {
+  const rates = { windlass: [] as number[], docker: [] as number[] }
+  const before = await residentMb(windlass.api.pid)
+  let most = before
+  const timer = setInterval(() => void residentMb(windlass.api.pid).then((now) => (most = Math.max(most, now))), LOOK)
+  try {
+    for (let round = 0; round < ROUNDS; round++)
+      for (const which of ['windlass', 'docker'] as const)
+        rates[which].push(PIPED / 1000 / (await timed(() => pipe(commands[which], environment))))
+  } finally {
+    clearInterval(timer)
+  }
+  const mb = (rate: number) => `${Math.round(rate)} MB/s`
+  return {
+    figure: `lxc exec cat, 200 MB in and out again, p50 (n = ${ROUNDS})`,
+    windlass: `${mb(median(rates.windlass))}; API process +${Math.round(most - before)} MB at most`,
+    yardstick: `${mb(median(rates.docker))} docker exec`,
+    result: times(median(rates.windlass) / median(rates.docker)),
+    target: '≥ × 0.80',
+    lxd: '',
+  }
+}
+
+function pipe(command: string, environment: NodeJS.ProcessEnv): Promise<void> {
+  const script = `test "$(head -c ${PIPED} /dev/zero | ${command} | wc -c)" = ${PIPED}`
+  const child = spawn('sh', ['-c', script], { env: environment, stdio: ['ignore', 'inherit', 'inherit'] })
+  return new Promise((resolve, reject) => {
+    child.once('error', reject)
+    child.once('close', (code) => (code === 0 ? resolve() : reject(new Error(`${command} lost something`))))
+  })
+}
+
+async function residentMb(pid: number): Promise<number> {
+  return Number(/^VmRSS:\s+(\d+) kB$/m.exec(await readFile(`/proc/${pid}/status`, 'utf8'))?.[1]) / 1000
+}
