@@ -21,17 +21,20 @@ export function createRecordTables(): RecordTables {
   const rows: Rows = emptyRows()
   /** Noun and scope → name → uuid. */
   const names = new Map<string, Map<string, string>>()
+  /** Noun and instance → uuids of what belongs to it. */
+  const belongings = new Map<string, Set<string>>()
 
   function apply(change: RecordEvent): void {
     if ('removed' in change) {
-      forgetName(change.noun, change.uuid)
+      forget(change.noun, change.uuid)
       rows[change.noun].delete(change.uuid)
       return
     }
     const { noun, record } = change
-    forgetName(noun, record.uuid)
+    forget(noun, record.uuid)
     put(change)
     namesOf(noun, scopeOf(noun, record)).set(record.name, record.uuid)
+    if (isOwned(noun) && 'instance' in record) keep(`${noun}:${record.instance}`, record.uuid)
   }
 
   function put<N extends Noun>({ noun, record }: Put<N>): void {
@@ -39,9 +42,22 @@ export function createRecordTables(): RecordTables {
     rows[noun].set(row.uuid, row)
   }
 
-  function forgetName(noun: Noun, uuid: string): void {
+  function keep(owner: string, uuid: string): void {
+    const kept = belongings.get(owner) ?? new Set()
+    belongings.set(owner, kept.add(uuid))
+  }
+
+  function drop(owner: string, uuid: string): void {
+    const kept = belongings.get(owner)
+    kept?.delete(uuid)
+    if (kept?.size === 0) belongings.delete(owner)
+  }
+
+  /** Under its name and its owner. */
+  function forget(noun: Noun, uuid: string): void {
     const old = rows[noun].get(uuid)
     if (old === undefined) return
+    if (isOwned(noun) && 'instance' in old) drop(`${noun}:${old.instance}`, uuid)
     const scoped = namesOf(noun, scopeOf(noun, old))
     // Another record may have taken the name in the same write.
     if (scoped.get(old.name) === uuid) scoped.delete(old.name)
@@ -61,7 +77,8 @@ export function createRecordTables(): RecordTables {
   }
 
   function owned<N extends OwnedNoun>(noun: N, instance: string): RecordOf<N>[] {
-    return [...rows[noun].values()].filter((record) => record.instance === instance).toSorted(byName)
+    const uuids = belongings.get(`${noun}:${instance}`) ?? []
+    return [...uuids].flatMap((uuid) => rows[noun].get(uuid) ?? []).toSorted(byName)
   }
 
   return {
@@ -71,6 +88,10 @@ export function createRecordTables(): RecordTables {
     list,
     owned,
   }
+}
+
+function isOwned(noun: Noun): noun is OwnedNoun {
+  return noun === 'lease' || noun === 'nickname'
 }
 
 function emptyRows(): Rows {

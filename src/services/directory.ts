@@ -43,7 +43,7 @@ export function createDirectory({ views, nicknames, records }: DirectoryDeps) {
       nicknames.all(dialect),
     ])
     return [...own, ...foreign]
-      .map((view) => toListed(view, names))
+      .map((view) => toListed(view, names.get(view.record.uuid)))
       .toSorted((a, b) => (a.view.record.created_at < b.view.record.created_at ? -1 : 1))
   }
 
@@ -69,17 +69,17 @@ export function createDirectory({ views, nicknames, records }: DirectoryDeps) {
     const byId = await records.get('instance', named ?? uuids.get(reference) ?? reference)
     const record = byId ?? (named === undefined ? await records.find('instance', DEFAULT, reference) : undefined)
     if (record?.project !== DEFAULT) return undefined
-    const [view, names] = await Promise.all([views.get(caller, record), nicknames.all(dialect)])
-    return toListed(view, names)
+    const [view, nickname] = await Promise.all([views.get(caller, record), nicknames.of(dialect, record.uuid)])
+    return toListed(view, nickname)
   }
 
-  function toListed(view: InstanceView, names: Map<string, string>): Listed {
+  function toListed(view: InstanceView, nickname: string | undefined): Listed {
     const { uuid, name, project } = view.record
     const hex = digests.get(uuid) ?? hexIdOf(uuid)
     if (uuids.size > REMEMBERED) for (const known of [uuids, digests]) known.clear()
     uuids.set(hex, uuid)
     digests.set(uuid, hex)
-    return { view, where: { project, name }, hex, uuid: uuidOf(uuid), nickname: names.get(uuid) ?? name }
+    return { view, where: { project, name }, hex, uuid: uuidOf(uuid), nickname: nickname ?? name }
   }
 
   /** An instance name for a dialect's free name, with a suffix where it is taken. */

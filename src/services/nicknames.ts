@@ -42,6 +42,11 @@ export function createNicknames({
     return (await records.find('nickname', dialect, name))?.instance
   }
 
+  /** What the dialect calls this instance; undefined where it was given no name there. */
+  async function of(dialect: string, instance: string): Promise<string | undefined> {
+    return (await records.owned('nickname', instance)).find((one) => one.dialect === dialect)?.name
+  }
+
   /** Instance uuid → name, of all that have one in the dialect. */
   async function all(dialect: string): Promise<Map<string, string>> {
     return new Map((await records.list('nickname', dialect)).map(({ instance, name }) => [instance, name]))
@@ -66,5 +71,5 @@ export function createNicknames({
     throw conflict('No number could be given; try again', { retryAfter: 1 })
   }
 
-  return { find, all, mint }
+  return { find, of, all, mint }
 }

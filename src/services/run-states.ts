@@ -1,5 +1,6 @@
 /** In the engine's words: the status of containers, since when they run and how they ended. */
 import type { ContainerDetail, ContainerStatus, ContainerSummary } from '../core/container.ts'
+import { eachAtOnce } from './at-once.ts'
 import type { Inventory } from './inventory.ts'
 
 export interface RunState {
@@ -22,18 +23,13 @@ const AT_ONCE = 8
 export function createRunStates({ inventory }: { inventory: Pick<Inventory, 'container' | 'look'> }): RunStates {
   const known = ({ member, container }: OnEngine) => inventory.container(member, container)
 
-  async function lookAt(waiting: OnEngine[]): Promise<void> {
-    for (let next = waiting.pop(); next !== undefined; next = waiting.pop())
-      await inventory.look(next.member, next.container)
-  }
-
   return {
     of: async (containers) => {
       const vague = containers.filter((one) => {
         const summary = known(one)
         return summary !== undefined && !isDetailed(summary)
       })
-      await Promise.all(Array.from({ length: Math.min(AT_ONCE, vague.length) }, () => lookAt(vague)))
+      await eachAtOnce(vague, AT_ONCE, ({ member, container }) => inventory.look(member, container))
       return new Map(containers.map((one) => [one.container, toRunState(one.container, known(one))]))
     },
   }

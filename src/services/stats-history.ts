@@ -5,7 +5,9 @@ import type { Engine } from '../core/engine.ts'
 import { isShownAsForeign } from '../core/foreign.ts'
 import type { Clock, Leader, Reading, ReadingStore, RecordReader } from '../core/ports.ts'
 import { usageOf, type Usage } from '../core/usage.ts'
+import { eachAtOnce } from './at-once.ts'
 import type { Inventory } from './inventory.ts'
+import { FIGURES_AT_ONCE } from './sampler.ts'
 
 export interface StatsHistoryDeps {
   engines: ReadonlyMap<string, Engine>
@@ -34,7 +36,6 @@ const INTERVAL = 10_000
 const WANTED = 24 * 3_600_000
 /** How long a process leads without renewing. */
 const TERM = 25_000
-const AT_ONCE = 8
 
 export function createStatsHistory(deps: StatsHistoryDeps): StatsHistory {
   const { engines, inventory, records, store, clock } = deps
@@ -56,16 +57,12 @@ export function createStatsHistory(deps: StatsHistoryDeps): StatsHistory {
 
   async function readAll(member: string): Promise<Map<string, Reading>> {
     const engine = engines.get(member)
-    const waiting = await runningOn(member)
     const readings = new Map<string, Reading>()
-    const readNext = async (): Promise<void> => {
-      for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
-        // One that has ended meanwhile has no figures; the others must not wait for it.
-        const stats = await engine?.containers.stats(next.container).catch(() => undefined)
-        if (stats !== undefined) readings.set(next.uuid, toReading(stats, clock.now()))
-      }
-    }
-    await Promise.all(Array.from({ length: AT_ONCE }, readNext))
+    await eachAtOnce(await runningOn(member), FIGURES_AT_ONCE, async ({ uuid, container }) => {
+      // One that has ended meanwhile has no figures; the others must not wait for it.
+      const stats = await engine?.containers.stats(container).catch(() => undefined)
+      if (stats !== undefined) readings.set(uuid, toReading(stats, clock.now()))
+    })
     return readings
   }
 

@@ -25,9 +25,12 @@ export async function createContainer(
   parseHostname(hostname)
   const toSource = SOURCES.get(source.type)
   if (toSource === undefined) throw badRequest(`Unknown source type "${source.type}": image, migration, copy or none`)
-  const all = await listNumbered(kit.services, caller)
+  const [all, hostnames] = await Promise.all([
+    listNumbered(kit.services, caller),
+    kit.services.nicknames.all(HOSTNAMES),
+  ])
   if (all.some(({ ctid }) => String(ctid) === number)) throw conflict(`Container ${number} already exists`)
-  const same = all.find((one) => one.hostname === hostname)
+  const same = all.find(({ listed: { view } }) => (hostnames.get(view.record.uuid) ?? view.record.name) === hostname)
   if (same !== undefined) throw conflict(`Host name "${hostname}" is that of container ${same.ctid}`)
   const body = async () => ({ source: await toSource(kit, caller, source), config: toConfig(config ?? {}) })
   const taken = () => conflict(`Container ${number} or host name "${hostname}" already exists`)

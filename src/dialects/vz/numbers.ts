@@ -3,7 +3,7 @@ import { badRequest, isFailure } from '../../core/failure.ts'
 import type { Caller } from '../../services/caller.ts'
 import type { Listed } from '../../services/directory.ts'
 import type { DialectKit } from '../dialect.ts'
-import { missing, unlessMissing } from './errors.ts'
+import { missing } from './errors.ts'
 
 export const NUMBERS = 'vz'
 export const HOSTNAMES = 'vz.hostname'
@@ -29,24 +29,25 @@ export function parseNumber(text: string): number {
 }
 
 /** By number. Those that were made elsewhere get one here. */
-export async function listNumbered(services: Services, caller: Caller): Promise<Numbered[]> {
-  const { directory, nicknames } = services
-  const [all, numbers, hostnames] = await Promise.all([
-    directory.list(caller, NUMBERS),
-    nicknames.all(NUMBERS),
-    nicknames.all(HOSTNAMES),
-  ])
-  const numbered: Numbered[] = []
+export async function listNumbered(
+  { directory, nicknames }: Services,
+  caller: Caller,
+): Promise<{ ctid: number; listed: Listed }[]> {
+  const [all, numbers] = await Promise.all([directory.list(caller, NUMBERS), nicknames.all(NUMBERS)])
+  const numbered: { ctid: number; listed: Listed }[] = []
   for (const listed of all) {
     const { record } = listed.view
-    const number = numbers.get(record.uuid) ?? (await mintIfPossible(services, record))
-    if (number !== undefined) numbered.push(toNumbered(listed, number, hostnames))
+    const number = numbers.get(record.uuid) ?? (await mintIfPossible(nicknames, record))
+    if (number !== undefined) numbered.push({ ctid: Number(number), listed })
   }
   return numbered.toSorted((a, b) => a.ctid - b.ctid)
 }
 
 /** undefined while numbers cannot be written down: what has none yet is not shown then. */
-async function mintIfPossible({ nicknames }: Services, record: Listed['view']['record']): Promise<string | undefined> {
+async function mintIfPossible(
+  nicknames: Services['nicknames'],
+  record: Listed['view']['record'],
+): Promise<string | undefined> {
   try {
     return await nicknames.mint(NUMBERS, record, FIRST_MINTED)
   } catch (thrown) {
@@ -67,23 +68,23 @@ export async function findNumbered(services: Services, caller: Caller, reference
 async function findByNumber(services: Services, caller: Caller, number: string): Promise<Numbered | undefined> {
   const { directory, nicknames } = services
   const uuid = await nicknames.find(NUMBERS, number)
-  // Of those without a number one may be meant, as the list would show it.
-  if (uuid === undefined) return (await listNumbered(services, caller)).find(({ ctid }) => String(ctid) === number)
-  const listed = await unlessMissing(directory.find(caller, NUMBERS, number))
-  if (listed?.view.record.uuid !== uuid) return undefined
-  return toNumbered(listed, number, await nicknames.all(HOSTNAMES))
+  if (uuid === undefined) {
+    // Of those without a number one may be meant, as the list would show it.
+    const found = (await listNumbered(services, caller)).find(({ ctid }) => String(ctid) === number)
+    return found && toNumbered(services, found.listed, number)
+  }
+  const listed = await directory.look(caller, NUMBERS, number)
+  return listed?.view.record.uuid === uuid ? toNumbered(services, listed, number) : undefined
 }
 
 async function findById(services: Services, caller: Caller, reference: string): Promise<Numbered | undefined> {
   const { directory, nicknames } = services
   const uuid = await nicknames.find(HOSTNAMES, reference)
-  const listed = await unlessMissing(directory.find(caller, NUMBERS, uuid ?? reference))
-  if (listed === undefined) return undefined
-  const number = await nicknames.mint(NUMBERS, listed.view.record, FIRST_MINTED)
-  return toNumbered(listed, number, await nicknames.all(HOSTNAMES))
+  const listed = await directory.look(caller, NUMBERS, uuid ?? reference)
+  return listed && toNumbered(services, listed, await nicknames.mint(NUMBERS, listed.view.record, FIRST_MINTED))
 }
 
-function toNumbered(listed: Listed, number: string, hostnames: Map<string, string>): Numbered {
-  const { record } = listed.view
-  return { ...listed, ctid: Number(number), hostname: hostnames.get(record.uuid) ?? record.name }
+async function toNumbered({ nicknames }: Services, listed: Listed, number: string): Promise<Numbered> {
+  const { uuid, name } = listed.view.record
+  return { ...listed, ctid: Number(number), hostname: (await nicknames.of(HOSTNAMES, uuid)) ?? name }
 }

@@ -78,7 +78,7 @@ async function containersOf(
   caller: Caller,
   { entity }: OperationRecord,
 ): Promise<string[]> {
-  const known = (await services.nicknames.all(NUMBERS)).get(entity.id)
+  const known = await services.nicknames.of(NUMBERS, entity.id)
   // Of one that was made elsewhere nobody may have asked yet.
   const number = known ?? (await unlessMissing(findNumbered(services, caller, entity.id)))?.ctid
   return number === undefined ? [] : [`${prefix}${ROOT}/${number}`]

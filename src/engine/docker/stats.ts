@@ -10,9 +10,12 @@ export async function readStats(wire: Wire, id: string, signal?: AbortSignal): P
     doing: `reading stats of container ${id}`,
     method: 'GET',
     path: route`/containers/${id}/stats`,
+    expect: [404, 409],
+    // Docker 20.10 reads once a second, and then for all who wait.
+    isBlocking: true,
   } as const
   // Without one-shot the engine takes two readings, a second apart.
-  const answer = await wire.ask({ ...request, query: { stream: false, 'one-shot': true }, signal, expect: [404, 409] })
+  const answer = await wire.ask({ ...request, query: { stream: false, 'one-shot': true }, signal })
   return answer.status < 300 ? toStats(answer.body) : undefined
 }
 
