@@ -17,6 +17,8 @@ export interface Listed {
   uuid: string
   /** The dialect's own name; the instance's name where it was made elsewhere. */
   nickname: string
+  /** False where the dialect has given it none. */
+  isNamed: boolean
 }
 
 export type Directory = ReturnType<typeof createDirectory>
@@ -79,7 +81,14 @@ export function createDirectory({ views, nicknames, records }: DirectoryDeps) {
     if (uuids.size > REMEMBERED) for (const known of [uuids, digests]) known.clear()
     uuids.set(hex, uuid)
     digests.set(uuid, hex)
-    return { view, where: { project, name }, hex, uuid: uuidOf(uuid), nickname: nickname ?? name }
+    return {
+      view,
+      where: { project, name },
+      hex,
+      uuid: uuidOf(uuid),
+      nickname: nickname ?? name,
+      isNamed: nickname !== undefined,
+    }
   }
 
   /** An instance name for a dialect's free name, with a suffix where it is taken. */

@@ -109,6 +109,11 @@ export function createServer(deps: ServerDeps) {
     return toResources(await info())
   }
 
+  /** All of the engine's memory, bytes. */
+  async function memory(): Promise<number> {
+    return (await info()).memoryBytes
+  }
+
   /** The parts that do not answer: `redis`, `engine`, `workers`. */
   async function missing(): Promise<string[]> {
     const [counts, pinged] = await Promise.allSettled([
@@ -133,7 +138,7 @@ export function createServer(deps: ServerDeps) {
     return { operations, queue: { member, ...counts }, warnings: unresolved }
   }
 
-  return { view, update, resources, missing, figures }
+  return { view, update, resources, memory, missing, figures }
 }
 
 /** Calls again only when the last answer is old; one call at a time. */

@@ -31,7 +31,7 @@ export function createFigures({ services }: Pick<DialectKit, 'services'>) {
 
   /** Of one that does not run. */
   async function memoryOf(config: Config): Promise<number> {
-    const { total } = (await server.resources()).memory
+    const total = await server.memory()
     return parseBytesOf(config['limits.memory'] ?? '', total) || total
   }
 

@@ -33,11 +33,10 @@ export async function listNumbered(
   { directory, nicknames }: Services,
   caller: Caller,
 ): Promise<{ ctid: number; listed: Listed }[]> {
-  const [all, numbers] = await Promise.all([directory.list(caller, NUMBERS), nicknames.all(NUMBERS)])
   const numbered: { ctid: number; listed: Listed }[] = []
-  for (const listed of all) {
-    const { record } = listed.view
-    const number = numbers.get(record.uuid) ?? (await mintIfPossible(nicknames, record))
+  for (const listed of await directory.list(caller, NUMBERS)) {
+    const { isNamed, nickname, view } = listed
+    const number = isNamed ? nickname : await mintIfPossible(nicknames, view.record)
     if (number !== undefined) numbered.push({ ctid: Number(number), listed })
   }
   return numbered.toSorted((a, b) => a.ctid - b.ctid)
@@ -81,7 +80,9 @@ async function findById(services: Services, caller: Caller, reference: string): 
   const { directory, nicknames } = services
   const uuid = await nicknames.find(HOSTNAMES, reference)
   const listed = await directory.look(caller, NUMBERS, uuid ?? reference)
-  return listed && toNumbered(services, listed, await nicknames.mint(NUMBERS, listed.view.record, FIRST_MINTED))
+  if (listed === undefined) return undefined
+  const { isNamed, nickname, view } = listed
+  return toNumbered(services, listed, isNamed ? nickname : await nicknames.mint(NUMBERS, view.record, FIRST_MINTED))
 }
 
 async function toNumbered({ nicknames }: Services, listed: Listed, number: string): Promise<Numbered> {
