@@ -26,7 +26,7 @@ const modules = join(root, 'node_modules')
 const compiled = join(root, '.cache/compile')
 
 const serverCommands = ['up', 'down', 'serve', 'worker', 'demo', 'token', 'dump', 'load', 'doctor']
-const developerCommands = ['test', 'check', 'openapi', 'bench', 'battery', 'test:engines']
+const developerCommands = ['test', 'check', 'openapi', 'bench', 'battery', 'battery:mutations', 'test:engines']
 const oldestNode = 24
 const oldestNpm = 11
 const installFlags = ['install', '--no-save', '--no-audit', '--no-fund', '--ignore-scripts', '--loglevel=error']

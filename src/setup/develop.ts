@@ -19,7 +19,7 @@ export interface DeveloperCommand {
   readonly env: Environment
 }
 
-/** Runs `check`, `test`, `openapi`, `bench`, `battery` or `test:engines`; the exit code. */
+/** Runs `check`, `test`, `openapi`, `bench`, `battery`, `battery:mutations` or `test:engines`; the exit code. */
 export async function develop(asked: DeveloperCommand): Promise<number> {
   try {
     return await dispatch(asked)
@@ -45,6 +45,9 @@ async function dispatch(asked: DeveloperCommand): Promise<number> {
     case 'battery':
       await prepare(asked)
       return runScript(asked, 'test/battery/main.ts')
+    case 'battery:mutations':
+      await prepare(asked)
+      return runScript(asked, 'test/battery/mutations.ts')
     case 'test:engines':
       await prepare(asked)
       return runScript(asked, 'test/support/newer-engines.ts')
