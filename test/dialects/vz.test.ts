@@ -120,7 +120,10 @@ describe('containers', () => {
     await act('PUT', '/1.0/vz/205', { ...Object(shown), config: { 'limits.cpus': '2', 'limits.memory': '64MiB' } })
     expect(await read('/1.0/vz/205')).toMatchObject({
       config: { 'limits.cpus': '2', 'limits.memory': '64MiB' },
-      status: { status: 'Running' },
+      status: {
+        status: 'Running',
+        machine: [{ memory: '67.1MB', free_memory: expect.stringMatching(/^6\d(\.\d)?MB$/) }],
+      },
     })
     for (const [action, status, status_code] of [
       ['freeze', 'Frozen', 110],

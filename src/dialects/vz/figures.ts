@@ -24,15 +24,15 @@ export function createFigures({ services }: Pick<DialectKit, 'services'>) {
     const states = await instances.states([view])
     const state = states.get(view.record.uuid) ?? (await instances.state(caller, view.record))
     const sample = instances.measured(view)
-    const memory = sample?.memoryLimitBytes ?? (await memoryOf(view.config))
+    const memory = (await memoryOf(view.config)) ?? sample?.memoryLimitBytes ?? (await server.memory())
     if (sample === undefined) return { state, memory, load: 0 }
     return { state, memory, load: await loadOf(view.record, sample) }
   }
 
-  /** Of one that does not run. */
-  async function memoryOf(config: Config): Promise<number> {
-    const total = await server.memory()
-    return parseBytesOf(config['limits.memory'] ?? '', total) || total
+  /** Its limit, which may be newer than the last reading. */
+  async function memoryOf(config: Config): Promise<number | undefined> {
+    const limit = config['limits.memory'] ?? ''
+    return limit === '' ? undefined : parseBytesOf(limit, await server.memory())
   }
 
   /** Since the reading before, or since it was started. */
