@@ -10,7 +10,7 @@ export const Listed = Type.Array(
     container: Type.String(),
     state: Type.Union([Type.Literal('running'), Type.Literal('stopped'), Type.Literal('frozen')]),
   }),
-  { examples: [[{ container: 'base', state: 'running' }]] },
+  { description: 'All containers by name.', examples: [[{ container: 'base', state: 'running' }]] },
 )
 export type Listed = Static<typeof Listed>
 
@@ -32,6 +32,7 @@ export const Container = Type.Object(
     total_bytes: Type.Optional(Type.String()),
   },
   {
+    description: 'The container; figures only while it runs.',
     examples: [
       {
         name: 'base',
@@ -53,13 +54,13 @@ export const Container = Type.Object(
 )
 export type Container = Static<typeof Container>
 
-export const Done = Type.Object({ status: Type.Literal('ok') })
+export const Done = Type.Object({ status: Type.Literal('ok') }, { description: 'Done.' })
 export type Done = Static<typeof Done>
 export const DONE: Done = { status: 'ok' }
 
 export const Refused = Type.Object(
   { error: Type.String(), status: Type.Literal('error') },
-  { examples: [{ error: 'Unauthorized', status: 'error' }] },
+  { description: 'Refused or failed; `error` says why.', examples: [{ error: 'Unauthorized', status: 'error' }] },
 )
 export type Refused = Static<typeof Refused>
 

@@ -4,13 +4,16 @@ import { Type, type Static, type TSchema } from 'typebox'
 const text = (description: string, example: string) => Type.String({ description, examples: [example] })
 const Config = Type.Record(Type.String(), Type.String())
 
-function Sync<S extends TSchema>(metadata: S) {
-  return Type.Object({
-    type: Type.Literal('sync'),
-    status: Type.Literal('success'),
-    status_code: Type.Literal(200),
-    metadata,
-  })
+function Sync<S extends TSchema>(metadata: S, description: string) {
+  return Type.Object(
+    {
+      type: Type.Literal('sync'),
+      status: Type.Literal('success'),
+      status_code: Type.Literal(200),
+      metadata,
+    },
+    { description },
+  )
 }
 
 export function sync<T>(metadata: T) {
@@ -55,20 +58,28 @@ export const Operation = Type.Object({
 })
 export type Operation = Static<typeof Operation>
 
-export const Numbers = Sync(Type.Array(Type.Integer(), { examples: [[101, 102]] }))
-export const OneState = Sync(State)
-export const OneOperation = Sync(Operation)
-export const Nothing = Sync(Type.Object({}))
-export const Shown = Type.Union([Sync(Container), Sync(Operation)])
-
-export const Accepted = Type.Object({
-  type: Type.Literal('async'),
-  status: Type.Literal('ok'),
-  status_code: Type.Literal(100),
-  operation: text('Where the operation is; also at `/1.0/operations`.', '/1.0/vz/019a7b5c-1f00-7000-8000-000000000001'),
-  resources: Type.Object({ containers: Type.Array(Type.String({ examples: ['/1.0/vz/101'] })) }),
-  metadata: Type.Record(Type.String(), Type.Unknown()),
+export const Numbers = Sync(Type.Array(Type.Integer(), { examples: [[101, 102]] }), 'Numbers of all containers.')
+export const OneState = Sync(State, 'Whether it runs.')
+export const OneOperation = Sync(Operation, 'The operation.')
+export const Nothing = Sync(Type.Object({}), 'The operation is cancelled.')
+export const Shown = Type.Union([Sync(Container, 'A container.'), Sync(Operation, 'An operation.')], {
+  description: 'The container, or the operation.',
 })
+
+export const Accepted = Type.Object(
+  {
+    type: Type.Literal('async'),
+    status: Type.Literal('ok'),
+    status_code: Type.Literal(100),
+    operation: text(
+      'Where the operation is; also at `/1.0/operations`.',
+      '/1.0/vz/019a7b5c-1f00-7000-8000-000000000001',
+    ),
+    resources: Type.Object({ containers: Type.Array(Type.String({ examples: ['/1.0/vz/101'] })) }),
+    metadata: Type.Record(Type.String(), Type.Unknown()),
+  },
+  { description: 'It goes on in the background; `Location` is where.' },
+)
 export type Accepted = Static<typeof Accepted>
 
 export const Refused = Type.Object(
@@ -78,7 +89,10 @@ export const Refused = Type.Object(
     error_code: Type.Integer(),
     metadata: Type.Object({ message: Type.String(), operation: Type.Optional(Type.String()) }),
   },
-  { examples: [{ type: 'error', error: 'failure', error_code: 400, metadata: { message: 'Unknown action' } }] },
+  {
+    description: 'Refused or failed; `metadata.message` says why.',
+    examples: [{ type: 'error', error: 'failure', error_code: 400, metadata: { message: 'Unknown action' } }],
+  },
 )
 export type Refused = Static<typeof Refused>
 

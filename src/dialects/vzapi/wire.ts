@@ -30,25 +30,28 @@ export type Container = Static<typeof Container>
 
 export const OneContainer = Type.Object(
   { message: Message, container: Container },
-  { examples: [{ message: 'success', container: example }] },
+  { description: 'The container.', examples: [{ message: 'success', container: example }] },
 )
 export const AllContainers = Type.Object(
   { message: Message, containers: Type.Array(Container) },
-  { examples: [{ message: 'success', containers: [example] }] },
+  { description: 'Containers, the oldest first.', examples: [{ message: 'success', containers: [example] }] },
 )
 
 export const Queued = Type.Object(
   { message: Message, job_id: Type.String() },
-  { examples: [{ message: 'success', job_id: 'fa205b0e-3f3f-4e93-9bb0-d1e9c6467e4e' }] },
+  {
+    description: 'Queued; the job tells when it is done.',
+    examples: [{ message: 'success', job_id: 'fa205b0e-3f3f-4e93-9bb0-d1e9c6467e4e' }],
+  },
 )
 export type Queued = Static<typeof Queued>
 
-export const Done = Type.Object({ message: Message }, { examples: [{ message: 'success' }] })
+export const Done = Type.Object({ message: Message }, { description: 'Done.', examples: [{ message: 'success' }] })
 export type Done = Static<typeof Done>
 
 export const Updated = Type.Object(
   { message: Message, code: Type.Literal(0), not_applied: NotApplied },
-  { examples: [{ message: 'success', code: 0, not_applied: ['size'] }] },
+  { description: 'Done.', examples: [{ message: 'success', code: 0, not_applied: ['size'] }] },
 )
 export type Updated = Static<typeof Updated>
 
@@ -60,6 +63,7 @@ export const Job = Type.Object(
     entity_id: Type.Optional(Type.String()),
   },
   {
+    description: 'How far it is; the container as soon as it is done.',
     examples: [
       {
         message: 'success',
@@ -74,7 +78,7 @@ export type Job = Static<typeof Job>
 
 export const Refused = Type.Object(
   { code: Type.Integer({ description: '100: the request is wrong; 200: it failed here.' }), message: Type.String() },
-  { examples: [{ code: 100, message: 'no such container' }] },
+  { description: 'Refused or failed; `message` says why.', examples: [{ code: 100, message: 'no such container' }] },
 )
 export type Refused = Static<typeof Refused>
 
