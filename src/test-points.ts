@@ -26,6 +26,8 @@ export function createPoints(names: string | undefined) {
   process.on('message', (message: { type?: string; point?: string; operation?: string }) => {
     if (message.type === 'go') held.get(`${message.operation} ${message.point}`)?.()
   })
+  // Listening would keep a process that failed to start open for ever.
+  process.channel?.unref()
   const wanted = (name: string, entity: string, attempt: number): string | undefined => {
     if (points.has('all')) return name
     return attempt > 1 ? undefined : [`${name}@${entity}`, name].find((one) => points.has(one))

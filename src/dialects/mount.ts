@@ -80,7 +80,8 @@ export function answerInDialects(mounted: readonly Mounted[], isNative: boolean)
 function fail(dialect: Dialect, failure: Failure, request: FastifyRequest, reply: FastifyReply): FastifyReply {
   if (failure.code === 'internal')
     request.log.error({ err: failure.cause ?? failure, dialect: dialect.name }, 'Request failed')
-  if (failure.code === 'unavailable') reply.header('retry-after', String(failure.retryAfter ?? 1))
+  const retryAfter = failure.retryAfter ?? (failure.code === 'unavailable' ? 1 : undefined)
+  if (retryAfter !== undefined) reply.header('retry-after', String(Math.ceil(retryAfter)))
   if (failure.operation !== undefined) reply.header('location', failure.operation)
   // Many clients send the password in their URL only when they are asked for one.
   if (failure.code === 'unauthorized') reply.header('www-authenticate', 'Basic realm="Windlass", charset="UTF-8"')
@@ -92,7 +93,8 @@ async function identify(request: FastifyRequest, dialect: Dialect, tools: MountT
   if (trusted !== undefined) return trusted
   const secret = dialect.secretOf?.(request) ?? headerSecret(request)
   if (secret !== undefined) return tools.byToken(secret, request)
-  const certified = await tools.byCertificate(request)
+  // As a password, a browser shows it by itself.
+  const certified = isCrossSite(request) ? undefined : await tools.byCertificate(request)
   if (certified !== undefined) return certified
   return dialect.openable ? openCaller(request, dialect.name, tools.openness) : undefined
 }

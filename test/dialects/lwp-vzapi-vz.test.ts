@@ -1,7 +1,12 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { request as requestHttps } from 'node:https'
 import { connect } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { fieldOf } from '../../src/setup/api-client.ts'
 import { publishStarterImage } from '../../src/setup/publish-starter.ts'
+import { ensureServerCertificate } from '../../src/setup/server-certificate.ts'
 import { askEngine } from '../support/ask-engine.ts'
 import { importTinyImage, TINY_IMAGE } from '../support/tiny-image.ts'
 import { startWindlass, type TestWindlass } from '../support/windlass.ts'
@@ -200,6 +205,34 @@ describe('who may do what', () => {
         expect((await ask(request, { headers: { ...basic, ...led } })).status).toBe(401)
         expect((await ask(request, { headers: led })).status).toBe(200)
       }
+    }
+  })
+
+  test('over HTTPS a client shows its certificate', async () => {
+    const url = String((await windlass.startApi({ WINDLASS_HTTPS: '127.0.0.1:0' })).https)
+    const folder = await mkdtemp(join(tmpdir(), 'windlass-client-'))
+    // It is made like the server's.
+    const { key, certificate } = await ensureServerCertificate(folder)
+    await rm(folder, { recursive: true })
+    const over = (path: string, shown: object, headers = {}): Promise<number> =>
+      new Promise((resolve, reject) => {
+        const sent = requestHttps(
+          url + path,
+          { ...shown, headers, agent: false, rejectUnauthorized: false },
+          (answer) => resolve(answer.resume().statusCode ?? 0),
+        )
+        sent.on('error', reject).end()
+      })
+    const mine = { key, cert: certificate }
+    const paths = READS.map(([name, , path]) => DIALECTS[name].root + path)
+    for (const path of paths) expect(await over(path, mine)).toBe(401)
+    const trusted = await windlass.call('POST', '/1.0/certificates', { name: 'vz', type: 'client', certificate })
+    expect(trusted.status, trusted.text).toBe(201)
+    for (const path of paths) {
+      await expect.poll(() => over(path, mine)).toBe(200)
+      expect(await over(path, {})).toBe(401)
+      expect(await over(path, mine, { origin: 'https://elsewhere.example' })).toBe(401)
+      expect(await over(path, mine, { authorization: 'Bearer wrong' })).toBe(401)
     }
   })
 
