@@ -20,19 +20,16 @@ export interface ExecPlace {
   marker: string
 }
 
+/** The environment of its process. */
+export function environmentOf({ environment: request, user }: ExecRequest, { config, container }: ExecPlace): Config {
+  return execEnvironment({ config, request, user, container: container.environment })
+}
+
 /** The process of a command in an instance; without a terminal unless it is given one. */
-export async function planExec(
-  request: ExecRequest,
-  { config, container, containers, marker }: ExecPlace,
-  signal?: AbortSignal,
-): Promise<ExecSpec> {
-  const { command, user, cwd } = request
-  const environment = execEnvironment({
-    config,
-    request: request.environment,
-    user,
-    container: container.environment,
-  })
+export async function planExec(request: ExecRequest, place: ExecPlace, signal?: AbortSignal): Promise<ExecSpec> {
+  const { command, cwd } = request
+  const { container, containers, marker } = place
+  const environment = environmentOf(request, place)
   const wanted = execDirectory(cwd, environment)
   // A home that is not there is no reason not to run; a directory that was asked for is.
   const isThere = cwd !== '' || wanted === '/' || (await containers.stat(container.id, wanted, signal))

@@ -2,7 +2,7 @@
 import type { OperationRecord } from '../contract/operation-record.ts'
 import type { ExecSpec } from '../core/container.ts'
 import type { Engine } from '../core/engine.ts'
-import { type ExecRequest, planExec, startRefusal } from '../core/exec-spec.ts'
+import { environmentOf, type ExecRequest, planExec, startRefusal } from '../core/exec-spec.ts'
 import { badRequest, internal, unavailable } from '../core/failure.ts'
 import type { Caller } from './caller.ts'
 import { on } from './instances.ts'
@@ -38,9 +38,11 @@ export function createInstanceSessions({ engines, streams }: InstanceSessionsDep
     const container = await containers.inspect(record.container)
     if (container === undefined) throw badRequest('Instance is not running')
     const { interactive, width, height, command } = request
-    const planned = await planExec(request, { config, container, containers, marker: '' })
-    const spec = interactive ? { ...planned, tty: true, width, height } : planned
-    const { environment } = spec
+    const place = { config, container, containers, marker: '' }
+    const environment = environmentOf(request, place)
+    // Goes on while the operation is accepted and its websockets come.
+    const planning = planExec(request, place)
+    planning.catch(() => undefined)
     const names = interactive ? ['0', 'control'] : ['0', '1', '2', 'control']
     return streams.open(
       caller,
@@ -54,7 +56,10 @@ export function createInstanceSessions({ engines, streams }: InstanceSessionsDep
         names,
         // Some clients never open the control websocket where there is no terminal.
         needed: interactive ? names : names.slice(0, 3),
-        carry: (turn) => carry(engine, spec, turn),
+        carry: async (turn) => {
+          const spec = await planning
+          return carry(engine, interactive ? { ...spec, tty: true, width, height } : spec, turn)
+        },
       },
     )
   }

@@ -76,8 +76,13 @@ function followLife({ exit }: RunningExec): Life {
 }
 
 async function gone({ stdout, stderr, control }: ProcessChannels): Promise<void> {
-  const unheard = Promise.all([stdout.closed, stderr?.closed])
+  const unheard = Promise.all([leftEarly(stdout), stderr && leftEarly(stderr)])
   await Promise.race([unheard, control.then(({ closed }) => closed)])
+}
+
+/** Resolves when the client lets go of a stream before its end; after that it is right to. */
+function leftEarly({ output, closed }: Channel): Promise<void> {
+  return new Promise((resolve) => void closed.then(() => output.writableEnded || resolve()))
 }
 
 /**

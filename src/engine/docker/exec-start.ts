@@ -44,7 +44,7 @@ export async function startExec(wire: Wire, container: string, body: Fields, sig
     throw error
   }
   try {
-    const state = await untilStarted(wire, id, signal)
+    const state = await untilStarted(wire, { id, socket }, signal)
     if (state === undefined) return { id, code: KILLED, failure: 'The container has stopped' }
     if (state.pid > 0 || state.running) return { id, socket, early: Buffer.alloc(0) }
     return await judge({ id, socket, code: state.code ?? 126 }, tty)
@@ -64,14 +64,34 @@ export async function inspectExec(wire: Wire, id: string, signal?: AbortSignal):
   return { running, pid: count(it.Pid), code: running || it.ExitCode == null ? undefined : count(it.ExitCode) }
 }
 
-/** The engine accepts the start before there is a process: wait for a pid, or for an end without one. */
-async function untilStarted(wire: Wire, id: string, signal?: AbortSignal): Promise<ExecState | undefined> {
-  const deadline = performance.now() + STARTED_WITHIN
-  for (let wait = 2; ; wait = Math.min(wait * 2, 50)) {
-    const state = await inspectExec(wire, id, signal)
-    if (state === undefined || state.pid > 0 || state.code !== undefined) return state
-    if (performance.now() > deadline) throw timedOut('The command did not start in time')
-    await delay(wait, undefined, signal === undefined ? {} : { signal })
+/** Milliseconds within which no process starts, and between two looks after that: the longer it takes, the more. */
+const FIRST_LOOK = 20
+const pauseAfter = (waited: number): number => Math.max(10, Math.min(waited / 4, 50))
+
+/**
+ * The engine accepts the start before there is a process: wait for a pid, or for an end without one. What comes over the
+ * connection tells that it is worth a look; a process may also say nothing for long.
+ */
+async function untilStarted(
+  wire: Wire,
+  { id, socket }: { id: string; socket: Duplex },
+  signal?: AbortSignal,
+): Promise<ExecState | undefined> {
+  const began = performance.now()
+  const { promise: told, resolve: tell } = Promise.withResolvers<void>()
+  // Takes nothing away from whoever reads it later.
+  socket.once('readable', tell)
+  try {
+    for (let wait = FIRST_LOOK, isTold = false; ; wait = pauseAfter(performance.now() - began)) {
+      const waited = delay(wait, undefined, signal === undefined ? {} : { signal })
+      if (isTold) await waited
+      else isTold = await Promise.race([waited.then(() => false), told.then(() => true)])
+      const state = await inspectExec(wire, id, signal)
+      if (state === undefined || state.pid > 0 || state.code !== undefined) return state
+      if (performance.now() - began > STARTED_WITHIN) throw timedOut('The command did not start in time')
+    }
+  } finally {
+    socket.off('readable', tell)
   }
 }
 
