@@ -22,8 +22,8 @@ export interface ApiDocument {
 
 declare module 'fastify' {
   interface FastifyContextConfig {
-    /** Answered without a token as well. */
-    open?: boolean
+    /** Answered to strangers as well; `records`: but not while the records are lost. */
+    open?: boolean | 'records'
     /** The body is handed to the handler as a stream, unless it is JSON. */
     streamed?: boolean
     /**
@@ -37,7 +37,7 @@ declare module 'fastify' {
     documents: Map<string, ApiDocument>
   }
   interface FastifyRequest {
-    /** Who asks; undefined for a visitor without a valid token on an open route. */
+    /** Who asks; undefined for a stranger on an open route. */
     visitor: Caller | undefined
     /** The newest event before this request did anything. */
     eventCursor: string

@@ -2,7 +2,7 @@
 import type { FastifyRequest } from 'fastify'
 import type { Socket } from 'node:net'
 import { badRequest, forbidden } from '../core/failure.ts'
-import { requireProject, type Caller } from '../services/caller.ts'
+import { requireProject, type Caller, type Visitor } from '../services/caller.ts'
 import type { Certificates } from '../services/certificates.ts'
 import type { Tokens } from '../services/tokens.ts'
 import { peerOf } from './peer.ts'
@@ -80,6 +80,11 @@ export function projectOf(request: { query: ProjectQuery; visitor: Caller | unde
   const project = request.query.project || 'default'
   requireProject(callerOf(request), project)
   return project
+}
+
+/** The same where strangers are answered: they enter nowhere, and see what is public anywhere. */
+export function visitedProject(request: { query: ProjectQuery; visitor: Visitor }): string {
+  return request.visitor === undefined ? request.query.project || 'default' : projectOf(request)
 }
 
 /** The project of a list; undefined: every one the caller may enter. */

@@ -24,7 +24,7 @@ export function guard(app: App, { events, freshness, ...credentials }: GateDeps)
     const { open } = request.routeOptions.config
     if (freshness() === 'lost' && open !== true) throw unavailable('Redis does not answer', { retryAfter: 1 })
     request.visitor = await identify(request, credentials)
-    if (request.visitor === undefined && open !== true) throw forbidden('not authorized')
+    if (request.visitor === undefined && !open) throw forbidden('not authorized')
     request.eventCursor = events.cursor()
   })
 }

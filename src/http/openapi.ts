@@ -27,9 +27,11 @@ const TAGS = [
 const DESCRIPTION = `The LXD REST API on Docker Engine.
 
 Long work is answered with 202 at once: follow \`Location\`, poll \`/jobs/<id>\`, wait with \`/wait\` or \`Prefer: wait=N\`,
-or follow \`/1.0/events\`. An \`Idempotency-Key\` on any change makes it safe to send again.`
+or follow \`/1.0/events\`. An \`Idempotency-Key\` on any change makes it safe to send again.
 
-/** Bearer token of the HTTP listener; the unix socket needs none. */
+Over HTTPS a client certificate in the trust store does in place of a token.`
+
+/** The listeners' bearer token; the unix socket needs none. */
 const SECURITY = [{ token: [] }]
 
 /** Where to look after a 202. */
@@ -51,7 +53,9 @@ export async function describeApi(app: App, version: string): Promise<void> {
       openapi: '3.1.0',
       info: { title: 'Windlass', version, description: DESCRIPTION, license: { name: 'Apache-2.0' } },
       tags: TAGS.map(([name, description]) => ({ name, description })),
-      components: { securitySchemes: { token: { type: 'http', scheme: 'bearer' } } },
+      components: {
+        securitySchemes: { token: { type: 'http', scheme: 'bearer' } },
+      },
       security: SECURITY,
     },
     refResolver: {
@@ -92,7 +96,7 @@ function complete(route: RouteOptions): void {
   for (const [status, answer] of Object.entries(response)) response[status] = withWords(status, answer)
   response['4xx'] ??= failure('Refused; `error` says why.')
   response['5xx'] ??= failure('Not possible at the moment, or our own fault.')
-  route.schema = { ...schema, response, ...(route.config?.open === true && { security: [{}, ...SECURITY] }) }
+  route.schema = { ...schema, response, ...(route.config?.open && { security: [{}, ...SECURITY] }) }
   if ('202' in response) Object.assign(route, { links: LINKS })
 }
 

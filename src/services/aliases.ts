@@ -5,7 +5,7 @@ import { checkIfMatch, etagOf } from '../core/etag.ts'
 import { badRequest, notFound } from '../core/failure.ts'
 import { parseAliasName } from '../core/names.ts'
 import type { Clock, RecordReader } from '../core/ports.ts'
-import { mayEnter, requireProject, requireRole, type Caller } from './caller.ts'
+import { mayEnter, requireProject, requireRole, type Caller, type Visitor } from './caller.ts'
 import type { ImageLookup } from './image-lookup.ts'
 import type { Where } from './instance-views.ts'
 import type { Write } from './writes.ts'
@@ -26,10 +26,12 @@ export function createAliases({ records, lookup, write, clock }: AliasesDeps) {
     return mayEnter(caller, project) ? records.list('alias', project) : []
   }
 
-  async function get(caller: Caller, project: string, name: string): Promise<AliasRecord> {
-    requireProject(caller, project)
+  /** Strangers know those of public images. */
+  async function get(visitor: Visitor, project: string, name: string): Promise<AliasRecord> {
+    if (visitor !== undefined) requireProject(visitor, project)
     const alias = await records.find('alias', project, name)
-    if (alias === undefined) throw notFound('Image alias not found')
+    const isSeen = visitor !== undefined || (await records.find('image', project, alias?.target ?? ''))?.public === true
+    if (alias === undefined || !isSeen) throw notFound('Image alias not found')
     return alias
   }
 

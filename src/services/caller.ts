@@ -15,6 +15,9 @@ export interface Caller {
   answer?: KeptAnswer | undefined
 }
 
+/** Who asks where strangers are answered as well; undefined: a stranger, who sees what is public. */
+export type Visitor = Caller | undefined
+
 const RANK: Record<Role, number> = { viewer: 0, operator: 1, admin: 2 }
 
 /** Refuses a caller whose role is below `role`. */

@@ -5,7 +5,7 @@ import type { AliasRecord, ImageRecord } from '../contract/records.ts'
 import { badRequest, notFound } from '../core/failure.ts'
 import type { Clock, RecordReader } from '../core/ports.ts'
 import { looksLikeReference, parseRegistryReference } from '../core/registry-reference.ts'
-import { mayEnter, requireProject, type Caller } from './caller.ts'
+import { mayEnter, requireProject, type Caller, type Visitor } from './caller.ts'
 
 export interface ImageLookupDeps {
   records: RecordReader
@@ -46,23 +46,30 @@ export type ImageLookup = ReturnType<typeof createImageLookup>
 export function createImageLookup(deps: ImageLookupDeps) {
   const { records, clock } = deps
 
-  /** Images of one project, or of every project the caller may enter. */
-  async function list(caller: Caller, project: string | undefined): Promise<ImageView[]> {
-    if (project !== undefined && !mayEnter(caller, project)) return []
+  /** Images of one project, or of every project the caller may enter; for strangers those that are public. */
+  async function list(visitor: Visitor, project: string | undefined): Promise<ImageView[]> {
+    if (visitor !== undefined && project !== undefined && !mayEnter(visitor, project)) return []
     const [images, aliases] = await Promise.all([records.list('image', project), records.list('alias', project)])
-    return images.filter((image) => mayEnter(caller, image.project)).map((record) => toView(record, aliases))
+    return images.filter((image) => maySee(visitor, image)).map((record) => toView(record, aliases))
   }
 
   /** By fingerprint, whole or the beginning of just one. */
-  async function get(caller: Caller, project: string, fingerprint: string): Promise<ImageView> {
-    requireProject(caller, project)
-    return toView(await byFingerprint(project, fingerprint), await records.list('alias', project))
+  async function get(visitor: Visitor, project: string, fingerprint: string): Promise<ImageView> {
+    if (visitor !== undefined) requireProject(visitor, project)
+    const image = await byFingerprint(project, fingerprint, (record) => maySee(visitor, record))
+    return toView(image, await records.list('alias', project))
   }
 
-  async function byFingerprint(project: string, fingerprint: string): Promise<ImageRecord> {
+  async function byFingerprint(
+    project: string,
+    fingerprint: string,
+    isSeen: (record: ImageRecord) => boolean = () => true,
+  ): Promise<ImageRecord> {
     const exact = await records.find('image', project, fingerprint)
-    if (exact !== undefined) return exact
-    const matching = (await records.list('image', project)).filter(({ name }) => name.startsWith(fingerprint))
+    if (exact !== undefined && isSeen(exact)) return exact
+    const matching = (await records.list('image', project)).filter(
+      (image) => image.name.startsWith(fingerprint) && isSeen(image),
+    )
     if (matching.length > 1 && fingerprint !== '') throw badRequest('More than one image matches')
     const [only] = matching
     if (only === undefined || fingerprint === '') throw notFound('Image not found')
@@ -145,6 +152,10 @@ export function createImageLookup(deps: ImageLookupDeps) {
   }
 
   return { list, get, byAlias, resolve, draft }
+}
+
+function maySee(visitor: Visitor, image: ImageRecord): boolean {
+  return visitor === undefined ? image.public : mayEnter(visitor, image.project)
 }
 
 function toView(record: ImageRecord, aliases: AliasRecord[]): ImageView {

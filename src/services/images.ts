@@ -10,7 +10,7 @@ import { withoutEmpty } from '../core/expand.ts'
 import { notFound, unavailable } from '../core/failure.ts'
 import { imageVolume, KEPT_FILE } from '../core/kept-files.ts'
 import { parseExpiry } from '../core/times.ts'
-import { requireRole, type Caller } from './caller.ts'
+import { requireRole, SERVER, type Caller, type Visitor } from './caller.ts'
 import { createImageCreation, type ImageCreationDeps } from './image-creation.ts'
 import type { ImageView } from './image-lookup.ts'
 import type { Where } from './instance-views.ts'
@@ -86,13 +86,13 @@ export function createImages(deps: ImagesDeps) {
 
   /** The image's tarball; one that was pulled gets it now. Must be read or destroyed. */
   async function exportTarball(
-    caller: Caller,
+    visitor: Visitor,
     project: string,
     fingerprint: string,
     signal?: AbortSignal,
   ): Promise<ImageExport> {
-    const view = await lookup.get(caller, project, fingerprint)
-    const record = view.record.tarball === '' ? await packed(caller, view.record) : view.record
+    const view = await lookup.get(visitor, project, fingerprint)
+    const record = view.record.tarball === '' ? await packed(visitor ?? SERVER, view.record) : view.record
     const { uuid, member } = record
     const labels = {
       deployment: deps.deployment,

@@ -8,7 +8,7 @@ import { aliasUrl, type Aliases } from '../../services/aliases.ts'
 import { CHANGED, CREATED, listOf, oneOf } from '../accepting.ts'
 import { created, DONE, give, keeping, sync, tagged } from '../answers.ts'
 import type { App } from '../app-types.ts'
-import { callerOf, projectOf } from '../caller.ts'
+import { callerOf, projectOf, visitedProject } from '../caller.ts'
 import { recursionOf } from '../recursion.ts'
 
 const tags = ['images']
@@ -46,8 +46,8 @@ export function aliasRoutes(app: App, { aliases }: { aliases: Aliases }): void {
 
 function oneAliasRoutes(app: App, aliases: Aliases): void {
   const got = { operationId: 'getAlias', summary: 'Read an alias', tags, ...One, response: oneOf(ref(Alias)) }
-  app.get('/1.0/images/aliases/:name', { schema: got }, async (request, reply) => {
-    const record = await aliases.get(callerOf(request), projectOf(request), request.params.name)
+  app.get('/1.0/images/aliases/:name', { schema: got, config: { open: 'records' } }, async (request, reply) => {
+    const record = await aliases.get(request.visitor, visitedProject(request), request.params.name)
     return tagged(reply, etagOf(record.uuid, record.rev), toAlias(record))
   })
 

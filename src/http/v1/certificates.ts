@@ -51,7 +51,7 @@ function createRoute(app: App, { certificates, operations }: CertificateRoutesDe
     body: ref(CertificatesPost),
     response: { ...CREATED, ...ACCEPTED },
   }
-  app.post('/1.0/certificates', { schema, config: { open: true } }, async (request, reply) => {
+  app.post('/1.0/certificates', { schema, config: { open: 'records' } }, async (request, reply) => {
     const { body, visitor } = request
     if (body.token === true)
       return accepted(request, reply, operations, await certificates.invite(callerOf(request), body))

@@ -15,7 +15,7 @@ import { ACCEPTED, CHANGED, listOf, oneOf } from '../accepting.ts'
 import { accepted, DONE, give, keeping, sync, tagged } from '../answers.ts'
 import type { App } from '../app-types.ts'
 import { acceptStreams } from '../bodies.ts'
-import { callerOf, listedProject, projectOf } from '../caller.ts'
+import { callerOf, listedProject, projectOf, visitedProject } from '../caller.ts'
 import { clientGone } from '../client-gone.ts'
 import { recursionOf } from '../recursion.ts'
 import { BYTES, sendStream } from '../streams.ts'
@@ -41,14 +41,14 @@ export function imageRoutes(app: App, deps: ImageRoutesDeps): void {
 function listRoute(app: App, { images }: ImageRoutesDeps): void {
   const schema = {
     operationId: 'listImages',
-    summary: 'List images',
+    summary: 'List images; for strangers those that are public',
     tags,
     querystring: ListQuery({}),
     response: listOf(ref(Image)),
   }
-  app.get('/1.0/images', { schema }, async (request) => {
+  app.get('/1.0/images', { schema, config: { open: 'records' } }, async (request) => {
     const matches = parseFilter(request.query.filter ?? '')
-    const views = await images.list(callerOf(request), listedProject(request))
+    const views = await images.list(request.visitor, listedProject(request))
     const chosen = views.filter((view) => matches(toImage(view)))
     if (recursionOf(request.query) > 0) return sync(chosen.map(toImage))
     return sync(chosen.map(({ record }) => imageUrl(record)))
@@ -86,8 +86,8 @@ function createRoute(app: App, { images, operations }: ImageRoutesDeps): void {
 
 function oneRoutes(app: App, { images, operations }: ImageRoutesDeps): void {
   const got = { operationId: 'getImage', summary: 'Read an image', tags, ...One, response: oneOf(ref(Image)) }
-  app.get('/1.0/images/:fingerprint', { schema: got }, async (request, reply) => {
-    const view = await images.get(callerOf(request), projectOf(request), request.params.fingerprint)
+  app.get('/1.0/images/:fingerprint', { schema: got, config: { open: 'records' } }, async (request, reply) => {
+    const view = await images.get(request.visitor, visitedProject(request), request.params.fingerprint)
     return tagged(reply, etagOf(view.record.uuid, view.record.rev), toImage(view))
   })
 
@@ -114,10 +114,15 @@ function oneRoutes(app: App, { images, operations }: ImageRoutesDeps): void {
   })
 
   const exported = { operationId: 'exportImage', summary: "Download an image's tarball", tags, ...One, response: BYTES }
-  app.get('/1.0/images/:fingerprint/export', { schema: exported }, async (request, reply) => {
-    const { fingerprint } = request.params
-    return sendStream(reply, await images.export(callerOf(request), projectOf(request), fingerprint, clientGone(reply)))
-  })
+  app.get(
+    '/1.0/images/:fingerprint/export',
+    { schema: exported, config: { open: 'records' } },
+    async (request, reply) => {
+      const { fingerprint } = request.params
+      const project = visitedProject(request)
+      return sendStream(reply, await images.export(request.visitor, project, fingerprint, clientGone(reply)))
+    },
+  )
 }
 
 function toImage({ record, aliases }: ImageView): Image {
