@@ -21,10 +21,13 @@ export function assembleCredentials(
   { records, operations, https }: { records: RecordStore; operations: Operations; https: Https },
 ) {
   const { WINDLASS_MEMBER: member } = config
-  const passwords = createGuesses({ clock, ...WRONG_PASSWORDS })
-  const trust = createTrust({ operations, store, records, clock, guesses: passwords, https, member })
+  const guesses = {
+    tokens: createGuesses({ clock, ...WRONG_TOKENS }),
+    passwords: createGuesses({ clock, ...WRONG_PASSWORDS }),
+  }
+  const trust = createTrust({ operations, store, records, clock, guesses, https, member })
   return {
-    tokens: createTokens({ records, clock, guesses: createGuesses({ clock, ...WRONG_TOKENS }) }),
+    tokens: createTokens({ records, clock, guesses: guesses.tokens }),
     certificates: createCertificates({ records, write: createWrites({ records, clock }), clock, trust }),
     trust,
   }

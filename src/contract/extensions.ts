@@ -52,5 +52,6 @@ export const API_EXTENSIONS = [
   'storage_volume_api_filtering',
   'instance_file_head',
   'certificate_token',
+  'remote_token_expiry',
   'instance_create_start',
 ] as const

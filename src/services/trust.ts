@@ -20,8 +20,8 @@ export interface TrustDeps {
   store: Pick<OperationStore, 'busy' | 'get' | 'recent' | 'cancel' | 'raiseEpoch' | 'end'>
   records: Pick<RecordReader, 'find'>
   clock: Clock
-  /** Of wrong passwords and trust tokens. */
-  guesses: Guesses
+  /** Of wrong passwords, and of wrong trust tokens. */
+  guesses: { passwords: Guesses; tokens: Guesses }
   https: () => HttpsFacts | undefined
   member: string
 }
@@ -78,18 +78,20 @@ export function createTrust(deps: TrustDeps) {
 
   /** Lets in a stranger who shows a trust token or the trust password; throws forbidden, and too-many for too many tries. */
   async function admit(shown: string, from: string): Promise<Admission> {
-    if (shown === '') throw forbidden(NOT_AUTHORIZED)
-    guesses.check(from)
     const secret = secretIn(shown)
-    const admission = secret === undefined ? await byPassword(shown) : await byToken(secret)
+    const hashed = await setting(TRUST_PASSWORD)
+    // Nothing, and nothing that could be guessed.
+    if (shown === '' || (secret === undefined && hashed === undefined)) throw forbidden(NOT_AUTHORIZED)
+    const counted = secret === undefined ? guesses.passwords : guesses.tokens
+    counted.check(from)
+    const admission = secret === undefined ? await byPassword(shown, hashed ?? '') : await byToken(secret)
     if (admission !== undefined) return admission
-    guesses.wrong(from)
+    counted.wrong(from)
     throw forbidden(NOT_AUTHORIZED)
   }
 
-  async function byPassword(password: string): Promise<Admission | undefined> {
-    const hashed = await setting(TRUST_PASSWORD)
-    return hashed !== undefined && (await isPassword(password, hashed)) ? { by: 'password' } : undefined
+  async function byPassword(password: string, hashed: string): Promise<Admission | undefined> {
+    return (await isPassword(password, hashed)) ? { by: 'password' } : undefined
   }
 
   async function byToken(secret: string): Promise<Admission | undefined> {

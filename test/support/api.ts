@@ -5,7 +5,7 @@ import { buildApp, type Services } from '../../src/app.ts'
 import { systemClock } from '../../src/clock.ts'
 import type { Engine } from '../../src/core/engine.ts'
 import { unavailable } from '../../src/core/failure.ts'
-import type { JobQueue, OperationStore, RecordStore } from '../../src/core/ports.ts'
+import type { Clock, JobQueue, OperationStore, RecordStore } from '../../src/core/ports.ts'
 import type { Freshness } from '../../src/http/gate.ts'
 import { openRedis } from '../../src/redis/connection.ts'
 import { openEventBus } from '../../src/redis/event-bus.ts'
@@ -19,7 +19,7 @@ import type { HttpsFacts } from '../../src/services/https-facts.ts'
 import { createOperations } from '../../src/services/operations.ts'
 import { createServer } from '../../src/services/server.ts'
 import { createTokens } from '../../src/services/tokens.ts'
-import { createTrust } from '../../src/services/trust.ts'
+import { createTrust, type Trust } from '../../src/services/trust.ts'
 import { createWaits } from '../../src/services/waits.ts'
 import { createWarnings } from '../../src/services/warnings.ts'
 import { createWrites } from '../../src/services/writes.ts'
@@ -33,6 +33,7 @@ export interface TestApi extends AsyncDisposable {
   readonly store: OperationStore
   readonly records: RecordStore
   readonly services: Services
+  readonly trust: Trust
   /** What the queue is said to hold. */
   readonly counts: { waiting: number; active: number; workers: number }
   freshness: Freshness
@@ -79,6 +80,8 @@ export const ADMIN_TOKEN = 'the admin token of the tests'.replaceAll(' ', '-')
 
 export interface TestApiOptions {
   engine?: Partial<Engine>
+  /** In place of the machine's. */
+  clock?: Clock
   /** What is told of an HTTPS listener. */
   https?: HttpsFacts
   /** Services in place of those that are absent. */
@@ -104,7 +107,7 @@ export async function startApi(options: TestApiOptions = {}): Promise<TestApi> {
     // As the real one it needs Redis.
     counts: async () => connection.run(async (client) => (await client.ping(), counts)),
   })
-  const clock = systemClock
+  const { clock = systemClock } = options
   const engine = absent<Engine>('engine', {
     member: 'local',
     ping: async () => undefined,
@@ -123,13 +126,16 @@ export async function startApi(options: TestApiOptions = {}): Promise<TestApi> {
     retention: 60_000,
     onQueueFailure: () => undefined,
   })
-  const guesses = createGuesses({ clock, burst: 20, every: 1_000 })
+  const guesses = {
+    tokens: createGuesses({ clock, burst: 20, every: 1_000 }),
+    passwords: createGuesses({ clock, burst: 5, every: 1_000 }),
+  }
   const trust = createTrust({ operations, store, records, clock, guesses, https, member: 'local' })
   const services: Services = {
     operations,
     events,
     server: createServer({ engine, records, store, queue, clock, version: '0.1.0', https }),
-    tokens: createTokens({ records, clock, guesses }),
+    tokens: createTokens({ records, clock, guesses: guesses.tokens }),
     certificates: createCertificates({ records, write: createWrites({ records, clock }), clock, trust }),
     warnings: createWarnings({ records, clock }),
     records,
@@ -155,6 +161,7 @@ export async function startApi(options: TestApiOptions = {}): Promise<TestApi> {
     store,
     records,
     services,
+    trust,
     counts,
     callAs,
     call: (request: InjectOptions) => callAs(ADMIN_TOKEN, request),

@@ -150,9 +150,14 @@ test('a busy port is one sentence that names the setting', async () => {
       resolve(typeof address === 'object' ? (address?.port ?? 0) : 0)
     })
   })
-  const running = start(makeOptions('', { http: { host: '127.0.0.1', port } }))
-  await expect(running.ended).rejects.toThrow(new RegExp(`^127.0.0.1:${port} is in use.*WINDLASS_HTTP=`))
-  await expect(running.ended).rejects.toBeInstanceOf(SetupError)
+  for (const [option, setting] of [
+    ['http', 'WINDLASS_HTTP'],
+    ['https', 'WINDLASS_HTTPS'],
+  ] as const) {
+    const running = start(makeOptions('', { [option]: { host: '127.0.0.1', port } }))
+    await expect(running.ended).rejects.toThrow(new RegExp(`^127.0.0.1:${port} is in use.* set ${setting}=`))
+    await expect(running.ended).rejects.toBeInstanceOf(SetupError)
+  }
   await new Promise((resolve) => other.close(resolve))
 })
 
