@@ -14,7 +14,7 @@ RUN npm install --omit=dev --no-save --no-audit --no-fund --ignore-scripts --cac
 FROM modules
 # Code is compiled here once, so that no process has to. Node keeps it for each user apart, and reads it where it may
 # not write: the processes cannot change what they run.
-ENV NODE_ENV=production WINDLASS_DATA_DIR=/var/lib/windlass WINDLASS_HTTP=0.0.0.0:8080 WINDLASS_SETUP=off NODE_COMPILE_CACHE=/var/cache/windlass
+ENV NODE_ENV=production WINDLASS_DATA_DIR=/var/lib/windlass WINDLASS_HTTP=0.0.0.0:8080 WINDLASS_HTTPS=off WINDLASS_SETUP=off NODE_COMPILE_CACHE=/var/cache/windlass
 COPY . .
 RUN ln -s /app/src/setup/enter-image.mjs /usr/local/bin/windlass && mkdir -p /var/lib/windlass /var/cache/windlass \
   && chown 1000:1000 /var/cache/windlass && windlass compile && chown -R 0:0 /var/cache/windlass
