@@ -79,19 +79,13 @@ export function createTrust(deps: TrustDeps) {
   /** Lets in a stranger who shows a trust token or the trust password; throws forbidden, and too-many for too many tries. */
   async function admit(shown: string, from: string): Promise<Admission> {
     const secret = secretIn(shown)
+    if (secret !== undefined) return tried(guesses.tokens, from, () => byToken(secret))
     const hashed = await setting(TRUST_PASSWORD)
-    // Nothing, and nothing that could be guessed.
-    if (shown === '' || (secret === undefined && hashed === undefined)) throw forbidden(NOT_AUTHORIZED)
-    const counted = secret === undefined ? guesses.passwords : guesses.tokens
-    counted.check(from)
-    const admission = secret === undefined ? await byPassword(shown, hashed ?? '') : await byToken(secret)
-    if (admission !== undefined) return admission
-    counted.wrong(from)
-    throw forbidden(NOT_AUTHORIZED)
-  }
-
-  async function byPassword(password: string, hashed: string): Promise<Admission | undefined> {
-    return (await isPassword(password, hashed)) ? { by: 'password' } : undefined
+    // Nothing that could be guessed, or no guess.
+    if (hashed === undefined || shown === '') throw forbidden(NOT_AUTHORIZED)
+    return tried(guesses.passwords, from, async () =>
+      (await isPassword(shown, hashed)) ? { by: 'password' } : undefined,
+    )
   }
 
   async function byToken(secret: string): Promise<Admission | undefined> {
@@ -147,6 +141,18 @@ export function createTrust(deps: TrustDeps) {
 
 /** LXD's words. */
 export const TRUSTED_ALREADY = 'Certificate already in trust store'
+
+async function tried(
+  counted: Guesses,
+  from: string,
+  attempt: () => Promise<Admission | undefined>,
+): Promise<Admission> {
+  counted.check(from)
+  const admission = await attempt()
+  if (admission !== undefined) return admission
+  counted.wrong(from)
+  throw forbidden(NOT_AUTHORIZED)
+}
 
 function inviteOf({ input }: OperationRecord): Invite {
   return input as Invite // of this kind, and written by `invite` above

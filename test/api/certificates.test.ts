@@ -66,7 +66,7 @@ describe('certificates', () => {
     const url = `/1.0/certificates/${one.fingerprint}`
     expect(metadataOf(await api.call({ url: '/1.0/certificates' }))).toEqual([url])
     const { headers } = await api.call({ url: `/1.0/certificates/${one.fingerprint.slice(0, 12)}` })
-    const change = (method: 'PUT' | 'PATCH', payload: object, etag?: unknown) =>
+    const change = (method: 'PUT' | 'PATCH', payload: object, etag?: Answer['headers'][string]) =>
       api.call({ method, url, payload, headers: etag === undefined ? {} : { 'if-match': String(etag) } })
     expect(await change('PUT', { name: 'two', restricted: true, projects: ['nosuch'] })).toMatchObject({
       status: 400,
@@ -201,7 +201,7 @@ describe('trust tokens', () => {
     const operation = await invite({ restricted: true, projects: ['docker'] })
     const [one, two] = [makeIdentity('root@one'), makeIdentity('root@two')]
     const joined = await Promise.all([join(one, tokenOf(operation)), join(two, tokenOf(operation))])
-    expect(joined.map(({ status }) => status).toSorted()).toEqual([201, 403])
+    expect(joined.map(({ status }) => status).toSorted((a, b) => a - b)).toEqual([201, 403])
     expect(await list()).toContainEqual(
       expect.objectContaining({ name: 'laptop', restricted: true, projects: ['docker'], role: 'operator' }),
     )

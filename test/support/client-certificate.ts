@@ -1,6 +1,7 @@
 import { createHash, generateKeyPairSync, X509Certificate } from 'node:crypto'
 import { request } from 'node:https'
 import { buffer } from 'node:stream/consumers'
+import type { TLSSocket } from 'node:tls'
 import { makeSelfSigned } from '../../src/setup/self-signed.ts'
 
 /** A client's key and certificate, as LXD's client makes its own. PEM. */
@@ -57,7 +58,7 @@ export function askSecurely(url: string, ask: SecureAsk): Promise<SecureAnswer> 
     })
     sent.on('error', reject)
     sent.on('response', (answer) => {
-      const socket = answer.socket as import('node:tls').TLSSocket // of an https request
+      const socket = answer.socket as TLSSocket // of an https request
       const server = createHash('sha256').update(socket.getPeerCertificate().raw).digest('hex')
       const protocol = socket.getProtocol() ?? ''
       buffer(answer).then(
