@@ -3,10 +3,11 @@ import swagger from '@fastify/swagger'
 import { createHash } from 'node:crypto'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { IncomingMessage } from 'node:http'
+import { isCrossSite } from '../core/cross-site.ts'
 import { badRequest, unauthorized, type Failure } from '../core/failure.ts'
 import type { Caller } from '../services/caller.ts'
 import type { Dialect, DialectApp, DialectKit } from './dialect.ts'
-import { isCrossSite, openCaller, type Openness } from './openness.ts'
+import { openCaller, type Openness } from './openness.ts'
 
 export interface MountTools {
   kit: Omit<DialectKit, 'prefix'>
@@ -93,8 +94,7 @@ async function identify(request: FastifyRequest, dialect: Dialect, tools: MountT
   if (trusted !== undefined) return trusted
   const secret = dialect.secretOf?.(request) ?? headerSecret(request)
   if (secret !== undefined) return tools.byToken(secret, request)
-  // As a password, a browser shows it by itself.
-  const certified = isCrossSite(request) ? undefined : await tools.byCertificate(request)
+  const certified = await tools.byCertificate(request)
   if (certified !== undefined) return certified
   return dialect.openable ? openCaller(request, dialect.name, tools.openness) : undefined
 }

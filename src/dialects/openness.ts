@@ -1,4 +1,5 @@
 import type { FastifyRequest } from 'fastify'
+import { isCrossSite } from '../core/cross-site.ts'
 import type { Caller } from '../services/caller.ts'
 import type { DialectName } from './names.ts'
 
@@ -29,11 +30,4 @@ function isLoopback(ip: string): boolean {
 function isLoopbackName(hostname: string): boolean {
   const host = hostname.replace(/:\d+$/, '').replace(/^\[(.*)\]$/, '$1')
   return host === 'localhost' || host === '::1' || /^127(\.\d{1,3}){3}$/.test(host)
-}
-
-/** Whether a browser sends it for another site than ours. */
-export function isCrossSite({ headers, host }: FastifyRequest): boolean {
-  if (headers['sec-fetch-site'] === 'cross-site') return true
-  const { origin } = headers
-  return origin !== undefined && origin !== `http://${host}` && origin !== `https://${host}`
 }

@@ -1,6 +1,7 @@
 /** Who asks: the unix socket is the administrator's, everyone else shows a token or, over HTTPS, a certificate. */
 import type { FastifyRequest } from 'fastify'
 import type { Socket } from 'node:net'
+import { isCrossSite } from '../core/cross-site.ts'
 import { badRequest, forbidden } from '../core/failure.ts'
 import { requireProject, type Caller, type Visitor } from '../services/caller.ts'
 import type { Certificates } from '../services/certificates.ts'
@@ -54,7 +55,7 @@ export async function callerByCertificate(
   request: FastifyRequest,
   { certificates }: Pick<Credentials, 'certificates'>,
 ): Promise<Caller | undefined> {
-  const shown = peerOf(request.raw.socket)?.certificate
+  const shown = isCrossSite(request) ? undefined : peerOf(request.raw.socket)?.certificate
   const record = shown && (await certificates.authenticate(shown.fingerprint))
   if (record === undefined) return undefined
   return {

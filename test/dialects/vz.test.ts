@@ -5,7 +5,6 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { type ApiAnswer, callApi, fieldOf } from '../../src/setup/api-client.ts'
 import { publishStarterImage } from '../../src/setup/publish-starter.ts'
 import { askEngine } from '../support/ask-engine.ts'
-import { askSecurely, makeIdentity } from '../support/client-certificate.ts'
 import { importTinyImage, TINY_IMAGE } from '../support/tiny-image.ts'
 import { documentOf } from './documented.ts'
 import { startWindlass, type TestWindlass } from '../support/windlass.ts'
@@ -17,10 +16,7 @@ const UUID = /^\/1\.0\/vz\/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
 const source = { type: 'image', properties: { os: 'busybox', release: 'latest' } }
 
 beforeAll(async () => {
-  windlass = await startWindlass({
-    workers: 1,
-    env: { WINDLASS_HTTP: '127.0.0.1:0', WINDLASS_HTTPS: '127.0.0.1:0', WINDLASS_TOKEN: TOKEN },
-  })
+  windlass = await startWindlass({ workers: 1, env: { WINDLASS_HTTP: '127.0.0.1:0', WINDLASS_TOKEN: TOKEN } })
   await publishStarterImage(windlass.socket, '/bin/busybox')
 })
 
@@ -265,16 +261,6 @@ describe('what is refused', () => {
     ] as const)
       expect((await fetch(`${url}/1.0/vz`, { headers: { authorization } })).status).toBe(status)
   })
-})
-
-test('over HTTPS a client certificate that is trusted needs no token', async () => {
-  const identity = makeIdentity('root@vz')
-  const ask = () => askSecurely(windlass.api.https ?? '', { path: '/1.0/vz', identity })
-  expect((await ask()).status).toBe(401)
-  await windlass.call('POST', '/1.0/certificates', { certificate: identity.certificate, role: 'viewer' })
-  expect(await ask()).toMatchObject({ status: 200, body: { metadata: [] } })
-  await windlass.call('DELETE', `/1.0/certificates/${identity.fingerprint}`)
-  expect((await ask()).status).toBe(401)
 })
 
 test('operations are at both URLs, one that has ended cannot be cancelled; a key repeats the answer', async () => {

@@ -31,6 +31,7 @@ export interface SecureAsk {
   path: string
   body?: unknown
   token?: string
+  headers?: Record<string, string>
   identity?: Identity
 }
 
@@ -44,7 +45,7 @@ export interface SecureAnswer {
 
 /** One request on a TLS connection of its own; the server's certificate is taken as it is. */
 export function askSecurely(url: string, ask: SecureAsk): Promise<SecureAnswer> {
-  const { method = 'GET', path, body, token, identity } = ask
+  const { method = 'GET', path, body, token, headers, identity } = ask
   return new Promise((resolve, reject) => {
     const sent = request(new URL(path, url), {
       method,
@@ -52,6 +53,7 @@ export function askSecurely(url: string, ask: SecureAsk): Promise<SecureAnswer> 
       rejectUnauthorized: false,
       ...(identity && { key: identity.key, cert: identity.certificate }),
       headers: {
+        ...headers,
         ...(token !== undefined && { authorization: `Bearer ${token}` }),
         ...(body !== undefined && { 'content-type': 'application/json' }),
       },

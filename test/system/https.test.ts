@@ -85,6 +85,15 @@ test('a certificate is trusted while it is valid and in the trust store', async 
   expect(await view({ identity: good })).toMatchObject({ auth: 'untrusted' })
 })
 
+test('a browser does not show a certificate for another site', async () => {
+  const identity = makeIdentity('root@browser')
+  await trust(identity)
+  const from = (headers: Record<string, string>) => view({ identity, headers })
+  expect(await from({ origin: new URL(url).origin })).toMatchObject({ auth: 'trusted' })
+  expect(await from({ origin: 'https://elsewhere.example' })).toMatchObject({ auth: 'untrusted' })
+  expect(await from({ 'sec-fetch-site': 'cross-site' })).toMatchObject({ auth: 'untrusted' })
+})
+
 test('what its client does is done in its name', async () => {
   const identity = makeIdentity('root@named')
   await trust(identity)
