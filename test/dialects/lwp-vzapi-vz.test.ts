@@ -208,6 +208,24 @@ describe('who may do what', () => {
     }
   })
 
+  test('who guesses tokens has to wait; who is known has not', async () => {
+    const { url } = await windlass.startApi()
+    const lists = READS.filter(([, , path]) => !path.includes('mine'))
+    for (const request of lists) expect((await ask(request, { url })).status).toBe(200)
+    const guess = (request: Request) => ask(request, { url, token: 'a-guess' })
+    await expect
+      .poll(async () => (await guess(['lwp', 'GET', '/containers'])).status, { interval: 0, timeout: 30_000 })
+      .toBe(429)
+    for (const request of lists) {
+      const { status, headers } = await guess(request)
+      expect([status, headers['retry-after']]).toEqual([
+        request[0] === 'vz' ? 503 : 429,
+        expect.stringMatching(/^\d+$/),
+      ])
+      expect((await ask(request, { url })).status).toBe(200)
+    }
+  })
+
   test('over HTTPS a client shows its certificate', async () => {
     const url = String((await windlass.startApi({ WINDLASS_HTTPS: '127.0.0.1:0' })).https)
     const folder = await mkdtemp(join(tmpdir(), 'windlass-client-'))
