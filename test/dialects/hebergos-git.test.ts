@@ -1,5 +1,7 @@
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
 import { callApi } from '../../src/setup/api-client.ts'
+import { debianRootTar } from '../support/debian-root.ts'
+import { gitImageTar } from '../support/git-image.ts'
 import type { TestWindlass } from '../support/windlass.ts'
 import { hebergos, NOBODY, REPOSITORIES, REPOSITORY, start } from './hebergos-kit.ts'
 
@@ -7,8 +9,16 @@ let windlass: TestWindlass
 const { ask, makeRunning, sh, clear } = hebergos(() => windlass)
 
 beforeAll(async () => {
-  windlass = await start()
-})
+  windlass = await start(debianWithGit)
+}, 300_000)
+
+/** Where no Debian can be made, git comes from this machine's own packages. */
+function debianWithGit(): Promise<Buffer> {
+  return debianRootTar('git', ['git']).catch((reason: unknown) => {
+    process.stderr.write(`The tests of git do without a Debian root: ${String(reason)}\n`)
+    return gitImageTar()
+  })
+}
 
 afterAll(() => windlass?.[Symbol.asyncDispose]())
 afterEach(clear)

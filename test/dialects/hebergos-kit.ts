@@ -22,11 +22,11 @@ echo one > file; git add file; git commit -q -m 'first commit'; git branch dev
 git clone -q /srv/origin ${REPOSITORY}`
 
 /** With the images `busybox` and `git`, and one that others make containers of. */
-export async function start(): Promise<TestWindlass> {
+export async function start(git: () => Promise<Buffer> = gitImageTar): Promise<TestWindlass> {
   const windlass = await startWindlass({ workers: 1, env: { WINDLASS_HTTP: '127.0.0.1:0', WINDLASS_TOKEN: TOKEN } })
   const busybox = await findStaticBusybox(busyboxPlaces('.cache'))
   await publishStarterImage(windlass.socket, busybox ?? '')
-  const tar = await gitImageTar()
+  const tar = await git()
   const target = createHash('sha256').update(tar).digest('hex')
   expect(await windlass.operate('POST', '/1.0/images', tar)).toMatchObject({ status: 'Success' })
   expect((await windlass.call('POST', '/1.0/images/aliases', { name: 'git', target })).status).toBe(201)

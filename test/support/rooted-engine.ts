@@ -3,6 +3,7 @@ import { access, copyFile, mkdir, open, readdir, readFile, writeFile } from 'nod
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { askEngine } from './ask-engine.ts'
+import { bootstrap } from './debian-root.ts'
 import { noteEngine, removeEngine } from './engine.ts'
 import { makeOwnedDirectory } from './owned-directory.ts'
 import { until } from './processes.ts'
@@ -27,13 +28,7 @@ export async function makeDebianRoot(suite: string, root: string): Promise<strin
     () => false,
   )
   if (isMade) return root
-  const known = join('/usr/share/debootstrap/scripts', suite)
-  const script = await access(known).then(
-    () => known,
-    () => '/usr/share/debootstrap/scripts/sid',
-  )
-  await mkdir(root, { recursive: true })
-  await run('debootstrap', ['--variant=minbase', suite, root, await readMirror(), script], { maxBuffer: 2 ** 28 })
+  await bootstrap(suite, root)
   // Nothing is started while packages are installed.
   await writeFile(join(root, 'usr/sbin/policy-rc.d'), '#!/bin/sh\nexit 101\n', { mode: 0o755 })
   await copyFile('/etc/resolv.conf', join(root, 'etc/resolv.conf')).catch(() => {})
@@ -44,20 +39,6 @@ export async function makeDebianRoot(suite: string, root: string): Promise<strin
   await run('chroot', [root, ...install, ...packages], { maxBuffer: 2 ** 28 })
   await writeFile(done, '')
   return root
-}
-
-/** The mirror this machine installs from, in either format of apt's sources. */
-async function readMirror(): Promise<string> {
-  const folder = '/etc/apt/sources.list.d'
-  const names = (await readdir(folder))
-    .filter((name) => /\.(sources|list)$/.test(name))
-    .map((name) => join(folder, name))
-  for (const path of ['/etc/apt/sources.list', ...names]) {
-    const text = await readFile(path, 'utf8').catch(() => '')
-    const uri = /^(?:URIs:|deb(?: \[[^\]]*\])?)\s+(https?:\S+)/m.exec(text)?.[1]
-    if (uri !== undefined) return uri
-  }
-  throw new Error("No Debian mirror is named in this machine's apt sources")
 }
 
 // The root is entered by pivot_root: in a mere chroot the namespace keeps the host's root, and every exec of the engine
