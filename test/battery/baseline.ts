@@ -1,7 +1,7 @@
 /** Each scenario undisturbed: which points it comes to, and what users see before and after. */
 import type { Bed } from './bed.ts'
 import { forwardPoints, KINDS, undoPoints, type Point } from './points.ts'
-import { inLanes, runScenario, type Run } from './run.ts'
+import { inLanes, runScenario, type Disturb, type Run } from './run.ts'
 import { scenariosOf, type Scenario } from './scenarios.ts'
 
 export interface Baseline {
@@ -9,6 +9,8 @@ export interface Baseline {
   points: string[]
   before: string
   after: string
+  /** The engine calls of each step, in order. */
+  calls: Map<string, string[]>
 }
 
 /** A point with the scenario that comes to it. */
@@ -24,18 +26,32 @@ export const LANES = 6
 export async function takeBaselines(bed: Bed): Promise<Baseline[]> {
   const baselines: Baseline[] = []
   const all = KINDS.flatMap(scenariosOf)
-  await inLanes(all, LANES, (scenario) =>
-    runScenario(
-      bed,
-      { scenario, disturb: (reached, performer) => performer.process.letOn(reached), isExpected: () => true },
-      async (run) => {
-        refuseFailed(run)
-        const points = [...new Set(run.points.map(({ point }) => point))]
-        baselines.push({ scenario, points, before: run.before, after: run.after })
-      },
-    ),
-  )
+  await inLanes(all, LANES, (scenario) => {
+    const calls = new Map<string, string[]>()
+    return runScenario(bed, { scenario, disturb: listenTo(calls), isExpected: () => true }, async (run) => {
+      refuseFailed(run)
+      const points = [...new Set(run.points.map(({ point }) => point))]
+      baselines.push({ scenario, points, before: run.before, after: run.after, calls })
+    })
+  })
   return baselines.toSorted((a, b) => all.indexOf(a.scenario) - all.indexOf(b.scenario))
+}
+
+/** Writes down what each step asks of the engine. */
+function listenTo(calls: Map<string, string[]>): Disturb {
+  return (reached, performer) => {
+    const [, , step = '', at] = reached.point.split('.')
+    const heard: string[] = []
+    if (at === 'before') calls.set(step, heard)
+    const listen = (method: string, url: string): undefined => void heard.push(`${method} ${nameless(url)}`)
+    performer.engine.onRequest(at === 'before' ? listen : undefined)
+    performer.process.letOn(reached)
+  }
+}
+
+/** Without names and ids. */
+function nameless(url: string): string {
+  return url.replace(/\?.*/, '').replace(/[0-9a-f]{12,}|windlass-[^/]+|r\d{4}[^/]*/g, '…')
 }
 
 function refuseFailed({ scenario, operation, answer }: Run): void {

@@ -12,7 +12,7 @@ import { publishStarterImage } from '../../src/setup/publish-starter.ts'
 import type { TestEngineOptions } from '../support/engine.ts'
 import { staticBusybox } from '../support/tiny-image.ts'
 import { volumeImageTar } from '../support/volume-image.ts'
-import { startWindlass, type TestWindlass } from '../support/windlass.ts'
+import { startWindlass, type TestProcess, type TestWindlass } from '../support/windlass.ts'
 import { openAudit, type Audit } from './audit.ts'
 import { openPool, type Pool } from './pool.ts'
 import { openProxy, type Proxy } from './proxy.ts'
@@ -25,10 +25,14 @@ export interface Bed extends AsyncDisposable {
   /** Between both API processes and Redis, and the engine. */
   readonly apiRedis: Proxy
   readonly apiEngine: Proxy
-  /** The second API process's socket. */
-  readonly second: string
+  /** Those of the API processes that are up. */
+  sockets(): string[]
+  /** Ends the first or the second one by SIGTERM and starts it again on the same socket. */
+  restartApi(at: number): Promise<void>
   /** `127.0.0.1:port`, as the engine sees it. */
   readonly registry: string
+  /** Starts the engine again after it was killed, and the registry in its network. */
+  restartEngine(): Promise<void>
   /** As a careful client: with an Idempotency-Key, and again after a 503 until there is another answer. */
   call: TestWindlass['call']
   /** The operation when it is final; the client waits again where the server does not answer. */
@@ -45,6 +49,9 @@ export interface BedOptions {
   workerEnv?: Record<string, string>
 }
 
+/** MiB. */
+const REDIS_DISK = 512
+
 /** Milliseconds: a dead worker's operation is taken over after one lock to two. */
 export const LOCK = 2_000
 
@@ -56,6 +63,7 @@ export async function openBed(options: BedOptions): Promise<Bed> {
     // It makes the first network; the pool's take over from it.
     workers: 1,
     ...(options.engine === undefined ? {} : { engine: options.engine }),
+    redis: { diskMiB: REDIS_DISK },
     env: async ({ redis, engine }) => {
       proxies.push(await openProxy(join(directory, 'redis.sock'), redis.socket, random))
       proxies.push(await openProxy(join(directory, 'engine.sock'), engine.socket, random))
@@ -72,13 +80,14 @@ export async function openBed(options: BedOptions): Promise<Bed> {
   if (apiRedis === undefined || apiEngine === undefined) throw new Error('The relays were not opened')
   const lock = 'lock' in options ? options.lock : LOCK
   const { workers: size = 8, workerEnv: env = {} } = options
-  const [{ socket: second }, pool] = await Promise.all([
-    windlass.startApi(),
-    openPool(windlass, { size, lock, random, env }),
-  ])
+  const [second, pool] = await Promise.all([windlass.startApi(), openPool(windlass, { size, lock, random, env })])
+  const apis: { process: TestProcess; socket: string; isUp: boolean }[] = [
+    { process: windlass.api, socket: windlass.socket, isUp: true },
+    { process: second, socket: second.socket, isUp: true },
+  ]
   for (const worker of windlass.workers) worker.kill('SIGTERM')
   await bringImages(windlass)
-  const { process, port } = await startRegistry(windlass)
+  let registry = await startRegistry(windlass)
   const audit = await openAudit(windlass)
   return {
     windlass,
@@ -86,15 +95,30 @@ export async function openBed(options: BedOptions): Promise<Bed> {
     audit,
     apiRedis,
     apiEngine,
-    second,
-    registry: `127.0.0.1:${port}`,
+    sockets: () => apis.filter(({ isUp }) => isUp).map(({ socket }) => socket),
+    restartApi: async (at) => {
+      const api = apis[at]
+      if (api === undefined) throw new Error(`There is no API process ${at}`)
+      api.process.kill('SIGTERM')
+      await api.process.exited
+      api.isUp = false
+      api.process = await windlass.startApi({ WINDLASS_SOCKET: api.socket })
+      api.isUp = true
+    },
+    get registry() {
+      return `127.0.0.1:${registry.port}`
+    },
+    restartEngine: async () => {
+      await windlass.engine.restart()
+      registry = await startRegistry(windlass)
+    },
     call: (...request) => callCarefully(windlass, request),
     ended: async (accepted) => {
       const id = operationOf(accepted)?.split('/').at(-1)
       return id === undefined ? undefined : audit.ended(id)
     },
     [Symbol.asyncDispose]: async () => {
-      process.kill('SIGKILL')
+      registry.process.kill('SIGKILL')
       await audit[Symbol.asyncDispose]()
       await pool[Symbol.asyncDispose]()
       await windlass[Symbol.asyncDispose]()

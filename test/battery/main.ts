@@ -9,12 +9,28 @@ import { rm } from 'node:fs/promises'
 import { parseArgs, promisify } from 'node:util'
 import { aimAt } from './baseline.ts'
 import { allCancels, cancel, cancelAtAll } from './lines/cancel.ts'
+import { accept, race } from './lines/accept.ts'
+import { engineFaults } from './lines/engine-faults.ts'
+import { fence } from './lines/fence.ts'
+import { redisDies, redisUnfit } from './lines/redis-faults.ts'
+import { restarts } from './lines/restarts.ts'
 import { crash, crashAgain, crashAtAll } from './lines/crash.ts'
 import { createRandom, type Random } from './random.ts'
 import { createShared, type Line, type Shared, type Stage } from './stage.ts'
 import { createTally, RESULTS, type Length, type Tally } from './tally.ts'
 
-const LINES: readonly Line[] = [crash, crashAgain, cancel]
+const LINES: readonly Line[] = [
+  crash,
+  cancel,
+  crashAgain,
+  accept,
+  redisDies,
+  redisUnfit,
+  engineFaults,
+  fence,
+  race,
+  restarts,
+]
 const MINUTES: Record<Length, number> = { short: 7, full: 60 }
 
 interface Asked {

@@ -61,6 +61,7 @@ export async function openPool(windlass: TestWindlass, { size, lock, random, env
       WINDLASS_WORKER_NAME: `w${n}`,
       WINDLASS_CONCURRENCY: '1',
       WINDLASS_TEST_POINT: 'all',
+      NODE_OPTIONS: '--import=./test/battery/mischief.ts',
       ...(lock === undefined ? {} : { WINDLASS_TEST_LOCK: String(lock) }),
       ...env,
     })

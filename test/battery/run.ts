@@ -38,6 +38,8 @@ export interface Asked {
   disturb: Disturb
   /** Whether users see what they are to see. */
   isExpected(operation: OperationRecord, seen: Pick<Run, 'before' | 'after'>): boolean
+  /** Milliseconds until users see it, if it may take longer than usual. */
+  shownWithin?: number
 }
 
 /** Milliseconds: lists follow the engine's events where an operation was not ended with success. */
@@ -68,7 +70,11 @@ export function runScenario(bed: Bed, asked: Asked, judge: (run: Run) => Promise
   })
 }
 
-async function perform(bed: Bed, { scenario, disturb, isExpected }: Asked, tag: string): Promise<Run> {
+async function perform(
+  bed: Bed,
+  { scenario, disturb, isExpected, shownWithin = SHOWN_WITHIN }: Asked,
+  tag: string,
+): Promise<Run> {
   const asked = await scenario.prepare(makeKit(bed), tag)
   const before = await look(bed, tag)
   const points: Reached[] = []
@@ -84,11 +90,8 @@ async function perform(bed: Bed, { scenario, disturb, isExpected }: Asked, tag: 
     if (typeof answer !== 'string') id ??= operationOf(answer)?.split('/').at(-1)
     const operation = id === undefined ? undefined : await bed.audit.ended(id)
     const { method, path, entity } = asked
-    const after = await lookUntil(
-      bed,
-      tag,
-      (seen) => operation === undefined || isExpected(operation, { before, after: seen }),
-    )
+    const isGood = (seen: string): boolean => operation === undefined || isExpected(operation, { before, after: seen })
+    const after = await lookUntil(() => look(bed, tag), isGood, shownWithin)
     const name = `${scenario.kind} ${scenario.name}`
     return {
       scenario: name,
@@ -109,11 +112,13 @@ function shorten(answer: ApiAnswer | string): Run['answer'] {
   return typeof answer === 'string' ? answer : { status: answer.status, text: answer.text.slice(0, 2_000) }
 }
 
-async function lookUntil(bed: Bed, tag: string, isGood: (seen: string) => boolean): Promise<string> {
-  const until = performance.now() + SHOWN_WITHIN
+/** What is seen in the end, also where it cannot be looked at for a while. */
+async function lookUntil(see: () => Promise<string>, isGood: (seen: string) => boolean, ms: number): Promise<string> {
+  const until = performance.now() + ms
   for (;;) {
-    const seen = await look(bed, tag)
-    if (isGood(seen) || performance.now() > until) return seen
+    const isLast = performance.now() > until
+    const seen = isLast ? await see() : await see().catch(() => undefined)
+    if (seen !== undefined && (isLast || isGood(seen))) return seen
     await delay(50)
   }
 }

@@ -6,6 +6,7 @@ import { env } from 'node:process'
 import { promisify } from 'node:util'
 import { askEngine } from './ask-engine.ts'
 import { makeOwnedDirectory, sweepLeftovers } from './owned-directory.ts'
+import { mountSmallDisk, unmountSmallDisk } from './small-disk.ts'
 import { isGoneWithin, sendSignal, startOf } from '../../src/setup/processes.ts'
 import { processesInNetwork, processesOfContainers, until } from './processes.ts'
 
@@ -36,6 +37,8 @@ export interface TestEngine extends AsyncDisposable {
 export interface TestEngineOptions {
   /** Further arguments of dockerd. */
   readonly args?: readonly string[]
+  /** Its data lie on a disk of so many MiB of their own. */
+  readonly diskMiB?: number
 }
 
 /**
@@ -114,11 +117,14 @@ async function useEngine(dockerHost: string): Promise<TestEngine> {
 async function startOwnEngine(options: TestEngineOptions): Promise<TestEngine> {
   await sweepEngines()
   const directory = await makeOwnedDirectory(PREFIX)
-  await mkdir(join(directory, 'data'))
+  const data = join(directory, 'data')
+  await mkdir(data)
+  if (options.diskMiB !== undefined) await mountSmallDisk(data, options.diskMiB)
   const launch = async (): Promise<TestEngine> => {
     try {
       return attachEngine(join(directory, 'docker.sock'), await launchEngine(directory, options.args ?? []))
     } catch (error) {
+      await unmountSmallDisk(data)
       await rm(directory, { recursive: true, force: true })
       throw error
     }
@@ -255,6 +261,7 @@ export async function removeEngine(directory: string): Promise<void> {
     await isGoneWithin(note.pid, 5_000)
   }
   if (note) await killRemains(directory, note)
+  await unmountSmallDisk(join(directory, 'data'))
   await rm(directory, { recursive: true, force: true, maxRetries: 5, retryDelay: 50 })
 }
 

@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { readFile, rm, writeFile } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { join } from 'node:path'
+import { mountSmallDisk, unmountSmallDisk } from './small-disk.ts'
 import { makeOwnedDirectory, sweepLeftovers } from './owned-directory.ts'
 import { isGoneWithin, sendSignal, startOf } from '../../src/setup/processes.ts'
 
@@ -12,6 +13,8 @@ const PREFIX = 'windlass-redis-'
 export interface TestRedis extends AsyncDisposable {
   /** Path of its unix socket. */
   readonly socket: string
+  /** Where its data lie. */
+  readonly directory: string
   /** The process that serves at the moment. */
   readonly pid: number
   /** Ends it with SIGKILL and waits until it is gone; the data stay. */
@@ -28,6 +31,8 @@ export interface TestRedis extends AsyncDisposable {
 
 /** Options of a test's Redis. */
 export interface TestRedisOptions {
+  /** Its data lie on a disk of so many MiB of their own; needs root. */
+  readonly diskMiB?: number
   readonly appendfsync?: 'always' | 'everysec' | 'no'
 }
 
@@ -35,11 +40,13 @@ export interface TestRedisOptions {
 export async function startRedis(options: TestRedisOptions = {}): Promise<TestRedis> {
   await sweepLeftovers(PREFIX, endServer)
   const directory = await makeOwnedDirectory(PREFIX)
+  if (options.diskMiB !== undefined) await mountSmallDisk(directory, options.diskMiB)
   const start = () => startServer(directory, options.appendfsync ?? 'always')
   let server = await start()
   const socket = join(directory, 'redis.sock')
   return {
     socket,
+    directory,
     get pid() {
       return pidOf(server)
     },
@@ -52,6 +59,7 @@ export async function startRedis(options: TestRedisOptions = {}): Promise<TestRe
     command: (...words) => command(socket, words),
     [Symbol.asyncDispose]: async () => {
       await endChild(server)
+      await unmountSmallDisk(directory)
       await rm(directory, { recursive: true, force: true })
     },
   }
@@ -109,9 +117,9 @@ async function endServer(directory: string): Promise<void> {
   if (text === undefined) return
   // Written by startServer.
   const { pid, start }: { pid: number; start: string } = JSON.parse(text)
-  if ((await startOf(pid)) !== start) return
-  sendSignal(pid, 'SIGKILL')
+  if ((await startOf(pid)) === start) sendSignal(pid, 'SIGKILL')
   await isGoneWithin(pid, 5_000)
+  await unmountSmallDisk(directory)
 }
 
 function command(socket: string, words: readonly string[]): Promise<string> {

@@ -7,7 +7,7 @@ import { env as ownEnv } from 'node:process'
 import { callApi, fieldOf, type ApiAnswer } from '../../src/setup/api-client.ts'
 import { nodeFlags } from '../../src/setup/lean-node.ts'
 import type { PointReached } from '../../src/test-points.ts'
-import { startRedis, type TestRedis } from './redis.ts'
+import { startRedis, type TestRedis, type TestRedisOptions } from './redis.ts'
 import { startEngine, type TestEngine, type TestEngineOptions } from './engine.ts'
 
 /**
@@ -49,6 +49,8 @@ export interface TestProcess {
   /** Called for each point at which an operation has been held; `letOn` lets it go on. */
   onPoint(listener: (reached: PointReached) => void): void
   letOn(reached: PointReached): void
+  /** Sends it a message. */
+  tell(message: object): void
 }
 
 /** LXD's operation, as far as tests look at it. */
@@ -72,11 +74,15 @@ export interface TestWindlassOptions {
   /** For all processes; may depend on what they are to run against. */
   env?: Record<string, string> | ((servers: Servers) => Promise<Record<string, string>>)
   engine?: TestEngineOptions
+  redis?: TestRedisOptions
 }
 
 export async function startWindlass(options: TestWindlassOptions = {}): Promise<TestWindlass> {
   const dataDir = await mkdtemp(join(tmpdir(), 'windlass-test-'))
-  const [redis, engine] = await Promise.all([startRedis({ appendfsync: 'everysec' }), startEngine(options.engine)])
+  const [redis, engine] = await Promise.all([
+    startRedis({ appendfsync: 'everysec', ...options.redis }),
+    startEngine(options.engine),
+  ])
   const processes: Started[] = []
   const base = {
     WINDLASS_DATA_DIR: dataDir,
@@ -177,7 +183,7 @@ async function startProcess(command: string, env: Record<string, string>): Promi
 }
 
 /** The points at which a worker holds operations, as it tells them. */
-function holding(child: ChildProcess): Pick<TestProcess, 'holds' | 'letGo' | 'onPoint' | 'letOn'> {
+function holding(child: ChildProcess): Pick<TestProcess, 'holds' | 'letGo' | 'onPoint' | 'letOn' | 'tell'> {
   const held = new Map<string, string>()
   const told: PointReached[] = []
   const listeners: ((reached: PointReached) => void)[] = []
@@ -203,6 +209,9 @@ function holding(child: ChildProcess): Pick<TestProcess, 'holds' | 'letGo' | 'on
     onPoint: (listener) => {
       listeners.push(listener)
       told.splice(0).forEach(listener)
+    },
+    tell: (message) => {
+      if (child.connected) child.send(message)
     },
     letOn: ({ point, operation }) => {
       // One that was killed meanwhile is let go by that.

@@ -1,0 +1,122 @@
+/** F6: engine calls cut, refused or answered by half, one at a time; and an engine that dies under work. */
+import { setTimeout as delay } from 'node:timers/promises'
+import { LANES, type Baseline } from '../baseline.ts'
+import type { Bed } from '../bed.ts'
+import { CATALOG } from '../../../src/operations/catalog.ts'
+import { disturbed, judge } from '../judge.ts'
+import type { Spoiling } from '../proxy.ts'
+import type { Random } from '../random.ts'
+import { inLanes, runScenario, type Disturb } from '../run.ts'
+import { attempt, logsOf, type Line } from '../stage.ts'
+import type { Tally } from '../tally.ts'
+
+const SPOILINGS: readonly Spoiling[] = ['before', 'after', 'half', 'refuse']
+
+interface Spoilt {
+  baseline: Baseline
+  step: string
+  /** The number of the call in its step, from 0, and what it was undisturbed. */
+  nth: number
+  call: string
+  how: Spoiling
+}
+
+/** Every call of every step of every scenario, in each way. */
+function everyCall(baselines: readonly Baseline[]): Spoilt[] {
+  return baselines.flatMap((baseline) =>
+    [...baseline.calls].flatMap(([step, calls]) =>
+      calls.flatMap((call, nth) => SPOILINGS.map((how) => ({ baseline, step, nth, call, how }))),
+    ),
+  )
+}
+
+/** Spoils one call after the step has begun, once. */
+function spoilAt({ baseline, step, nth, how }: Spoilt): Disturb {
+  let done = false
+  return (reached, performer) => {
+    if (!done && reached.point === `${baseline.scenario.kind}.${step}.before`) {
+      done = true
+      let count = 0
+      performer.engine.onRequest(() => {
+        if (count++ < nth) return undefined
+        performer.engine.onRequest(undefined)
+        return how
+      })
+    } else performer.engine.onRequest(undefined)
+    performer.process.letOn(reached)
+  }
+}
+
+async function spoilOne(bed: Bed, tally: Tally, spoilt: Spoilt): Promise<void> {
+  const { baseline, step, nth, call, how } = spoilt
+  const { kind } = baseline.scenario
+  const run = `${how}: call ${nth} (${call}) of ${kind}.${step}, ${baseline.scenario.name}`
+  const work = () =>
+    runScenario(bed, disturbed(baseline, spoilAt(spoilt)), async (done) => {
+      const { operation } = done
+      // What cannot be undone may be left half by an engine that refuses; the same request again then ends it.
+      const isHalf = operation?.state === 'failure' && !CATALOG[kind].cancellable
+      const faults = isHalf ? [] : judge(done, baseline, ['success', 'failure'])
+      if (faults.length > 0) return tally.failed(run, { faults, done, logs: logsOf(bed) })
+      tally.passed(operation === undefined ? undefined : operation.ended - operation.started)
+    })
+  await attempt(tally, run, work, bed)
+}
+
+/** Operations that all stand at points of the seed's choice when the engine dies; it comes back a second later. */
+async function engineDies(bed: Bed, tally: Tally, baselines: readonly Baseline[], random: Random): Promise<void> {
+  const picked = random.shuffled(baselines.filter(({ scenario }) => scenario.alone !== 'registry')).slice(0, LANES)
+  const waiting = new Set<() => void>()
+  let over = 0
+  const { promise: isBack, resolve: comeBack } = Promise.withResolvers<void>()
+  const killWhenAllStand = async (): Promise<void> => {
+    while (waiting.size + over < picked.length) await delay(20)
+    await bed.windlass.engine.kill()
+    for (const letOn of waiting) letOn()
+    await delay(random.below(3_000))
+    await bed.restartEngine()
+    comeBack()
+  }
+  const killing = killWhenAllStand()
+  await inLanes(picked, LANES, async (baseline) => {
+    const at = random.pick(baseline.points)
+    let held = false
+    const disturb: Disturb = (reached, performer) => {
+      const letOn = () => performer.process.letOn(reached)
+      if (held || reached.point !== at) return letOn()
+      held = true
+      waiting.add(letOn)
+    }
+    const run = `engine dies while ${baseline.scenario.kind} stands at ${at}`
+    const work = () =>
+      runScenario(bed, { ...disturbed(baseline, disturb), shownWithin: 30_000 }, async (done) => {
+        await isBack
+        const faults = judge(done, baseline, ['success'])
+        if (faults.length > 0) return tally.failed(run, { faults, done, logs: logsOf(bed) })
+        tally.passed()
+      })
+    await attempt(tally, run, work, bed)
+    over += 1
+  })
+  await killing
+}
+
+export const engineFaults: Line = {
+  name: 'F6',
+  what: 'each engine call cut before and after the engine saw it, answered by half, refused; the engine killed',
+  minutes: 7,
+  run: async ({ bed: open, baselines, tally, random, length, until }) => {
+    const known = await baselines()
+    const bed = await open()
+    const all = random.shuffled(everyCall(known))
+    let done = 0
+    await inLanes(all.slice(0, length === 'short' ? 4 : all.length), LANES, async (spoilt) => {
+      if (performance.now() > until - 60_000) return
+      await spoilOne(bed, tally, spoilt)
+      done += 1
+    })
+    tally.note(`${done} of ${all.length} calls and ways`)
+    for (let n = 0; n < (length === 'short' ? 1 : 20) && performance.now() < until; n++)
+      await attempt(tally, `death ${n}`, () => engineDies(bed, tally, known, random), bed)
+  },
+}
