@@ -13,7 +13,7 @@ export function disturbed(baseline: Baseline, disturb: Disturb): Asked {
 /** Whether users see what they are to see after such an end. */
 function isShown({ scenario, before, after }: Baseline, { state, err }: OperationRecord, seen: Seen): boolean {
   if (state === 'success') return seen.after === after
-  const mayHaveDone = (state === 'cancelled' && scenario.lasting === true) || isLost(scenario, { state, err })
+  const mayHaveDone = scenario.lasting === true || isLost(scenario, { state, err })
   return seen.after === before || (mayHaveDone && seen.after === after)
 }
 

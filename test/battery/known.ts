@@ -24,11 +24,12 @@ interface Pointer {
 
 export async function readKnown(database: Database, records: RecordStore): Promise<Known> {
   const { open, claims } = await readClaims(database)
-  const [instances, snapshots, images, leases, pointers] = await Promise.all([
+  const [instances, snapshots, images, leases, warnings, pointers] = await Promise.all([
     records.list('instance'),
     records.list('snapshot'),
     records.list('image'),
     records.list('lease'),
+    records.list('warning'),
     readPointers(records),
   ])
   const busy = new Set(open.map(({ entity }) => entity.id))
@@ -40,6 +41,8 @@ export async function readKnown(database: Database, records: RecordStore): Promi
     if (!imageOf.has(instance) && !busy.has(instance)) claims.add(`lease ${name} of no instance`)
   const explains = (seen: Seen): boolean => {
     if (running.has(seen.operation) || seen.isUsed || seen.ids.some((id) => pointedAt.has(id))) return true
+    // What nobody knows anything about is told, and left to people.
+    if (warnings.some(({ message }) => message.includes(seen.name))) return true
     if (seen.role === 'output') return uuids.has(seen.uuid)
     const [, noun, owner = ''] = /^windlass\/(instance|operation):(.{36})/.exec(seen.name) ?? []
     if (noun === 'operation') return running.has(owner)

@@ -45,9 +45,12 @@ export function makeKit(bed: Bed): Kit {
 export async function clear(bed: Bed, ...words: string[]): Promise<void> {
   const kit = makeKit(bed)
   const list = async (path: string): Promise<unknown[]> => {
-    const found = fieldOf((await bed.call('GET', path)).body, 'metadata')
-    const all: unknown[] = Array.isArray(found) ? found : []
-    return all.filter((one) => words.some((word) => JSON.stringify(one).includes(word)))
+    const { status, body, text } = await bed.call('GET', path)
+    const found = fieldOf(body, 'metadata')
+    if (!Array.isArray(found)) throw new Error(`GET ${path} answered ${status}: ${text}`)
+    // An image has no name of its own.
+    const nameOf = (one: unknown): string => String(fieldOf(one, 'name') ?? JSON.stringify(one))
+    return found.filter((one) => words.some((word) => nameOf(one).includes(word)))
   }
   for (const instance of await list('/1.0/instances?recursion=1')) await removeInstance(kit, instance)
   for (const image of await list('/1.0/images?recursion=1'))

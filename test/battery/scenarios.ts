@@ -23,7 +23,7 @@ export interface Scenario {
   alone?: string
   /** It may end so where its worker dies. */
   lost?: RegExp
-  /** What it has done stays where it is cancelled. */
+  /** What it has done stays where it is cancelled or fails. */
   lasting?: boolean
   /** Makes what is needed, named after the tag; what is to be sent then. */
   prepare(kit: Kit, tag: string): Promise<Request>
