@@ -15,6 +15,8 @@ import { fence } from './lines/fence.ts'
 import { redisDies, redisUnfit } from './lines/redis-faults.ts'
 import { restarts } from './lines/restarts.ts'
 import { crash, crashAgain, crashAtAll } from './lines/crash.ts'
+import { crowded, queued } from './lines/volume.ts'
+import { weather } from './lines/weather.ts'
 import { createRandom, type Random } from './random.ts'
 import { createShared, type Line, type Shared, type Stage } from './stage.ts'
 import { createTally, RESULTS, type Length, type Tally } from './tally.ts'
@@ -28,8 +30,11 @@ const LINES: readonly Line[] = [
   redisUnfit,
   engineFaults,
   fence,
+  weather,
   race,
   restarts,
+  queued,
+  crowded,
 ]
 const MINUTES: Record<Length, number> = { short: 7, full: 60 }
 

@@ -49,8 +49,8 @@ export async function clear(bed: Bed, ...words: string[]): Promise<void> {
     const found = fieldOf(body, 'metadata')
     if (!Array.isArray(found)) throw new Error(`GET ${path} answered ${status}: ${text}`)
     // An image has no name of its own.
-    const nameOf = (one: unknown): string => String(fieldOf(one, 'name') ?? JSON.stringify(one))
-    return found.filter((one) => words.some((word) => nameOf(one).includes(word)))
+    const told = (one: unknown): string => JSON.stringify(fieldOf(one, 'name') ?? one)
+    return found.filter((one) => words.some((word) => told(one).includes(word)))
   }
   for (const instance of await list('/1.0/instances?recursion=1')) await removeInstance(kit, instance)
   for (const image of await list('/1.0/images?recursion=1'))
