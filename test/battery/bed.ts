@@ -27,8 +27,8 @@ export interface Bed extends AsyncDisposable {
   readonly apiEngine: Proxy
   /** Those of the API processes that are up. */
   sockets(): string[]
-  /** Ends the first or the second one by SIGTERM and starts it again on the same socket. */
-  restartApi(at: number): Promise<void>
+  /** Ends the first or the second one by SIGTERM and starts it again on the same socket; what ending took, ms. */
+  restartApi(at: number): Promise<number>
   /** `127.0.0.1:port`, as the engine sees it. */
   readonly registry: string
   /** Starts the engine again after it was killed, and the registry in its network. */
@@ -99,18 +99,21 @@ export async function openBed(options: BedOptions): Promise<Bed> {
     restartApi: async (at) => {
       const api = apis[at]
       if (api === undefined) throw new Error(`There is no API process ${at}`)
+      const began = performance.now()
       api.process.kill('SIGTERM')
       await api.process.exited
+      const took = performance.now() - began
       api.isUp = false
       api.process = await windlass.startApi({ WINDLASS_SOCKET: api.socket })
       api.isUp = true
+      return took
     },
     get registry() {
       return `127.0.0.1:${registry.port}`
     },
     restartEngine: async () => {
       await windlass.engine.restart()
-      registry = await startRegistry(windlass)
+      registry = await startRegistry(windlass, registry.port)
     },
     call: (...request) => callCarefully(windlass, request),
     ended: async (accepted) => {
@@ -136,8 +139,14 @@ async function bringImages(windlass: TestWindlass): Promise<void> {
   await windlass.call('POST', '/1.0/images/aliases', { name: 'volume', target })
 }
 
-async function startRegistry(windlass: TestWindlass): Promise<{ process: ChildProcess; port: string }> {
-  const [program, ...args] = windlass.engine.netnsCommand([process.execPath, 'test/ports/tiny-registry.ts', '--open'])
+/** On the same port as before, if there was one: it is part of what is shown of a pulled image. */
+async function startRegistry(windlass: TestWindlass, before = '0'): Promise<{ process: ChildProcess; port: string }> {
+  const [program, ...args] = windlass.engine.netnsCommand([
+    process.execPath,
+    'test/ports/tiny-registry.ts',
+    '--open',
+    before,
+  ])
   const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'inherit'] })
   const [chunk]: [Buffer] = (await once(child.stdout, 'data')) as [Buffer] // a stream without encoding
   return { process: child, port: String(chunk).trim() }

@@ -26,8 +26,8 @@ export interface Pool extends AsyncDisposable {
   whole(): Promise<void>
   /** What they and the last ones before them have said. */
   logs(): Record<string, string>
-  /** Ends one by SIGTERM and starts another. */
-  renew(performer: Performer): Promise<void>
+  /** Ends one by SIGTERM and starts another; what ending took, milliseconds. */
+  renew(performer: Performer): Promise<number>
 }
 
 /** Characters of a worker's log, and workers that have ended, that are kept for histories. */
@@ -120,8 +120,10 @@ export async function openPool(windlass: TestWindlass, { size, lock, random, env
       ...Object.fromEntries([...performers].map(({ process }) => [process.pid, process.output().slice(-LOG)])),
     }),
     renew: async (performer) => {
+      const began = performance.now()
       performer.process.kill('SIGTERM')
       await performer.process.exited
+      return performance.now() - began
     },
     [Symbol.asyncDispose]: async () => {
       closed = true

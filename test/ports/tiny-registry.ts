@@ -1,5 +1,6 @@
 /**
- * A registry with one image, `tiny/image:1`, for user `u` and password `p`, or with `--open` for everyone: run as a program in the network namespace
+ * A registry with one image, `tiny/image:1`, for user `u` and password `p`, or with `--open` for everyone, on the port
+ * of the last argument or a free one: run as a program in the network namespace
  * of the engine under test. Says its port when it listens.
  */
 import { createHash } from 'node:crypto'
@@ -55,7 +56,7 @@ const server = createServer((request, response) => {
     response.writeHead(404).end('{"errors":[{"code":"MANIFEST_UNKNOWN","message":"manifest unknown"}]}')
   }
 })
-server.listen(0, '127.0.0.1', () => {
+server.listen(Number(process.argv.at(-1)) || 0, '127.0.0.1', () => {
   // A TCP server's address is no path.
   process.stdout.write(`${(server.address() as AddressInfo).port}\n`)
 })
