@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { containerCases } from './engine-containers.suite.ts'
 import { execCases } from './engine-execs.suite.ts'
+import { fileWorkCases } from './engine-file-work.suite.ts'
 import { fileCases } from './engine-files.suite.ts'
 import { imageCases } from './engine-images.suite.ts'
 import { type EngineUnderTest, makeKit } from './engine-kit.ts'
@@ -27,6 +28,7 @@ export function engineSuite(title: string, open: () => Promise<EngineUnderTest>)
     imageCases(kit)
     storageCases(kit)
     fileCases(kit)
+    fileWorkCases(kit)
     execCases(kit)
   })
 }

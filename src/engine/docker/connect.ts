@@ -35,6 +35,7 @@ export function createDockerEngine(options: DockerEngineOptions): Engine {
   const images = createImages(wire)
   const volumes = createVolumes(wire, images.empty)
   const spool = createSpool(volumes)
+  const execs = createExecs(wire, options.tools)
   const info = rememberInfo(wire, INFO_FOR)
   return {
     member: wire.member,
@@ -52,8 +53,8 @@ export function createDockerEngine(options: DockerEngineOptions): Engine {
     images: { ...images, ...createTarballs(wire, images, spool) },
     volumes: { ...volumes, ...spool },
     networks: createNetworks(wire),
-    files: createContainerFiles(wire),
-    execs: createExecs(wire, options.tools),
+    files: createContainerFiles(wire, execs),
+    execs,
     watch: (handlers, signal) => watch(wire, handlers, signal),
     close: async () => wire.close(),
   }

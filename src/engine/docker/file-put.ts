@@ -7,7 +7,7 @@
 import { randomUUID } from 'node:crypto'
 import { posix } from 'node:path'
 import { Readable } from 'node:stream'
-import { badRequest, Failure, internal, notFound, timedOut } from '../../core/failure.ts'
+import { badRequest, Failure, internal, isFailure, notFound, timedOut } from '../../core/failure.ts'
 import type { FileAttributes, FilePlace, Files } from '../../core/files.ts'
 import type { Wire } from './engine-wire.ts'
 import { refusal, says } from './errors.ts'
@@ -24,9 +24,11 @@ type FilePut = Pick<Files, 'putFile' | 'putDirectory' | 'putSymlink' | 'remove'>
 const SMALL = 1024 * 1024
 /** A sender that delivers so many bytes within so many milliseconds may write while the container is locked. */
 const QUICK = 4 * 1024 * 1024
-const QUICKLY = 200
+const QUICKLY = 400
 /** Milliseconds it may then be silent. */
 const SILENCE = 15_000
+/** Something in the root: what is unpacked there has names from there on. */
+const ROOT = '/.windlass'
 /** No file has that many bytes. */
 const ENDLESS = 2 ** 50
 
@@ -45,24 +47,26 @@ export function createFilePut(wire: Wire, read: Files['read']): FilePut {
 
   const putScratch = async (file: NewFile, opened: Scratch, signal?: AbortSignal): Promise<void> => {
     await using scratch = opened
-    if (scratch.size > SMALL) return pour(wire, file, scratch.read(), signal)
-    await put(wire, file.place, wholeFile(file, (await headOf(scratch.read(), SMALL)).chunks), signal)
+    if (scratch.size > SMALL) await pour(wire, file, scratch.read(), signal)
+    else await put(wire, file.place, wholeFile(file, (await headOf(scratch.read(), SMALL)).chunks), signal)
   }
 
   const putDirectory: FilePut['putDirectory'] = (place, attributes, signal) =>
     put(wire, place, [tarHeader(entryOf(place, 'directory', attributes)), TAR_END], signal)
 
-  const putSymlink: FilePut['putSymlink'] = (place, target, attributes, signal) =>
-    put(
-      wire,
-      place,
-      [tarHeader({ ...entryOf(place, 'symlink', attributes), linkname: encode(target) }), TAR_END],
-      signal,
-    )
+  const putSymlink: FilePut['putSymlink'] = async (place, target, attributes, signal) => {
+    const { container, path } = place
+    const folder = posix.dirname(path)
+    if ((await stat(wire, container, folder, signal)) === undefined) throw notFound(`There is no ${folder}`)
+    // Unpacked in its own folder the engine would refuse a link that leaves it.
+    const link = { ...entryOf(place, 'symlink', attributes), name: encode(path.slice(1)), linkname: encode(target) }
+    await put(wire, { container, path: ROOT }, [tarHeader(link), TAR_END], signal)
+  }
 
   const remove: FilePut['remove'] = async (place, isDirectory, signal) => {
-    if ((await stat(wire, place.container, place.path, signal)) === undefined) return
-    await unlink(wire, place, isDirectory, signal)
+    await unlink(wire, place, isDirectory, signal).catch((failure: unknown) => {
+      if (!isFailure(failure, 'not-found')) throw failure
+    })
     if ((await stat(wire, place.container, place.path, signal)) !== undefined)
       throw internal(`The engine has not removed ${place.path}`)
   }
@@ -89,8 +93,12 @@ async function pour(wire: Wire, file: NewFile, bytes: AsyncIterable<Buffer>, sig
       name: encode(path.slice(1)),
       linkname: encode(aside.path.slice(1)),
     }
-    const root = { container, path: '/windlass' }
-    await send(wire, root, [tarHeader(link), goneEntry(encode(aside.path.slice(1))), TAR_END], signal)
+    await send(
+      wire,
+      { container, path: ROOT },
+      [tarHeader(link), goneEntry(encode(aside.path.slice(1))), TAR_END],
+      signal,
+    )
     const made = await stat(wire, container, path, signal)
     if (made?.size !== sent.size || made.mode !== attributes.mode)
       throw internal(`The engine has kept ${made?.size ?? 0} of ${sent.size} bytes of ${path}`)
@@ -179,7 +187,7 @@ async function* endless(
 const NOBODYS = { mode: 0o600, uid: 0, gid: 0, modified: 0 }
 
 /** The content is left open where it fails: it may be a request that is still to be answered. */
-async function* bytesOf(content: Readable): AsyncGenerator<Buffer> {
+export async function* bytesOf(content: Readable): AsyncGenerator<Buffer> {
   // A sender that leaves before its next byte is asked for must not end the process.
   content.on('error', () => undefined)
   try {
