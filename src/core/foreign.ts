@@ -107,7 +107,7 @@ const SOCKET = /\.sock(:|$)/
 /** Why everything else is refused there. */
 export function foreignRefusal(name: string): Error {
   return forbidden(
-    `"${name}" was made by others. It can be read, started, stopped, executed in and its logs read; ` +
+    `"${name}" was made by others. It can be read, started, stopped, executed in, its logs and files read; ` +
       `to manage one like it, publish its image and create an instance from that`,
   )
 }

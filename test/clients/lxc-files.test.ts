@@ -79,6 +79,23 @@ describe.skipIf(LXC === undefined)('lxc file', () => {
     expect(await lxc.ok('exec', 'off', '--', 'cat', '/tmp/h2')).toBe('edited\n')
   })
 
+  test('a monitor tells what is done with files', async () => {
+    await using monitor = lxc.monitor('--type=lifecycle', '--format=json')
+    const told = (action: string) => monitor.until((printed) => printed.includes(`"${action}"`))
+    await expect
+      .poll(async () => (await lxc.ok('file', 'push', 'hello.txt', 'on/tmp/told'), monitor.printed()))
+      .not.toBe('')
+    const line = (await told('instance-file-pushed')).split('\n')[0] ?? ''
+    expect(JSON.parse(line)).toMatchObject({
+      project: 'default',
+      metadata: { action: 'instance-file-pushed', source: '/1.0/instances/on', context: { path: '/tmp/told' } },
+    })
+    await lxc.ok('file', 'pull', 'on/tmp/told', '-')
+    await told('instance-file-retrieved')
+    await lxc.ok('file', 'delete', 'on/tmp/told')
+    await told('instance-file-deleted')
+  })
+
   test('mistakes are refused in the words of LXD', async () => {
     expect(await lxc.fails('file', 'push', 'hello.txt', 'on/tmp/no/such')).toBe('Not Found')
     expect(await lxc.fails('file', 'pull', 'nosuch/etc/passwd', '-')).toBe('Instance not found')

@@ -3,16 +3,19 @@ import { randomUUID } from 'node:crypto'
 import { open, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { unavailable } from '../../core/failure.ts'
+import { tooLarge, unavailable } from '../../core/failure.ts'
 
 export interface Scratch extends AsyncDisposable {
   readonly size: number
+  /** Too-large above 8 GiB, unavailable where there is no room. */
   add(chunk: Buffer): Promise<void>
   /** All of it from the beginning, in large pieces. */
   read(): AsyncGenerator<Buffer>
 }
 
 const PIECE = 256 * 1024
+/** Most bytes of one stream; nobody may fill the disk by being slow. */
+const MOST = 8 * 1024 ** 3
 
 /** Opens one in the system's temporary directory; unavailable where it has no room. */
 export async function openScratch(): Promise<Scratch> {
@@ -25,6 +28,7 @@ export async function openScratch(): Promise<Scratch> {
       return size
     },
     add: async (chunk) => {
+      if (size + chunk.length > MOST) throw tooLarge(`More than ${MOST / 1024 ** 3} GiB are not kept aside`)
       await file.writev([chunk]).catch(noRoom)
       size += chunk.length
     },

@@ -1,10 +1,10 @@
 /** What the real lxc makes of a command in an instance: how long the shortest one takes, and how much passes through. */
 import { execFile, spawn } from 'node:child_process'
-import { readFile } from 'node:fs/promises'
 import { env } from 'node:process'
 import { promisify } from 'node:util'
 import { findLxc } from '../../../src/setup/lxc-client.ts'
 import type { Call } from '../engine-calls.ts'
+import { memoryDuring } from '../memory-watch.ts'
 import { difference, ms, type Row, times } from '../report.ts'
 import { median, medianDifference, quantile, timed } from '../statistics.ts'
 import { type Measured, newInstance } from '../subject.ts'
@@ -12,8 +12,6 @@ import { type Measured, newInstance } from '../subject.ts'
 /** Bytes that go in and come out again. */
 const PIPED = 200_000_000
 const ROUNDS = 5
-/** Milliseconds between two looks at the API process. */
-const LOOK = 50
 
 /** Two rows: `lxc exec true` beside the engine's calls for it, and `lxc exec cat` beside `docker exec`. */
 export async function measureExec(measured: Measured, runs: number): Promise<Row[]> {
@@ -79,20 +77,15 @@ async function comparePiped(
   environment: NodeJS.ProcessEnv,
 ): Promise<Row> {
   const rates = { windlass: [] as number[], docker: [] as number[] }
-  const before = await residentMb(windlass.api.pid)
-  let most = before
-  const timer = setInterval(() => void residentMb(windlass.api.pid).then((now) => (most = Math.max(most, now))), LOOK)
-  try {
+  const more = await memoryDuring(windlass.api.pid, async () => {
     for (let round = 0; round < ROUNDS; round++)
       for (const which of ['windlass', 'docker'] as const)
         rates[which].push(PIPED / 1000 / (await timed(() => pipe(commands[which], environment))))
-  } finally {
-    clearInterval(timer)
-  }
+  })
   const mb = (rate: number) => `${Math.round(rate)} MB/s`
   return {
     figure: `lxc exec cat, 200 MB in and out again, p50 (n = ${ROUNDS})`,
-    windlass: `${mb(median(rates.windlass))}; API process +${Math.round(most - before)} MB at most`,
+    windlass: `${mb(median(rates.windlass))}; API process +${Math.round(more)} MB at most`,
     yardstick: `${mb(median(rates.docker))} docker exec`,
     result: times(median(rates.windlass) / median(rates.docker)),
     target: '≥ × 0.80',
@@ -107,8 +100,4 @@ function pipe(command: string, environment: NodeJS.ProcessEnv): Promise<void> {
     child.once('error', reject)
     child.once('close', (code) => (code === 0 ? resolve() : reject(new Error(`${command} lost something`))))
   })
-}
-
-async function residentMb(pid: number): Promise<number> {
-  return Number(/^VmRSS:\s+(\d+) kB$/m.exec(await readFile(`/proc/${pid}/status`, 'utf8'))?.[1]) / 1000
 }

@@ -1,0 +1,102 @@
+/** What the real lxc makes of files: how long a small one takes, and how fast a large one goes in and comes out. */
+import { execFile } from 'node:child_process'
+import { mkdtemp, rm, truncate, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { env } from 'node:process'
+import { promisify } from 'node:util'
+import { callAndWait } from '../../../src/setup/api-client.ts'
+import { findLxc } from '../../../src/setup/lxc-client.ts'
+import { makeTar } from '../../ports/tar-samples.ts'
+import { askEngine } from '../../support/ask-engine.ts'
+import { memoryDuring } from '../memory-watch.ts'
+import { difference, ms, type Row, times } from '../report.ts'
+import { median, medianDifference, quantile, timed } from '../statistics.ts'
+import { type Measured, newInstance } from '../subject.ts'
+
+const LARGE = 1_000_000_000
+const ROUNDS = 3
+
+type Command = (...words: string[]) => Promise<unknown>
+
+/** Three rows: a small push beside the engine's calls for it, a large push and a large pull beside `docker cp`. */
+export async function measureFiles(measured: Measured, runs: number): Promise<Row[]> {
+  const { windlass } = measured
+  // On connections of their own: one that is kept would be closed while the large ones are on their way.
+  const operate = (method: string, path: string, body?: object) =>
+    callAndWait(windlass.socket, { method, path, ...(body && { body }) })
+  const lxc = await findLxc('.cache', env)
+  if (lxc === undefined) throw new Error('There is no lxc')
+  await operate('POST', '/1.0/instances', { ...newInstance('files'), start: true })
+  const cwd = await mkdtemp(join(tmpdir(), 'windlass-bench-'))
+  const settings = { cwd, env: { ...env, LXD_SOCKET: windlass.socket, LXD_CONF: windlass.dataDir } }
+  const byLxc: Command = (...words) => promisify(execFile)(lxc, ['file', ...words], settings)
+  const byDocker: Command = (...words) =>
+    promisify(execFile)('docker', ['-H', windlass.engine.dockerHost, 'cp', ...words], settings)
+  try {
+    await writeFile(join(cwd, 'small'), 'small')
+    await writeFile(join(cwd, 'large'), '')
+    await truncate(join(cwd, 'large'), LARGE)
+    return [
+      await compareSmall(() => byLxc('push', 'small', 'files/root/small'), windlass.engine.socket, runs),
+      await compareLarge(windlass.api.pid, 'lxc file push', {
+        windlass: () => byLxc('push', 'large', 'files/root/large'),
+        docker: () => byDocker('large', 'files.lxd:/root/copied'),
+      }),
+      await compareLarge(windlass.api.pid, 'lxc file pull', {
+        windlass: () => byLxc('pull', 'files/root/large', 'pulled'),
+        docker: () => byDocker('files.lxd:/root/copied', 'copied'),
+      }),
+    ]
+  } finally {
+    await rm(cwd, { recursive: true, force: true })
+    await operate('PUT', '/1.0/instances/files/state', { action: 'stop', force: true })
+    await operate('DELETE', '/1.0/instances/files')
+  }
+}
+
+async function compareSmall(byLxc: () => Promise<unknown>, socket: string, runs: number): Promise<Row> {
+  const tar = await makeTar({ name: 'bare', body: 'small' })
+  const bare = async () => {
+    await askEngine(socket, 'HEAD', '/containers/files.lxd/archive?path=/root/bare')
+    const written = await askEngine(socket, 'PUT', '/containers/files.lxd/archive?path=/root', tar)
+    if (written.status !== 200) throw new Error(written.text)
+  }
+  for (let warm = 0; warm < 5; warm++) await byLxc()
+  const windlass: number[] = []
+  const yardstick: number[] = []
+  for (let run = 0; run < runs; run++) {
+    windlass.push(await timed(byLxc))
+    yardstick.push(await timed(bare))
+  }
+  return {
+    figure: `lxc file push of 5 bytes, the whole command, p50 (n = ${runs})`,
+    windlass: `${ms(median(windlass))}, p99 ${ms(quantile(windlass, 0.99))}`,
+    yardstick: `${ms(median(yardstick))} the bare engine calls`,
+    result: difference(medianDifference(windlass, yardstick)),
+    target: '≤ +25 ms',
+    lxd: '50 ms',
+  }
+}
+
+async function compareLarge(
+  api: number,
+  what: string,
+  commands: Record<'windlass' | 'docker', () => Promise<unknown>>,
+): Promise<Row> {
+  const rates = { windlass: [] as number[], docker: [] as number[] }
+  const more = await memoryDuring(api, async () => {
+    for (let round = 0; round < ROUNDS; round++)
+      for (const which of ['windlass', 'docker'] as const)
+        rates[which].push(LARGE / 1000 / (await timed(commands[which])))
+  })
+  const mb = (rate: number) => `${Math.round(rate)} MB/s`
+  return {
+    figure: `${what}, 1 GB, p50 (n = ${ROUNDS})`,
+    windlass: `${mb(median(rates.windlass))}; API process +${Math.round(more)} MB at most`,
+    yardstick: `${mb(median(rates.docker))} docker cp`,
+    result: times(median(rates.windlass) / median(rates.docker)),
+    target: '≥ × 0.80',
+    lxd: '',
+  }
+}
