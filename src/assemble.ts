@@ -254,7 +254,7 @@ function assembleInside(
   }
 }
 
-function assembleServices(deps: Deps, { bus, inventory, records, operations, ...rest }: Reading & Assembled) {
+function assembleServices(deps: Deps, { bus, inventory, records, renewing, operations, ...rest }: Reading & Assembled) {
   const { streams, https, sweep } = rest
   const { config, clock, store, queue, engines, deployment } = deps
   const [engine] = engines.values()
@@ -298,7 +298,7 @@ function assembleServices(deps: Deps, { bus, inventory, records, operations, ...
     directory: createDirectory({ views, nicknames, records }),
     imageNames: createImageNames({ lookup }),
     ...inside,
-    files: createInstanceFiles({ ...common, views, foreign, write }),
+    files: createInstanceFiles({ ...common, store: { busy: renewing(store.busy) }, views, foreign, write }),
     statsHistory: openStatsHistory(deps, { inventory, records }),
     instances: { ...createInstances({ views, operations, drafts, leases, room, foreign, sessions }), create },
     snapshots: createSnapshots({ ...common, views, drafts, leases }),

@@ -204,7 +204,7 @@ test.each([
   ['DELETE', '/no/such', {}, 404, 'Not Found'],
   ['DELETE', '/', {}, 400, 'The root directory cannot be deleted'],
   ['DELETE', '/etc', {}, 400, 'sftp: "remove /etc: directory not empty" (SSH_FX_FAILURE)'],
-])('%s %j with %j is refused with %i', async (method, path, headers, status, error) => {
+])('%s %j with %j is refused with %i', async (...[method, path, headers, status, error]) => {
   const before = (await get('off', '/etc/passwd')).text
   const body = method === 'POST' ? Buffer.from('') : undefined
   const answer = await windlass.call(method, urlOf('off', path), body, headers)

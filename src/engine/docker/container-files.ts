@@ -11,7 +11,7 @@ import { inspectPayload } from './containers.ts'
 import { createGuestFiles } from './guest-files.ts'
 import type { Wire } from './engine-wire.ts'
 import { stat } from './files.ts'
-import { fields, list, text } from './read.ts'
+import { fields, type Fields, list, text } from './read.ts'
 
 /** Mounts that every running container has. */
 const KERNEL = ['/proc', '/sys', '/dev']
@@ -19,6 +19,7 @@ const KERNEL = ['/proc', '/sys', '/dev']
 export function createContainerFiles(wire: Wire, execs: Execs): Files {
   const archive = createArchiveFiles(wire)
   const guest = createGuestFiles(execs)
+  const known: Own = new Map()
 
   /** By the one that sees the path. */
   async function by<T>(
@@ -27,9 +28,9 @@ export function createContainerFiles(wire: Wire, execs: Execs): Files {
     act: (files: Files) => Promise<T>,
     options: { prefersInside: boolean } = { prefersInside: false },
   ): Promise<T> {
-    const reach = await reachOf(wire, place, signal)
+    const reach = await reachOf(wire, known, place, signal)
     if (reach.isHidden && reach.isPaused) throw conflict(`${place.path} cannot be reached while the instance is frozen`)
-    const isInside = reach.isHidden || (options.prefersInside && reach.isRunning && !reach.isPaused)
+    const isInside = reach.isHidden || (options.prefersInside && (await isAwake(wire, place.container, signal)))
     if (!isInside) return act(archive)
     try {
       return await act(guest)
@@ -61,33 +62,51 @@ export function createContainerFiles(wire: Wire, execs: Execs): Files {
 }
 
 interface Reach {
-  isRunning: boolean
-  isPaused: boolean
+  /** Only processes inside see what is there. */
   isHidden: boolean
+  isPaused: boolean
 }
 
-async function reachOf(wire: Wire, place: FilePlace, signal?: AbortSignal): Promise<Reach> {
-  const payload = (await inspectPayload(wire, place.container, signal)) ?? {}
+/** Where the engine does not see what a running container has, by container: that never changes. */
+type Own = Map<string, readonly string[]>
+/** So many containers are remembered. */
+const REMEMBERED = 10_000
+
+async function reachOf(wire: Wire, known: Own, place: FilePlace, signal?: AbortSignal): Promise<Reach> {
+  const own = known.get(place.container)
+  // Most have none, and need not be looked at again.
+  if (own?.length === 0 && !isUnder(KERNEL, place.path)) return SEEN
+  const payload = await inspectPayload(wire, place.container, signal)
+  if (payload === undefined) return SEEN
+  const mounts = own ?? ownMounts(payload)
+  if (known.size >= REMEMBERED) known.clear()
+  known.set(place.container, mounts)
   const state = fields(payload.State)
-  const isRunning = state.Running === true
-  const isPaused = state.Paused === true
-  if (!isRunning) return { isRunning, isPaused, isHidden: false }
-  const own = [
+  if (state.Running !== true) return SEEN
+  const hidden = [...KERNEL, ...mounts]
+  const isHidden = isUnder(hidden, place.path) || (mounts.length > 0 && (await leadsUnder(wire, place, hidden, signal)))
+  return { isHidden, isPaused: state.Paused === true }
+}
+
+const SEEN: Reach = { isHidden: false, isPaused: false }
+
+function ownMounts(payload: Fields): string[] {
+  const mounted = list(payload.Mounts).map(fields)
+  return [
     ...Object.keys(fields(fields(payload.HostConfig).Tmpfs)),
-    ...list(payload.Mounts).flatMap((mount) =>
-      text(fields(mount).Type) === 'tmpfs' ? [text(fields(mount).Destination)] : [],
-    ),
+    ...mounted.filter(({ Type }) => Type === 'tmpfs').map(({ Destination }) => text(Destination)),
   ]
-  const isUnder = (path: string) => [...KERNEL, ...own].some((mount) => path === mount || path.startsWith(`${mount}/`))
-  const isHidden = isUnder(place.path) || (own.length > 0 && (await leadsUnder(wire, place, isUnder, signal)))
-  return { isRunning, isPaused, isHidden }
+}
+
+function isUnder(mounts: readonly string[], path: string): boolean {
+  return mounts.some((mount) => path === mount || path.startsWith(`${mount}/`))
 }
 
 /** Whether links among the folders of a path lead there: `/var/run/x`. */
 async function leadsUnder(
   wire: Wire,
   { container, path }: FilePlace,
-  isUnder: (path: string) => boolean,
+  mounts: readonly string[],
   signal?: AbortSignal,
 ): Promise<boolean> {
   let at = '/'
@@ -96,7 +115,13 @@ async function leadsUnder(
     const found = await stat(wire, container, next, signal)
     if (found === undefined) return false
     at = found.type === 'symlink' ? found.linkTarget : next
-    if (isUnder(at)) return true
+    if (isUnder(mounts, at)) return true
   }
   return false
+}
+
+/** Whether processes run in it: a frozen one's do not. */
+async function isAwake(wire: Wire, container: string, signal?: AbortSignal): Promise<boolean> {
+  const state = fields((await inspectPayload(wire, container, signal))?.State)
+  return state.Running === true && state.Paused !== true
 }

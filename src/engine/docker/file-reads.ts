@@ -8,8 +8,9 @@ import { readTar, type TarEntry, type TarHeader } from './tar-reader.ts'
 /** A tar of what is at a path; undefined where there is nothing. An empty one is of what cannot be packed: a socket. */
 export type OpenTar = (place: FilePlace, signal?: AbortSignal) => Promise<Readable | undefined>
 
-/** So long a reader may hold the engine up in all, milliseconds; then the rest is kept aside for it. */
+/** A reader that has been waited for so long, milliseconds, has to have taken so many bytes in each of them. */
 const PATIENCE = 3_000
+const PACE = 10_000
 const SOCKET: FileEntry = { type: 'other', size: 0, mode: 0, uid: 0, gid: 0, modified: 0, target: '' }
 
 export interface FileReads extends Pick<Files, 'look' | 'read' | 'list'> {
@@ -91,12 +92,13 @@ async function* contentOf(entries: AsyncGenerator<TarEntry>, first: TarEntry): A
 
 /** Passes on what is taken quickly. A slow reader must not hold the container's lock: the rest is kept aside for it. */
 async function* unlocking(source: AsyncGenerator<Buffer>): AsyncGenerator<Buffer> {
-  for (let waited = 0; waited < PATIENCE;) {
+  for (let waited = 0, taken = 0; waited < PATIENCE || taken > waited * PACE;) {
     const next = await source.next()
     if (next.done === true) return
     const since = performance.now()
     yield next.value
     waited += performance.now() - since
+    taken += next.value.length
   }
   await using scratch = await openScratch()
   for await (const chunk of source) await scratch.add(chunk)
