@@ -15,6 +15,7 @@ import { type HttpsFacts, toHttpsFacts } from './services/https-facts.ts'
 import type { Tokens } from './services/tokens.ts'
 import { refuseBusyPort } from './setup/ports.ts'
 import { ensureServerCertificate } from './setup/server-certificate.ts'
+import { stopAsked } from './stop-asked.ts'
 import { openDeps } from './wire.ts'
 
 /** Name of the token that is made at first start. */
@@ -50,9 +51,10 @@ export async function serve(config: Config): Promise<void> {
     await services.presence.announce(addressesOf(config, socket, url))
     await services.prepare()
     const where = { url, https: listening.https, socket, dialects: urls }
+    const stopping = stopAsked()
     process.send?.({ type: 'ready', ...where, docs: url === undefined ? undefined : `${url}/docs`, tokenFile })
     deps.log.info(where, 'Windlass listens')
-    await stopAsked()
+    await stopping
     await services.streams.close()
   } finally {
     // What listens keeps the process alive, also where something else could not.
@@ -113,14 +115,4 @@ async function drain(app: App): Promise<void> {
   const late = setTimeout(() => app.server.closeAllConnections(), DRAIN)
   await app.close()
   clearTimeout(late)
-}
-
-/** SIGTERM, Ctrl-C, or the end of the supervisor. */
-function stopAsked(): Promise<void> {
-  const { promise, resolve } = Promise.withResolvers<void>()
-  for (const name of ['SIGTERM', 'SIGINT'] as const) process.on(name, () => resolve())
-  process.once('disconnect', () => resolve())
-  // Listening would keep the channel to the supervisor, and with it this process, open for ever.
-  process.channel?.unref()
-  return promise
 }

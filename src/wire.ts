@@ -45,13 +45,24 @@ const CACHE = join(import.meta.dirname, '..', '.cache')
 /** Milliseconds to wait for Redis when a process starts. */
 const PATIENCE = 15_000
 
+/** Milliseconds within which everything has to let go when a process ends. */
+const CLOSING = 5_000
+
+function leave(log: Logger): never {
+  log.warn('Not everything could be closed in time: leaving')
+  process.exit(1)
+}
+
 export async function openDeps(config: Config, role: Extract<RedisRole, 'api' | 'worker'>): Promise<Deps> {
   const teller = createLogTeller()
   const log = openLog(config, teller.tell)
   const closing: (() => Promise<void> | void)[] = []
   const onClose = (close: () => Promise<void> | void): void => void closing.push(close)
   const close = async (): Promise<void> => {
+    // A Redis or an engine that is away keeps no process from leaving.
+    const late = setTimeout(() => leave(log), CLOSING)
     for (let next = closing.pop(); next !== undefined; next = closing.pop()) await next()
+    late.unref()
   }
   const connect = (as: RedisRole): Connection => {
     const connection = openRedis({

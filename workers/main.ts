@@ -5,6 +5,7 @@ import type { Config } from '../src/config.ts'
 import type { Engine } from '../src/core/engine.ts'
 import { openEventBus } from '../src/redis/event-bus.ts'
 import { openJobSource, type RedisJobSource } from '../src/redis/job-source.ts'
+import { stopAsked } from '../src/stop-asked.ts'
 import { createPoints } from '../src/test-points.ts'
 import { openSweep } from '../src/open-sweep.ts'
 import { openDeps } from '../src/wire.ts'
@@ -57,10 +58,11 @@ export async function work(config: Config): Promise<void> {
     if (event.type === 'cancel') source.abort(event.operation, 'cancelled')
   })
   await bus.ready
+  const stopping = stopAsked()
   process.send?.({ type: 'ready' })
   log.info({ worker, members: [...engines.keys()] }, 'Worker takes jobs')
   const stopChecking = exitWhenDeaf(source, log)
-  await stopAsked()
+  await stopping
   stopChecking()
   await source.close(DRAIN)
   await deps.close()
@@ -87,14 +89,4 @@ async function engineBack(engine: Engine, signal: AbortSignal): Promise<void> {
       if (signal.aborted) throw thrown
     }
   }
-}
-
-/** SIGTERM, Ctrl-C, or the end of the supervisor. */
-function stopAsked(): Promise<void> {
-  const { promise, resolve } = Promise.withResolvers<void>()
-  for (const name of ['SIGTERM', 'SIGINT'] as const) process.on(name, () => resolve())
-  process.once('disconnect', () => resolve())
-  // Listening would keep the channel to the supervisor, and with it this process, open for ever.
-  process.channel?.unref()
-  return promise
 }

@@ -101,6 +101,16 @@ test('while Redis hangs nothing hangs with it', async () => {
   if (status === 200) await operate('DELETE', '/1.0/instances/b1')
 }, 60_000)
 
+test('a process that is asked to stop while Redis is dead stops', async () => {
+  const processes = await Promise.all([windlass.startApi(), windlass.startWorker()])
+  await windlass.redis.kill()
+  for (const process of processes) process.kill('SIGTERM')
+  expect(await Promise.all(processes.map(({ exited }) => exited))).toEqual([1, 1])
+  for (const process of processes) expect(process.output()).toContain('Not everything could be closed in time')
+  await windlass.redis.restart()
+  await isWell()
+}, 90_000)
+
 test('while the engine is dead reads answer and work is accepted; it ends when the engine is back', async () => {
   await operate('POST', '/1.0/instances', { name: 'c1', source })
   const { metadata } = await windlass.ended(await exec('echo kept'))
