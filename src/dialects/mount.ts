@@ -3,8 +3,8 @@ import swagger from '@fastify/swagger'
 import { createHash } from 'node:crypto'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { IncomingMessage } from 'node:http'
-import { isCrossSite } from '../core/cross-site.ts'
 import { badRequest, unauthorized, type Failure } from '../core/failure.ts'
+import { secretOf } from '../core/secret.ts'
 import type { Caller } from '../services/caller.ts'
 import type { Dialect, DialectApp, DialectKit } from './dialect.ts'
 import { openCaller, type Openness } from './openness.ts'
@@ -92,22 +92,11 @@ function fail(dialect: Dialect, failure: Failure, request: FastifyRequest, reply
 async function identify(request: FastifyRequest, dialect: Dialect, tools: MountTools): Promise<Caller | undefined> {
   const trusted = tools.trusted(request)
   if (trusted !== undefined) return trusted
-  const secret = dialect.secretOf?.(request) ?? headerSecret(request)
+  const secret = dialect.secretOf?.(request) ?? secretOf(request)
   if (secret !== undefined) return tools.byToken(secret, request)
   const certified = await tools.byCertificate(request)
   if (certified !== undefined) return certified
   return dialect.openable ? openCaller(request, dialect.name, tools.openness) : undefined
-}
-
-/** `Authorization: Bearer TOKEN`, or Basic with the token as the password; '' is a wrong one. */
-function headerSecret(request: FastifyRequest): string | undefined {
-  const [scheme = '', value = ''] = (request.headers.authorization ?? '').split(/ +/, 2)
-  if (/^bearer$/i.test(scheme)) return value
-  if (!/^basic$/i.test(scheme)) return undefined
-  // A browser that knows it sends it on its own, also where another site has led it here.
-  if (isCrossSite(request)) return ''
-  const text = Buffer.from(value, 'base64').toString()
-  return text.slice(text.indexOf(':') + 1)
 }
 
 /** These clients send JSON under any content type or none; an empty body is no body. */
@@ -117,7 +106,8 @@ function acceptAnyJson(scope: DialectApp, { readBody }: MountTools): void {
     const body = (await readBody(payload)).toString()
     if (request.headers['idempotency-key'] !== undefined)
       request.bodyHash = createHash('sha256').update(body).digest('hex')
-    if (body.trim() === '') return undefined
+    // What nobody reads cannot be wrong.
+    if (body.trim() === '' || request.routeOptions.schema?.body === undefined) return undefined
     try {
       return JSON.parse(body, (key, value: unknown) => (key === '__proto__' ? undefined : value))
     } catch (thrown) {

@@ -24,6 +24,8 @@ declare module 'fastify' {
   interface FastifyContextConfig {
     /** Answered to strangers as well; `records`: but not while the records are lost. */
     open?: boolean | 'records'
+    /** The token may be the password of HTTP Basic, as where the URL of this comes from: from a dialect. */
+    password?: boolean
     /** The body is handed to the handler as a stream, unless it is JSON. */
     streamed?: boolean
     /**

@@ -3,6 +3,7 @@ import type { FastifyRequest } from 'fastify'
 import type { Socket } from 'node:net'
 import { isCrossSite } from '../core/cross-site.ts'
 import { badRequest, forbidden } from '../core/failure.ts'
+import { secretOf } from '../core/secret.ts'
 import { requireProject, type Caller, type Visitor } from '../services/caller.ts'
 import type { Certificates } from '../services/certificates.ts'
 import type { Tokens } from '../services/tokens.ts'
@@ -25,7 +26,8 @@ export function trustSocket(socket: Socket): void {
 export async function identify(request: FastifyRequest, credentials: Credentials): Promise<Caller | undefined> {
   const administrator = trustedCaller(request)
   if (administrator !== undefined) return administrator
-  const secret = /^Bearer +(\S+) *$/i.exec(request.headers.authorization ?? '')?.[1]
+  const isBearer = /^bearer /i.test(request.headers.authorization ?? '')
+  const secret = isBearer || request.routeOptions.config.password === true ? secretOf(request) : undefined
   return secret === undefined ? callerByCertificate(request, credentials) : callerByToken(secret, request, credentials)
 }
 

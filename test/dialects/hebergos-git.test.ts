@@ -20,7 +20,11 @@ function debianWithGit(): Promise<Buffer> {
   })
 }
 
-afterAll(() => windlass?.[Symbol.asyncDispose]())
+afterAll(async () => {
+  await using _ = windlass
+  // The framework's word for an answer that was given twice.
+  expect(windlass.api.output()).not.toContain('already sent')
+})
 afterEach(clear)
 
 test('the current head, branches, a checkout and a fetch are clean text', async () => {

@@ -36,8 +36,8 @@ describe('bad input', () => {
     for (const path of paths)
       for (const body of ['{bad', '', 'null', '[]', '"text"', '{"a":1}{']) await send(path, NO_BODY, Buffer.from(body))
     // Bodies that nobody asked for.
-    await send(`/containers/${pk}/start`, NO_BODY, Buffer.from('{bad'))
-    await send(`/containers/${pk}/start`, 204, Buffer.from('[1]'))
+    await send(`/containers/${pk}/start`, 204, Buffer.from('{bad'))
+    await send(`/containers/${pk}/stop`, 204, Buffer.from('[1]'))
     expect(await list('/containers')).toHaveLength(1)
   })
 
@@ -68,6 +68,16 @@ describe('bad input', () => {
     await send('/containers', refused(422, BAD_CONTAINER, expect.any(String)), { ...user, ports })
     const volumes = [{ source: 'not/absolute', target: '/x' }]
     await send('/containers', refused(422, BAD_CONTAINER, expect.any(String)), { ...user, volumes })
+    // What only the engine knows is told when it has tried.
+    await send('/containers', refused(422, 'Missing source path "/not/there" for disk'), {
+      ...user,
+      volumes: [{ source: '/not/there', target: '/x' }],
+    })
+    await send('/containers', refused(422, 'Failed to listen on 192.0.2.1:8080: cannot assign requested address'), {
+      ...user,
+      ports: [{ address: '192.0.2.1', external: 8080, internal: 80 }],
+    })
+    expect(await list('/containers')).toEqual([])
     const pk = await start('n1')
     for (const body of [{}, { command: '' }, { command: '  ' }, { command: ['ls'] }])
       await send(`/containers/${pk}/exec`, refused(422, 'Command missing'), body)

@@ -88,8 +88,11 @@ interface Said {
   body: unknown
 }
 
-async function ask(url: string, method = 'GET', body?: object, token = TOKEN): Promise<Said> {
-  const headers = { authorization: `Bearer ${token}` }
+const bearer = (token: string): string => `Bearer ${token}`
+const password = (token: string): string => `Basic ${Buffer.from(`x:${token}`).toString('base64')}`
+
+async function ask(url: string, method = 'GET', body?: object, authorization = bearer(TOKEN)): Promise<Said> {
+  const headers = { authorization }
   const answer = await fetch(url, { method, headers, ...(body && { body: JSON.stringify(body) }), redirect: 'manual' })
   const text = await answer.text()
   const isJson = answer.headers.get('content-type')?.startsWith('application/json')
@@ -135,7 +138,7 @@ describe.each(Object.entries(PLACES))('%s', (form, placeOf) => {
     const { origin, prefix } = placeOf(nameOf(key))
     const at = origin + prefix
     const refusals: [status: number, Said][] = [
-      [401, await ask(at + spoken.list, 'GET', undefined, 'wrong')],
+      [401, await ask(at + spoken.list, 'GET', undefined, bearer('wrong'))],
       [404, await ask(`${at}/nothing`)],
       [404, await ask(`${at}${spoken.list.replace(/\/$/, '')}/a/b/c`)],
       [405, await ask(at + spoken.onlyGet, 'PATCH', {})],
@@ -168,7 +171,13 @@ describe.each(Object.entries(PLACES))('%s', (form, placeOf) => {
     const late = await ask(`${container}/start`, 'POST')
     expect(late).toMatchObject({ status: 504, body: { error: TEXT } })
     const operation = origin + String(late.headers.get('location'))
-    expect(await ask(operation)).toMatchObject({ status: 200, body: { metadata: { status: 'Running' } } })
+    for (const authorization of [bearer(TOKEN), password(TOKEN)])
+      expect(await ask(operation, 'GET', undefined, authorization)).toMatchObject({
+        status: 200,
+        body: { metadata: { status: 'Running' } },
+      })
+    expect(await ask(operation, 'GET', undefined, password('wrong'))).toMatchObject({ status: 403 })
+    expect(await ask(operation, 'DELETE', undefined, password(TOKEN))).toMatchObject({ status: 403 })
     windlass.workers[0]?.letGo('instance.start.start.before@held')
     expect(await ask(`${operation}/wait`)).toMatchObject({ body: { metadata: { status_code: 200 } } })
     await ask(`${origin}${prefix}/containers/${Buffer.from('held').toString('base64')}`, 'DELETE')

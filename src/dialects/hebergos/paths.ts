@@ -1,5 +1,4 @@
 /** How routes are registered here, and what most of them begin with: the container that `id` means. */
-import { createHash } from 'node:crypto'
 import type { FastifyReply, FastifyRequest, FastifySchema } from 'fastify'
 import type { TSchema } from 'typebox'
 import type { OperationRecord } from '../../contract/operation-record.ts'
@@ -27,16 +26,6 @@ export interface Route {
 }
 
 const REFUSED = text('Refused; the text says why.')
-
-/** Bodies of any kind are read and dropped: what these routes need stands in the query. */
-export function dropBodies(app: DialectApp): void {
-  app.removeAllContentTypeParsers()
-  app.addContentTypeParser('*', { parseAs: 'string' }, async (request: FastifyRequest, body: string) => {
-    if (request.headers['idempotency-key'] !== undefined)
-      request.bodyHash = createHash('sha256').update(body).digest('hex')
-    return undefined
-  })
-}
 
 export function addRoute(
   app: DialectApp,

@@ -2,8 +2,8 @@
 import type { Dialect, DialectApp, DialectKit } from '../dialect.ts'
 import { bothSlashes } from '../dialect.ts'
 import { answer } from './errors.ts'
-import { addRoute, dropBodies } from './paths.ts'
-import { bodyRoutes, containerRoutes } from './routes-containers.ts'
+import { addRoute } from './paths.ts'
+import { containerRoutes } from './routes-containers.ts'
 import { gitRoutes } from './routes-git.ts'
 import * as wire from './wire.ts'
 
@@ -16,13 +16,9 @@ Parameters stand in the query, also of a POST, whose body is not looked at. Refu
   roots: ['/v1/container', '/v1/git', '/v1/env'],
   openable: true,
   routes: (app, kit) => {
-    bodyRoutes(app, kit)
-    app.register(async (bodiless: DialectApp) => {
-      dropBodies(bodiless)
-      environmentRoute(bodiless, kit)
-      containerRoutes(bodiless, kit)
-      gitRoutes(bodiless, kit)
-    })
+    environmentRoute(app, kit)
+    containerRoutes(app, kit)
+    gitRoutes(app, kit)
   },
   answer,
 }

@@ -20,14 +20,10 @@ const GRACE = 10
 export function containerRoutes(app: DialectApp, kit: DialectKit): void {
   lists(app, kit)
   stats(app, kit)
-  deletion(app, kit)
-  changes(app, kit)
-}
-
-/** The two whose body counts. */
-export function bodyRoutes(app: DialectApp, kit: DialectKit): void {
   creation(app, kit)
   update(app, kit)
+  deletion(app, kit)
+  changes(app, kit)
 }
 
 function lists(app: DialectApp, kit: DialectKit): void {
@@ -245,6 +241,7 @@ function changes(app: DialectApp, kit: DialectKit): void {
     })
 }
 
-async function done(_request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
-  return reply.code(204).send()
+async function done(_request: FastifyRequest, reply: FastifyReply): Promise<undefined> {
+  reply.code(204)
+  return undefined
 }

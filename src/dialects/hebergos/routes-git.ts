@@ -108,8 +108,11 @@ function changing(app: DialectApp, kit: DialectKit, { method, path, words, comma
     query: wire.GitQuery,
     answers: { 200: SAID },
     config: {
-      repeated: async (request, reply, operation) =>
-        answerEnd(kit, request, reply, { listed: (await placeOf(kit, request)).listed, operation }),
+      repeated: async (request, reply, operation) => {
+        const { id } = request.query as wire.GitQuery // checked by the route's schema
+        const { listed } = await containerOf(kit, request, wire.first(id))
+        return answerEnd(kit, request, reply, { listed, operation })
+      },
     },
     handler: async (request, reply) => {
       const { services, patience } = kit
@@ -135,7 +138,7 @@ async function answerEnd(
   request: FastifyRequest,
   reply: FastifyReply,
   { listed, operation }: { listed: Listed; operation: OperationRecord },
-): Promise<FastifyReply> {
+): Promise<string> {
   const { id, state, err, metadata } = operation
   if (!isFinal(state))
     throw timedOut('git is still running; ask for the result of its operation', { operation: `/1.0/operations/${id}` })
@@ -149,7 +152,8 @@ async function answerEnd(
     await Promise.all(logs.map((log) => services.logs.remove(caller, listed.where, log)))
   const output = said.join('')
   if (metadata?.['return'] !== 0) throw preconditionFailed(output)
-  return reply.type(TEXT).send(output)
+  reply.type(TEXT)
+  return output
 }
 
 async function firstBytes(content: Readable): Promise<string> {

@@ -34,12 +34,17 @@ const STATUS: Record<FailureCode, number> = {
 }
 
 export function answer(failure: Failure, request: FastifyRequest, reply: FastifyReply): FastifyReply {
-  return reply.code(STATUS[failure.code]).type('application/json').send(toRefused(failure, request))
+  return reply.code(statusOf(failure, request)).type('application/json').send(toRefused(failure, request))
 }
 
-function toRefused({ code, message, cause }: Failure, { method, body }: FastifyRequest): Refused {
+/** What is wrong in a JSON object is 422. */
+function statusOf({ code }: Failure, { body }: FastifyRequest): number {
+  return code === 'bad-request' && isObject(body) ? STATUS.unprocessable : STATUS[code]
+}
+
+function toRefused({ code, message, cause }: Failure, { body, routeOptions }: FastifyRequest): Refused {
   // The original has no words for a body that is no JSON object.
-  if (code === 'bad-request' && method === 'POST' && !isObject(body)) return { error: null }
+  if (code === 'bad-request' && routeOptions.schema?.body !== undefined && !isObject(body)) return { error: null }
   if (code === 'internal') return { error: BACKEND, detail: message }
   return cause instanceof Failure ? { error: message, detail: cause.message } : { error: message }
 }

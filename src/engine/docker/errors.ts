@@ -54,12 +54,25 @@ export interface EngineAddress {
 /** A bind mount of a path that the engine's host does not have. */
 const MISSING_SOURCE = /bind source path does not exist: (.+)$/s
 
+/** The host's side of a port, at the end of a long story: `Bind for 0.0.0.0:80 failed: port is already allocated`. */
+const LISTEN =
+  /(?:Bind for|listen (?:tcp|udp)[46]?|bind host port(?: for)?) ((?:\[[^\]]*\]|[\d.]+):\d+).*(already|cannot assign requested)/s
+
+/** In LXD's words. */
+function listenRefusal(words: string): Failure | undefined {
+  const [, address = '', why] = LISTEN.exec(words) ?? []
+  if (why === undefined) return undefined
+  const isTaken = why === 'already'
+  const reason = isTaken ? 'address already in use' : 'cannot assign requested address'
+  return new Failure(isTaken ? 'conflict' : 'bad-request', `Failed to listen on ${address}: ${reason}`)
+}
+
 /** An engine's refusal. `doing` is a gerund with its object: `starting container web`. */
 export function refusal(doing: string, status: number, body: string): Failure {
   const words = engineWords(body) || `status ${status}`
   const source = MISSING_SOURCE.exec(words)?.[1]
   if (source !== undefined) return badRequest(`Missing source path "${source}" for disk`)
-  return new Failure(codeOf(status, words), `Failed ${doing}: ${words}`)
+  return listenRefusal(words) ?? new Failure(codeOf(status, words), `Failed ${doing}: ${words}`)
 }
 
 /** What the engine says in an error body: its `message`, or the bare text. */

@@ -64,6 +64,7 @@ export function operationRoutes(app: App, { operations }: { operations: Operatio
 function oneRoutes(app: App, operations: Operations): void {
   const response = { 200: Sync(ref(Operation)) }
   const got = {
+    config: { password: true },
     schema: { operationId: 'getOperation', summary: 'Read an operation', tags, params: One, response },
   }
   app.get('/1.0/operations/:id', got, async (request, reply) => {
@@ -75,6 +76,7 @@ function oneRoutes(app: App, operations: Operations): void {
 
   const timeout = text('Seconds; -1 or missing: as long as the server allows. 0: no wait.', '30')
   const waited = {
+    config: { password: true },
     schema: {
       operationId: 'waitForOperation',
       summary: 'Wait for an operation; after the timeout it is answered as it then is',

@@ -12,7 +12,25 @@ test.each([
     500,
     '{"message":"driver failed: Bind for 0.0.0.0:80 failed: port is already allocated"}',
     'conflict',
-    'Failed doing it: driver failed: Bind for 0.0.0.0:80 failed: port is already allocated',
+    'Failed to listen on 0.0.0.0:80: address already in use',
+  ],
+  [
+    500,
+    '{"message":"driver failed on endpoint a (1f): Error starting userland proxy: listen tcp6 [::1]:80: bind: address already in use"}',
+    'conflict',
+    'Failed to listen on [::1]:80: address already in use',
+  ],
+  [
+    500,
+    '{"message":"failed to bind host port for 0.0.0.0:80:172.17.0.2:8080/tcp: address already in use"}',
+    'conflict',
+    'Failed to listen on 0.0.0.0:80: address already in use',
+  ],
+  [
+    500,
+    '{"message":"Error starting userland proxy: listen tcp4 192.0.2.1:80: bind: cannot assign requested address"}',
+    'bad-request',
+    'Failed to listen on 192.0.2.1:80: cannot assign requested address',
   ],
   [403, '{"message":"Address already in use"}', 'conflict', 'Failed doing it: Address already in use'],
   [
