@@ -61,8 +61,8 @@ function refuseFailed({ scenario, operation, answer }: Run): void {
   )
 }
 
-/** Every point of the catalogue with a scenario that comes to it, and those that none comes to. */
-export function aimAt(baselines: readonly Baseline[]): { targets: Target[]; missed: string[] } {
+/** Every point of the catalogue with this in its name, with a scenario that comes to it, and those that none comes to. */
+export function aimAt(baselines: readonly Baseline[], name = ''): { targets: Target[]; missed: string[] } {
   const targets: Target[] = []
   const missed: string[] = []
   const aim = (point: Point, comesTo: string): void => {
@@ -74,7 +74,7 @@ export function aimAt(baselines: readonly Baseline[]): { targets: Target[]; miss
     for (const point of forwardPoints(kind)) aim(point, point.name)
     for (const point of undoPoints(kind)) aim(point, wayTo(point, baselines))
   }
-  return { targets, missed }
+  return { targets: targets.filter((target) => target.name.includes(name)), missed }
 }
 
 /** A step is undone when the operation is cancelled right after it; the end of the way back comes from any point. */

@@ -1,5 +1,5 @@
 /**
- * `npm run battery [-- --short] [--seed 7] [--only F1,F3] [--minutes 60]`: faults of every sort against real processes,
+ * `npm run battery [-- --short] [--seed 7] [--only F1,F3] [--minutes 60] [--at snapshot.create]`: faults of every sort against real processes,
  * a real Redis and a real engine. Each line says its runs, seed, failures and times; what failed is written down in
  * test-results/battery. A seed repeats which runs there are and their order. `--short` runs every line once, then
  * points of F1 and F13 until its time is used.
@@ -16,6 +16,7 @@ import { redisDies, redisUnfit } from './lines/redis-faults.ts'
 import { restarts } from './lines/restarts.ts'
 import { crash, crashAgain, crashAtAll } from './lines/crash.ts'
 import { crowded, queued } from './lines/volume.ts'
+import { fullDisk } from './lines/full-disk.ts'
 import { weather } from './lines/weather.ts'
 import { createRandom, type Random } from './random.ts'
 import { createShared, type Line, type Shared, type Stage } from './stage.ts'
@@ -31,6 +32,7 @@ const LINES: readonly Line[] = [
   engineFaults,
   fence,
   weather,
+  fullDisk,
   race,
   restarts,
   queued,
@@ -44,6 +46,8 @@ interface Asked {
   lines: readonly Line[]
   /** Of `performance.now()`. */
   until: number
+  /** Only points with this in their names, of F1 and F13. */
+  at: string
 }
 
 async function main(): Promise<number> {
@@ -70,6 +74,7 @@ async function runLine(asked: Asked, line: Line, tallies: Map<string, Tally>, sh
   const slice = asked.length === 'short' ? asked.until : performance.now() + line.minutes * 60_000
   const stage: Stage = {
     length: asked.length,
+    at: asked.at,
     tally,
     random: randomOf(asked.seed, line.name),
     until: Math.min(slice, asked.until),
@@ -83,7 +88,7 @@ async function runLine(asked: Asked, line: Line, tallies: Map<string, Tally>, sh
   }
   const bed = await shared.opened()?.catch(() => undefined)
   for (const what of bed?.audit.takeOverdue() ?? []) await tally.failed(what, 'It was there for too long')
-  if (asked.length === 'full' || !isRepeated(line)) say(tally.describe())
+  if (!isRepeated(line)) say(tally.describe())
 }
 
 const isRepeated = ({ name }: Line): boolean => name === crash.name || name === cancel.name
@@ -97,8 +102,8 @@ async function useTheRest(asked: Asked, tallies: Map<string, Tally>, shared: Sha
   const random = randomOf(asked.seed, 'rest')
   const stageOf = (tally: Tally): Stage => ({ ...asked, ...shared, tally, random })
   for (let round = 0; round === 0 || (asked.length === 'full' && performance.now() < asked.until); round++) {
-    const points = random.shuffled(aimAt(baselines).targets)
-    const ways = random.shuffled(allCancels(baselines))
+    const points = random.shuffled(aimAt(baselines, asked.at).targets)
+    const ways = random.shuffled(allCancels(baselines, asked.at))
     await Promise.all([
       crashes && crashAtAll(stageOf(crashes), points).then((done) => tell(crashes, done, points.length)),
       cancels && cancelAtAll(stageOf(cancels), ways).then((done) => tell(cancels, done, ways.length)),
@@ -108,7 +113,7 @@ async function useTheRest(asked: Asked, tallies: Map<string, Tally>, shared: Sha
 }
 
 function tell(tally: Tally, done: number, of: number): void {
-  if (done > 0) tally.note(`${done} of ${of} points`)
+  tally.note(`${done} of ${of} points`)
 }
 
 /** The same for the same seed, whichever lines run besides. */
@@ -123,6 +128,7 @@ async function readArguments(): Promise<Asked> {
       seed: { type: 'string' },
       only: { type: 'string' },
       minutes: { type: 'string' },
+      at: { type: 'string' },
       yes: { type: 'boolean' },
     },
   })
@@ -133,7 +139,7 @@ async function readArguments(): Promise<Asked> {
     throw new Error(`There is no line ${values.only}; there are ${LINES.map(({ name }) => name).join(', ')}`)
   const minutes = Number(values.minutes ?? MINUTES[length])
   const seed = values.seed === undefined ? await seedOfCommit() : Number(values.seed)
-  return { length, seed, lines, until: performance.now() + minutes * 60_000 }
+  return { length, seed, lines, at: values.at ?? '', until: performance.now() + minutes * 60_000 }
 }
 
 async function seedOfCommit(): Promise<number> {

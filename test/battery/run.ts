@@ -65,7 +65,7 @@ export function runScenario(bed: Bed, asked: Asked, judge: (run: Run) => Promise
   const { scenario } = asked
   return inTurn(scenario.alone, async () => {
     const tag = `r${String(++tags).padStart(4, '0')}`
-    await judge(await perform(bed, asked, tag))
+    await perform(bed, asked, tag, judge)
     await clear(bed, tag, ...(scenario.alone === 'registry' ? [bed.registry] : []))
   })
 }
@@ -74,7 +74,8 @@ async function perform(
   bed: Bed,
   { scenario, disturb, isExpected, shownWithin = SHOWN_WITHIN }: Asked,
   tag: string,
-): Promise<Run> {
+  judge: (run: Run) => Promise<void>,
+): Promise<void> {
   const asked = await scenario.prepare(makeKit(bed), tag)
   const before = await look(bed, tag)
   const points: Reached[] = []
@@ -93,16 +94,9 @@ async function perform(
     const isGood = (seen: string): boolean => operation === undefined || isExpected(operation, { before, after: seen })
     const after = await lookUntil(() => look(bed, tag), isGood, shownWithin)
     const name = `${scenario.kind} ${scenario.name}`
-    return {
-      scenario: name,
-      tag,
-      request: { method, path, entity },
-      answer: shorten(answer),
-      operation,
-      before,
-      after,
-      points,
-    }
+    const request = { method, path, entity }
+    // Its points are heard on: a worker tells of the last one when the end is written already.
+    await judge({ scenario: name, tag, request, answer: shorten(answer), operation, before, after, points })
   } finally {
     unwatch()
   }

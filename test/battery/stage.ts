@@ -17,6 +17,8 @@ export interface Line {
 /** What one line is given. */
 export interface Stage {
   length: Length
+  /** Only points with this in their names, of F1 and F13. */
+  at: string
   tally: Tally
   random: Random
   /** Of `performance.now()`: begin no further run after it. */

@@ -38,7 +38,7 @@ function cancelAt(bed: Bed, { target, how }: Cancel, asked: Asked): Disturb {
 
 /** The answer of a cancel that raced the end may come after it. */
 async function isAnswered(asked: Asked): Promise<void> {
-  for (let tries = 0; tries < 500 && asked.at !== undefined && asked.status === undefined; tries++) await delay(10)
+  for (let tries = 0; tries < 300 && asked.status === undefined; tries++) await delay(10)
 }
 
 async function cancelOne(bed: Bed, tally: Tally, cancel: Cancel): Promise<void> {
@@ -71,8 +71,8 @@ export async function cancelAtAll(stage: Stage, cancels: readonly Cancel[]): Pro
 }
 
 /** Each point in each way. */
-export function allCancels(baselines: readonly Baseline[]): Cancel[] {
-  const { targets } = aimAt(baselines)
+export function allCancels(baselines: readonly Baseline[], name: string): Cancel[] {
+  const { targets } = aimAt(baselines, name)
   const onTheWay = targets.filter(({ cancelAt: leads }) => leads === undefined)
   return onTheWay.flatMap((target) => HOW.map((how) => ({ target, how })))
 }
@@ -82,7 +82,7 @@ export const cancel: Line = {
   what: 'a cancel at every point: alone, with the death of the worker, racing; p50, p99, max from cancel to end',
   minutes: 10,
   run: async (stage) => {
-    const all = stage.random.shuffled(allCancels(await stage.baselines()))
+    const all = stage.random.shuffled(allCancels(await stage.baselines(), stage.at))
     const done = await cancelAtAll(stage, stage.length === 'short' ? all.slice(0, 1) : all)
     if (stage.length === 'full') stage.tally.note(`${done} of ${all.length} points and ways`)
   },

@@ -1,4 +1,5 @@
 /** F1 and F2: workers killed at every point, and killed again. */
+import { setTimeout as delay } from 'node:timers/promises'
 import { aimAt, LANES, type Target } from '../baseline.ts'
 import type { Bed } from '../bed.ts'
 import { disturbed, judge } from '../judge.ts'
@@ -39,6 +40,7 @@ export async function crashAt(bed: Bed, tally: Tally, target: Target, kills: num
   const work = () =>
     runScenario(bed, disturbed(target.baseline, killAt(bed, target, kills, deaths)), async (done) => {
       const faults = judge(done, target.baseline, [target.cancelAt === undefined ? 'success' : 'cancelled'])
+      for (let tries = 0; deaths.length === 0 && tries < 300; tries++) await delay(10)
       if (deaths.length === 0) faults.push(`It never came to ${target.name}`)
       const attempts = done.operation?.attempts ?? 0
       if (!isOver(target) && attempts !== deaths.length + 1)
@@ -67,7 +69,7 @@ export const crash: Line = {
   what: 'kill -9 of the worker at every point of every kind; p50, p99, max of the takeover',
   minutes: 10,
   run: async (stage) => {
-    const { targets, missed } = aimAt(await stage.baselines())
+    const { targets, missed } = aimAt(await stage.baselines(), stage.at)
     for (const point of missed) await stage.tally.failed(point, 'No scenario comes to this point: write one')
     const all = stage.random.shuffled(targets)
     const done = await crashAtAll(stage, stage.length === 'short' ? all.slice(0, 1) : all)
