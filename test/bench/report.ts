@@ -58,7 +58,7 @@ export async function describeMachine(facts: { docker: string; command: string; 
   const cores = cpus()
   return [
     `${cores.length} × ${cores[0]?.model.trim() ?? 'CPU'}, ${Math.round(totalmem() / 2 ** 30)} GiB, Linux ${release()}.`,
-    `Node ${process.versions.node}, Docker Engine ${facts.docker}, Redis ${/v=(\S+)/.exec(redis.stdout)?.[1] ?? 'unknown'}.`,
+    `Node ${process.versions.node}, Docker Engine ${facts.docker}, Redis ${/v=(\S+)/.exec(redis.stdout)?.[1] ?? 'unknown'} with appendfsync everysec where nothing else is said.`,
     `Client, server, workers, Redis and engine share these cores. \`${facts.command}\`, ${Math.round(facts.seconds)} s.`,
   ].join(' ')
 }

@@ -14,7 +14,8 @@ import { ticket } from './job-queue.suite.ts'
 let redis: TestRedis
 let opened: Database[]
 beforeEach(async () => {
-  redis = await startRedis({ appendfsync: 'everysec' })
+  // With everysec a Redis whose disk is slow answers before it has written.
+  redis = await startRedis({ appendfsync: 'always' })
   opened = []
 })
 afterEach(async () => {

@@ -79,10 +79,7 @@ export interface TestWindlassOptions {
 
 export async function startWindlass(options: TestWindlassOptions = {}): Promise<TestWindlass> {
   const dataDir = await mkdtemp(join(tmpdir(), 'windlass-test-'))
-  const [redis, engine] = await Promise.all([
-    startRedis({ appendfsync: 'everysec', ...options.redis }),
-    startEngine(options.engine),
-  ])
+  const [redis, engine] = await Promise.all([startRedis(options.redis), startEngine(options.engine)])
   const processes: Started[] = []
   const base = {
     WINDLASS_DATA_DIR: dataDir,
