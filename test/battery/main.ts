@@ -12,6 +12,7 @@ import { allCancels, cancel, cancelAtAll } from './lines/cancel.ts'
 import { accept, race } from './lines/accept.ts'
 import { engineFaults } from './lines/engine-faults.ts'
 import { fence } from './lines/fence.ts'
+import { orders } from './lines/orders.ts'
 import { redisDies, redisUnfit } from './lines/redis-faults.ts'
 import { restarts } from './lines/restarts.ts'
 import { crash, crashAgain, crashAtAll } from './lines/crash.ts'
@@ -37,6 +38,7 @@ const LINES: readonly Line[] = [
   restarts,
   queued,
   crowded,
+  orders,
 ]
 const MINUTES: Record<Length, number> = { short: 7, full: 60 }
 
