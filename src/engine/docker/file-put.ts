@@ -9,6 +9,7 @@ import { posix } from 'node:path'
 import { Readable } from 'node:stream'
 import { badRequest, Failure, internal, isFailure, notFound, timedOut, unavailable } from '../../core/failure.ts'
 import type { FileAttributes, FilePlace, Files } from '../../core/files.ts'
+import { chunksOf } from './chunks.ts'
 import type { Wire } from './engine-wire.ts'
 import { refusal, says } from './errors.ts'
 import { archiveOf, stat } from './files.ts'
@@ -192,8 +193,7 @@ export async function* bytesOf(content: Readable): AsyncGenerator<Buffer> {
   // A sender that leaves before its next byte is asked for must not end the process.
   content.on('error', () => undefined)
   try {
-    // Without an encoding the chunks of a byte stream are Buffers.
-    yield* content.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>
+    yield* chunksOf(content)
   } catch (cause) {
     throw cause instanceof Failure ? cause : badRequest('The upload was broken off', { cause })
   }

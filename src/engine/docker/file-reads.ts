@@ -2,6 +2,7 @@
 import { Readable } from 'node:stream'
 import { notFound } from '../../core/failure.ts'
 import type { FileEntry, FilePlace, Files } from '../../core/files.ts'
+import { chunksOf } from './chunks.ts'
 import { openScratch } from './scratch.ts'
 import { readTar, type TarEntry, type TarHeader } from './tar-reader.ts'
 
@@ -105,7 +106,10 @@ async function* unlocking(source: AsyncGenerator<Buffer>): AsyncGenerator<Buffer
   yield* scratch.read()
 }
 
-/** Without an encoding the chunks of a byte stream are Buffers. */
-function bytesOf(stream: Readable): AsyncIterable<Buffer> {
-  return stream as AsyncIterable<Buffer>
+async function* bytesOf(tar: Readable): AsyncGenerator<Buffer> {
+  try {
+    yield* chunksOf(tar)
+  } finally {
+    tar.destroy()
+  }
 }

@@ -7,12 +7,16 @@ import { posix } from 'node:path'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import type { Execs, RunningExec } from '../../core/container.ts'
-import { badRequest, notFound, unavailable, unsupported } from '../../core/failure.ts'
+import { badRequest, internal, notFound, timedOut, unavailable, unsupported } from '../../core/failure.ts'
 import type { FileAttributes, Files } from '../../core/files.ts'
-import { says } from './errors.ts'
+import { chunksOf } from './chunks.ts'
+import { abortFailure, says } from './errors.ts'
 import { createFileReads, type OpenTar } from './file-reads.ts'
 import { bytesOf } from './file-put.ts'
+import { guardStream } from './stream-guard.ts'
 
+/** Milliseconds a reader may take for its next piece. */
+const READ_IDLE = 30_000
 /** Most of what a command says to its standard error that is kept. */
 const MAX_WORDS = 2_000
 
@@ -107,20 +111,35 @@ function openTar(execs: Execs): OpenTar {
     const running = await run(execs, container, command, signal)
     running.stdin.end()
     running.stderr.resume()
+    const chunks = chunksOf(running.stdout)
+    const { value: first } = await chunks.next()
     // A tar of nothing is all zeros, or none.
-    const first = await running.stdout.iterator({ destroyOnReturn: false }).next()
-    const head: unknown = first.value
-    if (!Buffer.isBuffer(head) || head[0] === 0) {
+    if (first === undefined || first[0] === 0) {
+      await chunks.return(undefined)
       running.stdout.resume()
       const { code, failure } = await running.exit
       if (failure !== undefined || code === 126 || code === 127)
         throw unsupported(`The instance has no tar with which ${path} could be read`)
       return undefined
     }
-    running.stdout.unshift(head)
-    running.stdout.once('close', () => {
+    const doing = `reading ${path}`
+    const tar = guardStream(Readable.from(joined(first, chunks), { objectMode: false }), {
+      idle: READ_IDLE,
+      signals: [signal],
+      onIdle: () => timedOut(`Nothing moved for ${READ_IDLE / 1000} s while ${doing}`),
+      onAbort: (reason) => abortFailure(reason, doing),
+      onError: (cause) => internal(`Failed ${doing}`, { cause }),
+    })
+    tar.once('close', () => {
+      // What is left unread would keep the engine from seeing the end of any process of the container.
+      running.stdout.destroy()
       if (!running.stdout.readableEnded) running.signal('KILL').catch(() => undefined)
     })
-    return running.stdout
+    return tar
   }
+}
+
+async function* joined(first: Buffer, rest: AsyncGenerator<Buffer>): AsyncGenerator<Buffer> {
+  yield first
+  yield* rest
 }

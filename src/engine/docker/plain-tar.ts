@@ -2,7 +2,7 @@
  * What goes into an engine as an archive is plain tar and nothing else. Engines unpack a compressed one by running a
  * decompressor, those before 29.5.1 one of the container's own programs as the host's root (CVE-2026-41567).
  */
-import { pipeline, Readable, Transform } from 'node:stream'
+import { pipeline, type Readable, Transform } from 'node:stream'
 import { badRequest } from '../../core/failure.ts'
 
 const BLOCK = 512
@@ -19,10 +19,13 @@ export interface PlainTarOptions {
   mayBeEmpty: boolean
   /** A first name that looks like compression, because the engine will see something else first. */
   isPrefixed: boolean
+  /** What goes before all of it. */
+  prefix?: Buffer
 }
 
 /** Passes on what begins with a valid tar header, and fails before the first byte of anything else. */
 export function plainTar(source: Readable, options: PlainTarOptions): Readable {
+  const { prefix = Buffer.alloc(0) } = options
   let head: Buffer | undefined = Buffer.alloc(0)
   const checked = new Transform({
     transform(chunk: Buffer, _encoding, done) {
@@ -32,7 +35,7 @@ export function plainTar(source: Readable, options: PlainTarOptions): Readable {
       const fault = faultOf(head, options)
       const first = head
       head = undefined
-      return fault === undefined ? done(null, first) : done(badRequest(fault))
+      return fault === undefined ? done(null, Buffer.concat([prefix, first])) : done(badRequest(fault))
     },
     flush(done) {
       done(head === undefined ? null : badRequest(faultOf(head, options) ?? 'The upload is no tar archive'))
@@ -68,13 +71,7 @@ function hasValidSum(block: Buffer): boolean {
  * file's name can look like it.
  */
 export function unmistakableTar(source: Readable): Readable {
-  return Readable.from(prefixed(plainTar(source, { mayBeEmpty: true, isPrefixed: true })), { objectMode: false })
-}
-
-async function* prefixed(source: Readable): AsyncGenerator<Buffer> {
-  yield GLOBAL_HEADER
-  // Without an encoding the chunks of a byte stream are Buffers.
-  for await (const chunk of source as AsyncIterable<Buffer>) yield chunk
+  return plainTar(source, { mayBeEmpty: true, isPrefixed: true, prefix: GLOBAL_HEADER })
 }
 
 /** A pax global header with one comment: tar(5); readers skip it. */
