@@ -6,13 +6,13 @@ import type { Readable } from 'node:stream'
  */
 export async function* chunksOf(stream: Readable): AsyncGenerator<Buffer> {
   const waiting: Buffer[] = []
-  let wake: () => void = () => undefined
+  let wake: (() => void) | undefined
   const onData = (chunk: Buffer): void => {
     waiting.push(chunk)
     stream.pause()
-    wake()
+    wake?.()
   }
-  const onSettled = (): void => wake()
+  const onSettled = (): void => wake?.()
   const events = { data: onData, end: onSettled, error: onSettled, close: onSettled }
   for (const [event, listener] of Object.entries(events)) stream.on(event, listener)
   try {
