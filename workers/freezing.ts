@@ -1,4 +1,5 @@
 /** Steps that hold an instance still while its files are copied, and let it go on whatever happened in between. */
+import { isFailure } from '../src/core/failure.ts'
 import type { Observed } from '../src/core/ports.ts'
 import type { Kind } from '../src/operations/catalog.ts'
 import { containerOf, loadInstance } from './containers.ts'
@@ -47,7 +48,13 @@ export function freezeStep<K extends OnInstance>(instanceOf: (context: Context<K
     when: wasFrozen,
     run: async (context) => {
       const instance = await loadInstance(context, instanceOf(context))
-      await context.engine.containers.pause(instance.container, context.signal)
+      try {
+        await context.engine.containers.pause(instance.container, context.signal)
+      } catch (failure) {
+        // What has stopped since the look, perhaps with its engine, stands still by itself.
+        if (!isFailure(failure, 'conflict')) throw failure
+        if ((await containerOf(context, instance)).status === 'running') throw failure
+      }
     },
     undo: thaw,
   }
