@@ -30,8 +30,8 @@ interface Resumption {
   follower: Follower
 }
 
-/** Events of the past are read in pages of this many. */
-const PAGE = 500
+/** Events of the past are read in pages of this many: each is taken by a reader that keeps up before the next one comes. */
+const PAGE = 50
 
 export function createEvents({ bus, records }: { bus: EventBus; records: Pick<RecordReader, 'find'> }) {
   let newest = ''
