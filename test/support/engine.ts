@@ -291,13 +291,23 @@ async function killRemains(directory: string, note: EngineNote): Promise<void> {
   const inNetwork = note.network === host ? [] : await processesInNetwork(note.network)
   const pids = [...inNetwork, ...(await processesOfContainers(containers))]
   for (const pid of pids) sendSignal(pid, 'SIGKILL')
+  const groups = await controlGroupsOf(containers)
+  await Promise.all(groups.map(thaw))
   await Promise.all(pids.map((pid) => isGoneWithin(pid, 5_000)))
-  await removeControlGroups(containers)
+  await Promise.allSettled(groups.map((group) => rmdir(group)))
 }
 
-async function removeControlGroups(containers: readonly string[]): Promise<void> {
-  if (containers.length === 0) return
+async function controlGroupsOf(containers: readonly string[]): Promise<string[]> {
+  if (containers.length === 0) return []
   const roots = ['/sys/fs/cgroup', ...(await readdir('/sys/fs/cgroup')).map((name) => join('/sys/fs/cgroup', name))]
-  const groups = roots.flatMap((root) => containers.map((id) => join(root, 'docker', id)))
-  await Promise.allSettled(groups.map((group) => rmdir(group)))
+  return roots.flatMap((root) => containers.map((id) => join(root, 'docker', id)))
+}
+
+/**
+ * What is paused does not die of a signal, and no engine can start its container while its group is frozen; a machine
+ * that goes down takes the groups with it. Version 1 has the first file, version 2 the second one.
+ */
+async function thaw(group: string): Promise<void> {
+  const write = (file: string, word: string) => writeFile(join(group, file), word, { flag: 'r+' })
+  await Promise.allSettled([write('freezer.state', 'THAWED'), write('cgroup.freeze', '0')])
 }

@@ -7,6 +7,7 @@ import { encodeRequest, openClient } from '../../bench/client.ts'
 import { fieldOf } from '../../../src/setup/api-client.ts'
 import { publishStarterImage } from '../../../src/setup/publish-starter.ts'
 import { staticBusybox } from '../../support/tiny-image.ts'
+import { until } from '../../support/processes.ts'
 import { startWindlass, type TestWindlass } from '../../support/windlass.ts'
 import { openAudit, type Audit } from '../audit.ts'
 import { attempt, type Line } from '../stage.ts'
@@ -171,7 +172,10 @@ async function crowd(tally: Tally, waiters: number, readers: number): Promise<vo
   )
   // What it was sent before it was dropped it has; from there on it goes on.
   const resumed = await follow(windlass.socket, slow?.ids.at(-1))
-  await delay(1_000)
+  const newest = quick[0]?.ids.at(-1)
+  const isTold = async () => (resumed.ids.at(-1) === newest ? true : undefined)
+  // What it got until then is judged below.
+  await until(15_000, isTold, () => new Error('The resumed reader was not told all')).catch(() => undefined)
   const faults = [...judgeReaders(slow, quick), ...judgeResumed([slow, resumed], quick)]
   if (faults.length > 0) await tally.failed('readers', { faults, lengths: quick.map(({ ids }) => ids.length) })
   for (const { answer } of [...all, resumed]) answer.destroy()
