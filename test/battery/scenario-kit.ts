@@ -66,7 +66,9 @@ export async function clear(bed: Bed, ...words: string[]): Promise<void> {
 async function removeInstance(kit: Kit, instance: unknown): Promise<void> {
   const path = `/1.0/instances/${String(fieldOf(instance, 'name'))}`
   if (fieldOf(instance, 'status') !== 'Stopped') {
-    await kit.operate('PUT', `${path}/state`, { action: 'stop', force: true })
+    const stopped = await kit.call('PUT', `${path}/state`, { action: 'stop', force: true })
+    // Lists follow the engine's events: it may have died with its engine a moment ago.
+    if (!stopped.text.includes('already stopped')) await kit.bed.ended(stopped)
     if (fieldOf(instance, 'ephemeral') === true) return
   }
   await kit.operate('DELETE', path)
