@@ -1,4 +1,5 @@
 import type { OperationRecord, OperationState } from '../contract/operation-record.ts'
+import type { Ending } from './ports.ts'
 
 /** LXD's words and numbers for an operation; 200 and above are final. */
 export interface OperationStatus {
@@ -33,6 +34,16 @@ export function statesOf(status: string): OperationState[] | undefined {
 
 export function isFinal(state: OperationState): boolean {
   return state === 'success' || state === 'failure' || state === 'cancelled'
+}
+
+/** What an end leaves besides its state, where there is nothing of it to say. */
+export const NOTHING_MORE: Pick<Ending, 'warnings' | 'undone' | 'notes' | 'changes' | 'lifecycle' | 'observed'> = {
+  warnings: [],
+  undone: [],
+  notes: [],
+  changes: [],
+  lifecycle: [],
+  observed: [],
 }
 
 /** Names of notes about undoing, which are no steps: that it began, and each step that was undone. */

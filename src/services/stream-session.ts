@@ -1,7 +1,8 @@
 /** The websockets of one operation: which there are to be, who may join them, and which have come. */
-import { randomBytes, timingSafeEqual } from 'node:crypto'
+import { randomBytes } from 'node:crypto'
 import type { Readable, Writable } from 'node:stream'
 import type { Failure } from '../core/failure.ts'
+import { isSameText } from '../core/same-text.ts'
 
 /** One websocket, as the listener hands it over. */
 export interface Channel {
@@ -42,7 +43,7 @@ export function createSession(names: readonly string[]): Session {
   const open = new Set(places)
   const channels = new Set<Channel>()
   const stopping = new AbortController()
-  const find = (secret: string) => [...open].find((place) => isSame(place.secret, secret))
+  const find = (secret: string) => [...open].find((place) => isSameText(place.secret, secret))
   return {
     secrets: Object.fromEntries(places.map(({ name, secret }) => [name, secret])),
     admits: (secret) => find(secret) !== undefined,
@@ -65,9 +66,4 @@ export function createSession(names: readonly string[]): Session {
       for (const channel of channels) channel.close()
     },
   }
-}
-
-function isSame(secret: string, given: string): boolean {
-  const [a, b] = [Buffer.from(secret), Buffer.from(given)]
-  return a.length === b.length && timingSafeEqual(a, b)
 }

@@ -6,8 +6,10 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Lifecycle, OperationRecord } from '../contract/operation-record.ts'
 import { badRequest, cancelled, type Failure, forbidden, isFailure, notFound } from '../core/failure.ts'
 import { timedOut, toFailure, unavailable } from '../core/failure.ts'
-import { isFinal } from '../core/operation-states.ts'
+import { isFinal, NOTHING_MORE } from '../core/operation-states.ts'
 import type { Clock, Ending, EventBus, Hold, OperationStore, Peers } from '../core/ports.ts'
+import { isSameText } from '../core/same-text.ts'
+import { whenAborted } from '../core/when-aborted.ts'
 import { type ApiKind, CATALOG } from '../operations/catalog.ts'
 import { PROCESS_ENDED, withoutSecrets } from '../operations/streams.ts'
 import type { Caller } from './caller.ts'
@@ -137,7 +139,7 @@ export function createStreams(deps: StreamsDeps) {
   async function attached({ channel, signal, stop }: Session, needed: readonly string[]): Promise<void> {
     const late = setTimeout(() => stop(timedOut('Timed out waiting for websockets to connect')), deps.window)
     try {
-      await Promise.race([Promise.all(needed.map(channel)), aborted(signal)])
+      await Promise.race([Promise.all(needed.map(channel)), whenAborted(signal)])
       signal.throwIfAborted()
     } finally {
       clearTimeout(late)
@@ -189,16 +191,11 @@ export function createStreams(deps: StreamsDeps) {
   return { open, find, join, close }
 }
 
-function aborted(signal: AbortSignal): Promise<void> {
-  if (signal.aborted) return Promise.resolve()
-  return new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }))
-}
-
 /** Secrets of one that has ended open nothing. */
 function isSecretOf(operation: OperationRecord, secret: string): boolean {
   if (isFinal(operation.state)) return false
   if (operation.class !== 'websocket') throw badRequest('The operation has no websockets')
-  return Object.values(Object(operation.metadata?.['fds'])).includes(secret)
+  return Object.values(Object(operation.metadata?.['fds'])).some((one) => isSameText(String(one), secret))
 }
 
 function asFailed(failure: Failure): Pick<Ending, 'state' | 'err' | 'code' | 'lifecycle'> {
@@ -207,16 +204,15 @@ function asFailed(failure: Failure): Pick<Ending, 'state' | 'err' | 'code' | 'li
 }
 
 function toEnding(operation: OperationRecord, { metadata, failure, context = {} }: StreamEnd): Omit<Ending, 'at'> {
-  const nothing = { warnings: [], undone: [], notes: [], changes: [], observed: [] }
   return {
-    ...nothing,
+    ...NOTHING_MORE,
     ...(failure === undefined ? SUCCESS : asFailed(failure)),
     ...(failure === undefined && { lifecycle: [toLifecycle(operation, context)] }),
     metadata: { ...withoutSecrets(operation), ...metadata },
   }
 }
 
-const SUCCESS = { state: 'success', err: '', code: '', lifecycle: [] } as const satisfies Partial<Ending>
+const SUCCESS = { state: 'success', err: '', code: '' } as const satisfies Partial<Ending>
 
 function toLifecycle({ kind, entity, requestor, project }: OperationRecord, context: Lifecycle['context']): Lifecycle {
   const { lifecycle } = CATALOG[kind as ApiKind] // accepted by this process

@@ -1,10 +1,11 @@
 /** Tokens: who may use the HTTP listener. Only a hash of the secret is ever kept. */
-import { createHash, randomBytes, timingSafeEqual } from 'node:crypto'
+import { createHash, randomBytes } from 'node:crypto'
 import { NEVER, type Role } from '../contract/common.ts'
 import type { TokenRecord } from '../contract/records.ts'
 import type { NewToken, Token, TokensPost } from '../contract/token.ts'
 import { badRequest, forbidden, notFound } from '../core/failure.ts'
 import type { Clock, RecordChange, RecordStore } from '../core/ports.ts'
+import { isSameText } from '../core/same-text.ts'
 import { parseExpiry } from '../core/times.ts'
 import { keptAnswer, requireRole, SERVER, type Caller } from './caller.ts'
 import type { Guesses } from './guesses.ts'
@@ -38,7 +39,7 @@ export function createTokens(deps: TokensDeps) {
     const uuid = known.get(hash)
     if (uuid === undefined) guesses.check(from)
     const record = (uuid !== undefined && (await records.get('token', uuid))) || (await findByHash(hash))
-    if (record === undefined || !isEqual(record.hash, hash)) {
+    if (record === undefined || !isSameText(record.hash, hash)) {
       known.delete(hash)
       guesses.wrong(from)
       return undefined
@@ -49,7 +50,7 @@ export function createTokens(deps: TokensDeps) {
 
   async function findByHash(hash: string): Promise<TokenRecord | undefined> {
     const tokens = await records.list('token')
-    return tokens.find((token) => isEqual(token.hash, hash))
+    return tokens.find((token) => isSameText(token.hash, hash))
   }
 
   async function list(caller: Caller): Promise<Token[]> {
@@ -82,7 +83,7 @@ export function createTokens(deps: TokensDeps) {
   async function adopt(name: string, secret: string, role: Role): Promise<void> {
     if (secret.length < SHORTEST) throw badRequest(`A token has ${SHORTEST} characters or more`)
     const present = await records.find('token', '', name)
-    if (present !== undefined && isEqual(present.hash, hashOf(secret)) && present.role === role) return
+    if (present !== undefined && isSameText(present.hash, hashOf(secret)) && present.role === role) return
     const record = toRecord({ name, role }, secret)
     const kept = present === undefined ? {} : { uuid: present.uuid, rev: present.rev, created_at: present.created_at }
     await write(SERVER, [{ change: 'put', noun: 'token', record: { ...record, ...kept } }], '')
@@ -153,10 +154,6 @@ export function createTokens(deps: TokensDeps) {
 
 function hashOf(secret: string): string {
   return createHash('sha256').update(secret).digest('hex')
-}
-
-function isEqual(a: string, b: string): boolean {
-  return a.length === b.length && timingSafeEqual(Buffer.from(a), Buffer.from(b))
 }
 
 function isExpired(record: TokenRecord, now: number): boolean {

@@ -4,7 +4,7 @@ import { NEVER } from '../contract/common.ts'
 import type { CertificateRecord } from '../contract/records.ts'
 import type { Lifecycle, OperationRecord } from '../contract/operation-record.ts'
 import { badRequest, conflict, forbidden } from '../core/failure.ts'
-import { isFinal } from '../core/operation-states.ts'
+import { isFinal, NOTHING_MORE } from '../core/operation-states.ts'
 import type { Clock, OperationStore, RecordReader } from '../core/ports.ts'
 import { expiryAfter } from '../core/times.ts'
 import type { InputOf } from '../operations/catalog.ts'
@@ -103,13 +103,10 @@ export function createTrust(deps: TrustDeps) {
     if (hold === undefined) throw forbidden(NOT_AUTHORIZED)
     const { secret: _secret, ...shown } = metadata ?? {}
     const ended = await store.end(hold, {
+      ...NOTHING_MORE,
       state: 'success',
       err: '',
       code: '',
-      warnings: [],
-      undone: [],
-      notes: [],
-      observed: [],
       metadata: { ...shown, certificate: record.name },
       changes: [{ change: 'put', noun: 'certificate', record }],
       lifecycle: [event],

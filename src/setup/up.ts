@@ -15,6 +15,7 @@
 // has left is theirs to replace.
 import { mkdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { whenAborted } from '../core/when-aborted.ts'
 import { ensureBusybox } from './busybox.ts'
 import { ensureEngine } from './engine.ts'
 import { describeStart, type ReadyNote, readReadyNote } from './describe-start.ts'
@@ -206,11 +207,4 @@ async function drain({ api, workers, redis }: Running, sink: LineSink): Promise<
   await Promise.all(api.map((child) => child.stop(STOP_API_MS)))
   await Promise.all(workers.map((child) => child.stop(STOP_WORKERS_MS)))
   await Promise.all(redis.map((child) => child.stop(STOP_REDIS_MS)))
-}
-
-function whenAborted(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) resolve()
-    signal.addEventListener('abort', () => resolve(), { once: true })
-  })
 }

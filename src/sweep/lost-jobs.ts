@@ -1,6 +1,6 @@
 /** Operations that no queue knows: accepted, but the job was never added, or was lost with its worker or with Redis. */
 import type { OperationRecord } from '../contract/operation-record.ts'
-import { isFinal } from '../core/operation-states.ts'
+import { isFinal, NOTHING_MORE } from '../core/operation-states.ts'
 import type { Clock, Ending, JobQueue, OperationStore } from '../core/ports.ts'
 import type { Mend } from './mend.ts'
 
@@ -54,14 +54,4 @@ function failUnreadable({ store, clock }: LostJobsDeps, { id, unreadable = '' }:
   }
 }
 
-const FAILED: Omit<Ending, 'err' | 'at'> = {
-  state: 'failure',
-  code: 'internal',
-  metadata: null,
-  warnings: [],
-  undone: [],
-  notes: [],
-  changes: [],
-  lifecycle: [],
-  observed: [],
-}
+const FAILED: Omit<Ending, 'err' | 'at'> = { ...NOTHING_MORE, state: 'failure', code: 'internal', metadata: null }

@@ -2,6 +2,7 @@
 import type { OperationRecord } from '../contract/operation-record.ts'
 import type { Engine } from '../core/engine.ts'
 import { userOf } from '../core/exec-spec.ts'
+import { NOTHING_MORE } from '../core/operation-states.ts'
 import type { Clock, Ending, OperationStore, Peers, RecordReader } from '../core/ports.ts'
 import { decodeJob } from '../operations/job.ts'
 import { PROCESS_ENDED, withoutSecrets } from '../operations/streams.ts'
@@ -60,6 +61,11 @@ async function endProcesses({ records, engines }: LostStreamsDeps, operation: Op
 }
 
 function toEnding(operation: OperationRecord): Omit<Ending, 'at'> {
-  const nothing = { warnings: [], undone: [], notes: [], changes: [], lifecycle: [], observed: [] }
-  return { ...nothing, state: 'failure', err: PROCESS_ENDED, code: 'unavailable', metadata: withoutSecrets(operation) }
+  return {
+    ...NOTHING_MORE,
+    state: 'failure',
+    err: PROCESS_ENDED,
+    code: 'unavailable',
+    metadata: withoutSecrets(operation),
+  }
 }
