@@ -1,4 +1,5 @@
 /** The sweep: looks for everything that crashes have left, and mends it; one at a time in the whole deployment. */
+import { setTimeout as sleep } from 'node:timers/promises'
 import { conflict, toFailure } from '../core/failure.ts'
 import type { Clock, JobQueue, Leader, OperationStore, RecordStore, Transfers } from '../core/ports.ts'
 import { findStrayClaims } from './claims.ts'
@@ -102,15 +103,10 @@ async function hold(lock: Leader, { patience, signal }: SweepOptions): Promise<H
 }
 
 async function pause(ms: number, signal: AbortSignal | undefined): Promise<void> {
-  const { promise, resolve, reject } = Promise.withResolvers<void>()
-  const timer = setTimeout(resolve, ms)
-  const leave = (): void => reject(toFailure(signal?.reason))
-  signal?.addEventListener('abort', leave, { once: true })
   try {
-    await promise
-  } finally {
-    clearTimeout(timer)
-    signal?.removeEventListener('abort', leave)
+    await sleep(ms, undefined, signal && { signal })
+  } catch {
+    throw toFailure(signal?.reason)
   }
 }
 
