@@ -47,7 +47,11 @@ export function createLeases(deps: { records: RecordReader; clock: Clock }) {
 
   async function pick({ instance, device, network, preferred }: Wish): Promise<LeaseRecord> {
     const before = deps.clock.now() - PICKED
-    for (const [key, at] of picked) if (at < before) picked.delete(key)
+    // In the order in which they were picked: behind the first that still counts all do.
+    for (const [key, at] of picked) {
+      if (at >= before) break
+      picked.delete(key)
+    }
     return {
       v: 1,
       rev: 0,
