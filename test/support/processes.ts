@@ -31,3 +31,9 @@ async function filterProcesses(test: (pid: number) => Promise<boolean>): Promise
   const hits = await Promise.all(pids.map((pid) => test(pid).catch(() => false)))
   return pids.filter((_, index) => hits[index])
 }
+
+/** Bytes of memory that a process holds now. */
+export async function residentOf(pid: number): Promise<number> {
+  const status = await readFile(`/proc/${pid}/status`, 'utf8')
+  return Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1]) * 1024
+}

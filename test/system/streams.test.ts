@@ -1,10 +1,10 @@
-import { readFile } from 'node:fs/promises'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { callApi, fieldOf } from '../../src/setup/api-client.ts'
 import { publishStarterImage } from '../../src/setup/publish-starter.ts'
 import { askStreams, openStream, Refused, type OpenedStreams, type StreamSocket } from '../support/stream-client.ts'
 import { staticBusybox } from '../support/tiny-image.ts'
 import { startWindlass, type TestWindlass } from '../support/windlass.ts'
+import { residentOf } from '../support/processes.ts'
 
 // Execs and consoles over websockets, at two API processes. The real lxc is in test/clients.
 
@@ -220,10 +220,10 @@ describe('an exec', () => {
     const [stdout] = await Promise.all([opened.open('1'), opened.open('2'), opened.open('0')])
     await stdout.until((received) => received.length > 0)
     stdout.socket.pause()
-    const before = await residentBytes(windlass.api.pid)
+    const before = await residentOf(windlass.api.pid)
     for (let round = 0; round < 20; round++) expect((await windlass.call('GET', '/1.0')).status).toBe(200)
     expect(await runs('head -c 150000000')).toBe(true)
-    expect((await residentBytes(windlass.api.pid)) - before).toBeLessThan(60_000_000)
+    expect((await residentOf(windlass.api.pid)) - before).toBeLessThan(60_000_000)
     stdout.socket.resume()
     expect(await stdout.marked).toHaveLength(150_000_000)
     expect((await opened.ended()).metadata).toMatchObject({ return: 0 })
@@ -341,9 +341,4 @@ async function shown(script: string): Promise<string> {
   const opened = await sh(script)
   const { stdout } = await openThree(opened)
   return (await stdout.marked).toString()
-}
-
-async function residentBytes(pid: number): Promise<number> {
-  const status = await readFile(`/proc/${pid}/status`, 'utf8')
-  return Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1]) * 1024
 }

@@ -1,5 +1,4 @@
 /** F10: ten thousand operations queued while two workers drain them; F11: a thousand waiters, five hundred readers. */
-import { readFile } from 'node:fs/promises'
 import { request, type IncomingMessage } from 'node:http'
 import { setTimeout as delay } from 'node:timers/promises'
 import { quantile } from '../../bench/statistics.ts'
@@ -7,7 +6,7 @@ import { encodeRequest, openClient } from '../../bench/client.ts'
 import { fieldOf } from '../../../src/setup/api-client.ts'
 import { publishStarterImage } from '../../../src/setup/publish-starter.ts'
 import { staticBusybox } from '../../support/tiny-image.ts'
-import { until } from '../../support/processes.ts'
+import { residentOf, until } from '../../support/processes.ts'
 import { startWindlass, type TestWindlass } from '../../support/windlass.ts'
 import { openAudit, type Audit } from '../audit.ts'
 import { attempt, type Line } from '../stage.ts'
@@ -40,19 +39,13 @@ async function makeRecords(windlass: TestWindlass, { records }: Audit, count: nu
     )
 }
 
-/** MiB. */
-async function memoryOf(pid: number): Promise<number> {
-  const status = await readFile(`/proc/${pid}/status`, 'utf8')
-  return Number(/VmRSS:\s+(\d+)/.exec(status)?.[1]) / 1024
-}
-
 async function drain(tally: Tally, count: number): Promise<void> {
   await using windlass = await startWindlass({ workers: 2 })
   await publishStarterImage(windlass.socket, await staticBusybox())
   await using audit = await openAudit(windlass)
   await makeRecords(windlass, audit, count)
   await delay(2_000)
-  const before = await memoryOf(windlass.api.pid)
+  const before = await residentOf(windlass.api.pid)
   const clients = await Promise.all(Array.from({ length: CONNECTIONS }, () => openClient(windlass.socket)))
   const ids: string[] = []
   const took: number[] = []
@@ -80,7 +73,7 @@ async function drain(tally: Tally, count: number): Promise<void> {
   const drained = performance.now() - began
   const states = Map.groupBy(await audit.operations(ids), ({ state, attempts }) => `${state} after ${attempts}`)
   const counts = [...states].map(([state, all]) => `${all.length} ${state}`).join(', ')
-  const grown = Math.round((await memoryOf(windlass.api.pid)) - before)
+  const grown = Math.round(((await residentOf(windlass.api.pid)) - before) / 2 ** 20)
   const rate = (ms: number): number => Math.round((count * 1000) / ms)
   tally.note(`${count} accepted at ${rate(accepted)}/s, p99 ${Math.round(quantile(took, 0.99))} ms`)
   tally.note(`all ended at ${rate(drained)}/s; resident memory of the API ${grown} MiB more`)
@@ -156,7 +149,7 @@ const TOO_SLOW = 13_000
 
 async function crowd(tally: Tally, waiters: number, readers: number): Promise<void> {
   await using windlass = await startWindlass({ workers: 1, env: { WINDLASS_TEST_POINT: POINT } })
-  const before = await memoryOf(windlass.api.pid)
+  const before = await residentOf(windlass.api.pid)
   const all = await Promise.all(Array.from({ length: readers }, () => follow(windlass.socket)))
   const [slow, ...quick] = all
   slow?.answer.pause()
@@ -166,7 +159,7 @@ async function crowd(tally: Tally, waiters: number, readers: number): Promise<vo
   await delay(TOO_SLOW)
   slow?.answer.resume()
   await delay(1_000)
-  const grown = Math.round((await memoryOf(windlass.api.pid)) - before)
+  const grown = Math.round(((await residentOf(windlass.api.pid)) - before) / 2 ** 20)
   tally.note(
     `${readers} readers of ${quick[0]?.ids.length} events, ${quick[0]?.bytes} bytes each; resident memory of the API ${grown} MiB more`,
   )

@@ -5,8 +5,9 @@ import { promisify } from 'node:util'
 import { findLxc } from '../../../src/setup/lxc-client.ts'
 import type { Call } from '../engine-calls.ts'
 import { memoryDuring } from '../memory-watch.ts'
-import { difference, ms, type Row, times } from '../report.ts'
-import { median, medianDifference, quantile, timed } from '../statistics.ts'
+import { type Row, times } from '../report.ts'
+import { compareShort } from '../short-command.ts'
+import { median, timed } from '../statistics.ts'
 import { type Measured, newInstance } from '../subject.ts'
 
 /** Bytes that go in and come out again. */
@@ -23,11 +24,13 @@ export async function measureExec(measured: Measured, runs: number): Promise<Row
   const id = containers.find(({ Names }) => Names.includes('/exec.lxd'))?.Id ?? ''
   const settings = { env: { ...env, LXD_SOCKET: windlass.socket, LXD_CONF: windlass.dataDir } }
   try {
-    const shortest = await compareShortest(
-      async () => {
-        await promisify(execFile)(lxc, ['exec', 'exec', '--', 'true'], settings)
+    const shortest = await compareShort(
+      {
+        what: 'lxc exec true',
+        lxd: 52,
+        byLxc: () => promisify(execFile)(lxc, ['exec', 'exec', '--', 'true'], settings),
+        bare: () => bareExec(engine, id),
       },
-      () => bareExec(engine, id),
       runs,
     )
     const piped = await comparePiped(
@@ -42,24 +45,6 @@ export async function measureExec(measured: Measured, runs: number): Promise<Row
   } finally {
     await operate('PUT', '/1.0/instances/exec/state', { action: 'stop', force: true })
     await operate('DELETE', '/1.0/instances/exec')
-  }
-}
-
-async function compareShortest(byLxc: () => Promise<void>, bare: () => Promise<void>, runs: number): Promise<Row> {
-  for (let warm = 0; warm < 5; warm++) await byLxc()
-  const windlass: number[] = []
-  const yardstick: number[] = []
-  for (let run = 0; run < runs; run++) {
-    windlass.push(await timed(byLxc))
-    yardstick.push(await timed(bare))
-  }
-  return {
-    figure: `lxc exec true, the whole command, p50 (n = ${runs})`,
-    windlass: `${ms(median(windlass))}, p99 ${ms(quantile(windlass, 0.99))}`,
-    yardstick: `${ms(median(yardstick))} the bare engine calls`,
-    result: difference(medianDifference(windlass, yardstick)),
-    target: '≤ +25 ms',
-    lxd: '52 ms',
   }
 }
 

@@ -1,9 +1,9 @@
 /** Resident memory of the processes when nothing happens. */
-import { readFile } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Bare, startIdle } from '../bare-process.ts'
 import type { Row } from '../report.ts'
 import type { Measured } from '../subject.ts'
+import { residentOf } from '../../support/processes.ts'
 
 const IDLE_MS = 10_000
 
@@ -30,12 +30,6 @@ export async function measureMemory({ windlass }: Measured, bare: Bare, when: st
       lxd: '',
     },
   ]
-}
-
-/** Bytes. */
-async function residentOf(pid: number): Promise<number> {
-  const status = await readFile(`/proc/${pid}/status`, 'utf8')
-  return Number(/^VmRSS:\s+(\d+) kB/m.exec(status)?.[1]) * 1024
 }
 
 function mebibytes(bytes: number): string {
