@@ -29,7 +29,7 @@ export async function stopContainer(
 }
 
 async function killContainer(context: Context<Kind>, instance: InstanceRecord): Promise<void> {
-  const how = { stopSignal: 'SIGKILL', timeoutSeconds: 30, thenKill: true }
+  const how = { stopSignal: 'SIGKILL', timeoutSeconds: 0, thenKill: true }
   try {
     await context.engine.containers.stop(instance.container, how, context.signal)
   } catch (thrown) {

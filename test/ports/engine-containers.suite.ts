@@ -150,6 +150,24 @@ export function containerCases(kit: EngineKit): void {
       await kit.engine.containers.remove(id, { force: true })
     })
 
+    test('a kill that is broken off was not sent, or is over', async () => {
+      const id = await kit.started({ command: ['sleep', 'infinity'] })
+      const { containers } = kit.engine
+      for (let ms = 0; ms < 25; ms++) {
+        const signal = AbortSignal.timeout(ms)
+        const kill = { stopSignal: 'SIGKILL', timeoutSeconds: 0, thenKill: true }
+        const ended = await containers.stop(id, kill, signal).catch((thrown: unknown) => thrown)
+        const { status } = (await containers.inspect(id)) ?? {}
+        await containers.start(id)
+        // Only after it, the engine has done what came before.
+        await kit.sh(id, 'sleep 0.02')
+        expect((await containers.inspect(id))?.status, `broken off after ${ms} ms`).toBe('running')
+        if (ended === 'stopped') expect(status).toBe('exited')
+        else expect(ended).toMatchObject({ code: 'cancelled' })
+      }
+      await containers.remove(id, { force: true })
+    })
+
     test('a call ends when its signal comes', async () => {
       const id = await kit.started({ command: ['sh', '-c', 'trap "" TERM; while :; do sleep 0.05; done'] })
       const control = new AbortController()

@@ -70,7 +70,7 @@ export async function inspectPayload(wire: Wire, reference: string, signal?: Abo
 }
 
 function change(wire: Wire, doing: string, signal: AbortSignal | undefined) {
-  return { doing, method: 'POST', signal, timeout: wire.timeouts.change } as const
+  return { doing, method: 'POST', signal, timeout: wire.timeouts.change, isChange: true } as const
 }
 
 async function create(wire: Wire, spec: ContainerSpec, info: EngineInfo, signal?: AbortSignal): Promise<string> {
@@ -78,7 +78,7 @@ async function create(wire: Wire, spec: ContainerSpec, info: EngineInfo, signal?
   const doing = `creating container ${spec.name}`
   const { body, later } = makeContainerBody(spec, { api: await wire.api(), info })
   const request = { ...change(wire, doing, signal), path: '/containers/create', query: { name: spec.name }, body }
-  const answer = await wire.ask({ ...request, isMaking: true, expect: [409] })
+  const answer = await wire.ask({ ...request, expect: [409] })
   if (answer.status === 409) throw nameConflict(doing, spec.name, answer)
   const id = required(fields(answer.body).Id, "the new container's id")
   try {
@@ -155,7 +155,8 @@ async function stop(
     if (!options.thenKill) return 'running'
   }
   await sendSignal(wire, id, 'KILL', signal)
-  if (await isOver(wire, id, { condition: 'not-running', ms: KILLED_WITHIN }, signal)) return 'stopped'
+  // Its end cannot be stopped any more: who left now would still find it running.
+  if (await isOver(wire, id, { condition: 'not-running', ms: KILLED_WITHIN })) return 'stopped'
   throw timedOut(`Container ${id} did not end within ${KILLED_WITHIN / 1000} s after SIGKILL`)
 }
 

@@ -41,7 +41,7 @@ export async function exchange<T>(
   try {
     const modem = await choose()
     if (request.isBlocking !== true) leave = await line.limiter.enter(abort.signal)
-    if (request.isMaking === true) unlink[0]?.()
+    if (request.isChange === true) unlink[0]?.()
     return await use(await dialTwice(modem, request, abort))
   } catch (error) {
     if (abort.signal.aborted) throw abortFailure(abort.signal.reason, request.doing)

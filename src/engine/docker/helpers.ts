@@ -57,7 +57,7 @@ export async function createHelper(wire: Wire, spec: HelperSpec, signal?: AbortS
   }
   const timeout = wire.timeouts.change
   const doing = 'creating a helper container'
-  const request = { doing, method: 'POST', path: '/containers/create', isMaking: true } as const
+  const request = { doing, method: 'POST', path: '/containers/create', isChange: true } as const
   const answer = await wire.ask({ ...request, body, signal, timeout })
   return required(fields(answer.body).Id, "the new container's id")
 }

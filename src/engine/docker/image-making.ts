@@ -25,7 +25,7 @@ export interface Commit {
 export async function commitContainer(wire: Wire, commit: Commit, signal?: AbortSignal): Promise<string> {
   const query = { container: commit.container, ...parseReference(commit.tag), pause: commit.pause }
   const doing = `committing container ${commit.container}`
-  const request = { doing, method: 'POST', path: '/commit', isMaking: true } as const
+  const request = { doing, method: 'POST', path: '/commit', isChange: true } as const
   const answer = await wire.ask({ ...request, query, body: commit.config, signal, timeout: wire.timeouts.work })
   return required(fields(answer.body).Id, "the new image's id")
 }

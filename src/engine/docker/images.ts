@@ -163,14 +163,20 @@ async function load(wire: Wire, tar: Readable, signal?: AbortSignal): Promise<st
 
 async function tagImage(wire: Wire, id: string, tag: string, signal?: AbortSignal): Promise<void> {
   const request = { doing: `tagging image ${id} as ${tag}`, method: 'POST', path: route`/images/${id}/tag` } as const
-  await wire.ask({ ...request, query: { ...parseReference(tag) }, signal })
+  await wire.ask({ ...request, isChange: true, query: { ...parseReference(tag) }, signal })
 }
 
 async function untag(wire: Wire, tag: string, signal?: AbortSignal): Promise<'removed' | 'missing' | 'in-use'> {
   // With its tag the name can be taken for no id; by id a forceless delete would take all names.
   const name = formatReference(parseReference(tag))
   const request = { doing: `untagging ${tag}`, method: 'DELETE', path: route`/images/${name}` } as const
-  const answer = await wire.ask({ ...request, signal, timeout: wire.timeouts.change, expect: [404, 409] })
+  const answer = await wire.ask({
+    ...request,
+    isChange: true,
+    signal,
+    timeout: wire.timeouts.change,
+    expect: [404, 409],
+  })
   if (answer.status === 404) return 'missing'
   return answer.status === 409 ? 'in-use' : 'removed'
 }

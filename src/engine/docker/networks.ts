@@ -35,7 +35,7 @@ export function createNetworks(wire: Wire): Networks {
         Labels: toDockerLabels(spec.labels),
       }
       const timeout = wire.timeouts.change
-      const request = { doing, method: 'POST', path: '/networks/create', isMaking: true } as const
+      const request = { doing, method: 'POST', path: '/networks/create', isChange: true } as const
       const answer = await wire.ask({ ...request, body, signal, timeout })
       return required(fields(answer.body).Id, "the new network's id")
     },
@@ -59,6 +59,7 @@ export function createNetworks(wire: Wire): Networks {
         doing,
         method: 'DELETE',
         path: route`/networks/${id}`,
+        isChange: true,
         signal,
         timeout: wire.timeouts.change,
       } as const

@@ -26,8 +26,10 @@ export interface EngineRequest {
   file?: Readable
   headers?: Readonly<Record<string, string>>
   signal?: AbortSignal | undefined
-  /** What it makes comes into being even if its caller leaves: the signal only keeps it from being sent. */
-  isMaking?: boolean
+  /**
+   * Happens even if its caller leaves, beside whatever that does next: the signal only keeps it from being sent.
+   */
+  isChange?: boolean
   /** Milliseconds until the answer is there, `answer` if not said; 0: as long as it takes. */
   timeout?: number
   /** Waits for something outside the engine (a process, an upload), so that it must not hold others up. */

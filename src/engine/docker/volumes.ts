@@ -28,7 +28,13 @@ export function createVolumes(
     read: (name, labels, signal) => readFiles(helping(labels, signal), name),
     remove: async (name, signal) => {
       const request = { doing: `removing volume ${name}`, method: 'DELETE', path: route`/volumes/${name}` } as const
-      const answer = await wire.ask({ ...request, signal, timeout: wire.timeouts.change, expect: [404, 409] })
+      const answer = await wire.ask({
+        ...request,
+        isChange: true,
+        signal,
+        timeout: wire.timeouts.change,
+        expect: [404, 409],
+      })
       if (answer.status === 404) return 'missing'
       return answer.status === 409 ? 'in-use' : 'removed'
     },
@@ -53,7 +59,7 @@ async function inspect(wire: Wire, name: string, signal?: AbortSignal): Promise<
 async function create(wire: Wire, name: string, labels: OwnLabels, signal?: AbortSignal): Promise<void> {
   const body = { Name: name, Labels: toDockerLabels(labels) }
   const doing = `creating volume ${name}`
-  const request = { doing, method: 'POST', path: '/volumes/create', isMaking: true, body } as const
+  const request = { doing, method: 'POST', path: '/volumes/create', isChange: true, body } as const
   const answer = await wire.ask({ ...request, signal, timeout: wire.timeouts.change })
   const { own } = toVolumeDetail(answer.body, wire.deployment)
   if (own?.uuid !== labels.uuid || own.role !== labels.role) throw conflict(`The volume ${name} already exists`)
