@@ -44,6 +44,7 @@ import { createProjects } from './services/projects.ts'
 import { createReconciling } from './services/reconciling.ts'
 import { createRunStates } from './services/run-states.ts'
 import { createSampler } from './services/sampler.ts'
+import { createScheduleSources } from './services/schedule-sources.ts'
 import { createServer } from './services/server.ts'
 import { createSnapshots } from './services/snapshots.ts'
 import { createStatsHistory, type StatsHistory } from './services/stats-history.ts'
@@ -57,6 +58,7 @@ import { createWarnings } from './services/warnings.ts'
 import { createWrites, type Write } from './services/writes.ts'
 import { createPoints } from './test-points.ts'
 import { findLostStreams } from './sweep/lost-streams.ts'
+import { openSchedules } from './open-schedules.ts'
 import { openSweep, openSweeping } from './open-sweep.ts'
 import type { Sweep } from './sweep/sweep.ts'
 import type { Deps } from './wire.ts'
@@ -79,14 +81,15 @@ export async function assemble(deps: Deps, https: Https) {
   const streams = openStreams(deps, { ...reading, operations, presence })
   const credentials = assembleCredentials(deps, { ...reading, operations, https })
   const sweep = openSweep(deps)
+  const { freshness, openScope } = reading
+  const services = assembleServices(deps, { ...reading, operations, streams, https, sweep })
   openSweeper(deps, presence, [
     openPower(deps, { ...reading, operations }),
     openSweeping({ ...deps, ...reading, sweep }),
     createForgottenNames({ ...deps, ...reading }),
     credentials.trust.expire,
+    openSchedules(deps, createScheduleSources({ ...reading, ...services, views: services.instances })),
   ])
-  const { freshness, openScope } = reading
-  const services = assembleServices(deps, { ...reading, operations, streams, https, sweep })
   return { ...services, ...credentials, presence, freshness, openScope }
 }
 

@@ -183,6 +183,11 @@ const SETTINGS = {
     '',
     (text) => (text === undefined ? undefined : integer(0, 100, 60_000)(text)),
   ),
+  WINDLASS_TEST_TICK: setting(
+    'For tests: a cron expression with seconds, by which schedules are looked at.',
+    '',
+    (text) => text ?? '* * * * *',
+  ),
   REDIS_URL: setting(
     'A Redis to use, instead of one of its own: `redis://…`, `rediss://…` or `unix:///path`.',
     'its own',

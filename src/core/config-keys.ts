@@ -4,6 +4,7 @@ import type { Config } from '../contract/common.ts'
 import { badRequest } from './failure.ts'
 import * as values from './config-values.ts'
 import type { ValueCheck } from './config-values.ts'
+import { scheduleFault } from './schedule.ts'
 import { splitWords } from './words.ts'
 
 /** Only written down; applied to the running container; by a new container in its place. */
@@ -116,7 +117,7 @@ const KEYS: Record<string, KeyRule> = {
   'security.syscalls.whitelist': refused(NO_SYSCALLS),
   'snapshots.expiry': rule(values.expiry),
   'snapshots.pattern': rule(values.anything),
-  'snapshots.schedule': rule(values.schedule),
+  'snapshots.schedule': rule(scheduleFault),
   'snapshots.schedule.stopped': rule(values.boolean),
   'volatile.apply_quota': rule(values.anything),
   'volatile.apply_template': rule(values.anything),

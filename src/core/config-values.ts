@@ -75,28 +75,6 @@ export const swap: ValueCheck = (value) => (boolean(value) === undefined ? undef
 export const expiry: ValueCheck = (value) =>
   /^[0-9]{1,6}[MHdwmy]( +[0-9]{1,6}[MHdwmy])*$/.test(value.trim()) ? undefined : 'Invalid expiry expression'
 
-const NICKNAMES = [
-  '@hourly',
-  '@daily',
-  '@midnight',
-  '@weekly',
-  '@monthly',
-  '@annually',
-  '@yearly',
-  '@startup',
-  '@never',
-]
-
-/** `snapshots.schedule`: five cron fields or nicknames, several of them with commas between. */
-export const schedule: ValueCheck = (value) => {
-  const words = value.split(', ').map((word) => word.trim())
-  if (words.every((word) => NICKNAMES.includes(word))) return undefined
-  const fields = value.trim().split(/\s+/)
-  if (fields.length !== 5 || !fields.every((field) => /^[-0-9A-Za-z*/,?]+$/.test(field)))
-    return 'Schedule must be of the form: <minute> <hour> <day-of-month> <month> <day-of-week>'
-  return undefined
-}
-
 export const hwaddr: ValueCheck = (value) => {
   const mac = /^([0-9a-f]{2}):([0-9a-f]{2}:){4}[0-9a-f]{2}$/i.exec(value)
   if (mac === null) return 'Invalid MAC address, must be 6 bytes of hex separated by colons'

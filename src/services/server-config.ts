@@ -9,6 +9,9 @@ const HTTPS_ADDRESS = 'core.https_address'
 export const TRUST_PASSWORD = 'core.trust_password'
 /** How long a trust token is good for: `15M`, `1d 12H`; without it until it is used or revoked. */
 export const TOKEN_EXPIRY = 'core.remote_token_expiry'
+/** Days after which a cached image is deleted that nothing is made from; 0 is never. Projects may say otherwise. */
+export const CACHE_EXPIRY = 'images.remote_cache_expiry'
+export const CACHE_EXPIRY_DEFAULT = '10'
 
 export interface Change {
   given: NonNullable<ServerPut['config']>
@@ -60,10 +63,16 @@ async function passwordAfter(
 }
 
 function check(key: string, value: string | boolean): void {
-  if (key === TOKEN_EXPIRY) {
-    if (typeof value !== 'string' || !/^([0-9]+[MHdwmy]( |$))*$/.test(value))
-      throw badRequest(`cannot set '${key}' to '${value}': a time such as "15M" or "1d 12H" is wanted`)
-  } else if (!key.startsWith('user.')) throw badRequest(`cannot set '${key}' to '${value}': unknown key`)
+  if (key.startsWith('user.')) return
+  const form = Object.hasOwn(FORMS, key) ? FORMS[key] : undefined
+  if (form === undefined) throw badRequest(`cannot set '${key}' to '${value}': unknown key`)
+  if (typeof value !== 'string' || (value !== '' && !form.pattern.test(value)))
+    throw badRequest(`cannot set '${key}' to '${value}': ${form.wanted}`)
+}
+
+const FORMS: Record<string, { pattern: RegExp; wanted: string }> = {
+  [TOKEN_EXPIRY]: { pattern: /^([0-9]+[MHdwmy]( |$))*$/, wanted: 'a time such as "15M" or "1d 12H" is wanted' },
+  [CACHE_EXPIRY]: { pattern: /^[0-9]{1,6}$/, wanted: 'a number of days is wanted' },
 }
 
 function mapToText(config: Record<string, string | boolean>): Config {

@@ -31,7 +31,8 @@ const alreadyExists = (name: string) =>
   `Failed creating instance snapshot record "${name}": Add snapshot info to the database: This "instances_snapshots" entry already exists`
 
 export function createSnapshots({ views, operations, drafts, leases, clock }: SnapshotsDeps) {
-  async function create(caller: Caller, where: Where, body: SnapshotsPost): Promise<OperationRecord> {
+  /** `once`: names the occasion where a repeat is not to make another one. */
+  async function create(caller: Caller, where: Where, body: SnapshotsPost, once?: string): Promise<OperationRecord> {
     requireRole(caller, 'operator')
     if (body.stateful === true) throw badRequest('Stateful snapshots are not possible on Docker Engine')
     const view = await views.get(caller, where)
@@ -43,6 +44,7 @@ export function createSnapshots({ views, operations, drafts, leases, clock }: Sn
       ...about(view.record, record),
       names: [{ noun: 'snapshot', scope: view.record.uuid, name: record.name }],
       taken: alreadyExists(record.name),
+      ...(once !== undefined && { once }),
     })
   }
 

@@ -1,7 +1,8 @@
 /** Config keys of custom volumes. The engine knows no sizes and no id maps: such keys are kept, as on LXD's pool `dir`. */
 import type { Config } from '../contract/common.ts'
-import { anything, boolean, expiry, schedule, size, type ValueCheck } from '../core/config-values.ts'
+import { anything, boolean, expiry, size, type ValueCheck } from '../core/config-values.ts'
 import { badRequest } from '../core/failure.ts'
+import { scheduleFault } from '../core/schedule.ts'
 
 const KEYS: Record<string, ValueCheck> = {
   'security.shifted': boolean,
@@ -9,7 +10,7 @@ const KEYS: Record<string, ValueCheck> = {
   size,
   'snapshots.expiry': expiry,
   'snapshots.pattern': anything,
-  'snapshots.schedule': schedule,
+  'snapshots.schedule': scheduleFault,
   'volatile.idmap.last': anything,
   'volatile.idmap.next': anything,
 }

@@ -1,0 +1,108 @@
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { fieldOf } from '../../src/setup/api-client.ts'
+import { publishStarterImage } from '../../src/setup/publish-starter.ts'
+import { until } from '../support/processes.ts'
+import { startWindlass, type TestWindlass } from '../support/windlass.ts'
+
+// Schedules of instances are kept by whichever process takes a tick; here one comes every second, in two processes.
+
+const source = { type: 'image', alias: 'busybox' }
+
+let windlass: TestWindlass
+
+beforeAll(async () => {
+  windlass = await startWindlass({ workers: 1, env: { WINDLASS_TEST_TICK: '* * * * * *' } })
+  await windlass.startApi()
+  await publishStarterImage(windlass.socket, '/bin/busybox')
+})
+afterAll(() => windlass?.[Symbol.asyncDispose]())
+
+async function create(name: string, config: Record<string, string>, start = true): Promise<void> {
+  const ended = await windlass.operate('POST', '/1.0/instances', { name, source, start, config })
+  expect(ended).toMatchObject({ status: 'Success' })
+}
+
+interface Shown {
+  name: string
+  created_at: string
+  expires_at: string
+}
+
+async function snapshotsOf(name: string): Promise<Shown[]> {
+  const { body } = await windlass.call('GET', `/1.0/instances/${name}/snapshots?recursion=1`)
+  return fieldOf(body, 'metadata') as Shown[] // the wire's shape is checked by the API's own tests
+}
+
+async function has(name: string, isEnough: (snapshots: Shown[]) => boolean): Promise<Shown[]> {
+  const look = async () => {
+    const found = await snapshotsOf(name)
+    return isEnough(found) ? found : undefined
+  }
+  return until(30_000, look, () => new Error(`${name} does not get the snapshots it should have`))
+}
+
+/** Another tick has been done in whole when an expired snapshot is gone that was made after this call. */
+async function aTickLater(name: string): Promise<void> {
+  const over = { name: 'over', expires_at: new Date(Date.now() + 100).toISOString() }
+  expect(await windlass.operate('POST', `/1.0/instances/${name}/snapshots`, over)).toMatchObject({ status: 'Success' })
+  await has(name, (found) => !found.some((one) => one.name === 'over'))
+}
+
+const minuteOf = ({ created_at: at }: Shown) => at.slice(0, 16)
+
+test('an instance gets one snapshot for each minute of its schedule, however many ticks come, named and expiring as it says', async () => {
+  await create('idle', {})
+  await create('busy', {
+    'snapshots.schedule': '* * * * *',
+    'snapshots.expiry': '3d 2H',
+    'snapshots.pattern': "at-{{ creation_date|date:'2006-01-02' }}-%d",
+  })
+  const [first] = await has('busy', (found) => found.length > 0)
+  await aTickLater('idle')
+  await aTickLater('idle')
+  const found = await snapshotsOf('busy')
+  expect(new Set(found.map(minuteOf)).size).toBe(found.length)
+  const created = new Date(first?.created_at ?? '')
+  expect(first?.name).toBe(`at-${created.toISOString().slice(0, 10)}-0`)
+  expect(Date.parse(first?.expires_at ?? '') - created.getTime()).toBe((3 * 24 + 2) * 3_600_000)
+  const history = await windlass.call('GET', `/1.0/operations?history=true&instance=busy`)
+  const made = (fieldOf(fieldOf(history.body, 'metadata'), 'operations') as unknown[]).filter(
+    (one) => fieldOf(fieldOf(one, 'windlass'), 'kind') === 'snapshot.create',
+  )
+  expect(made.length).toBe(found.length)
+  expect(fieldOf(fieldOf(made[0], 'windlass'), 'requestor')).toMatchObject({ username: 'windlass' })
+})
+
+test('a stopped instance gets snapshots only where it says so, and none by a schedule that is not due', async () => {
+  await create('stopped', { 'snapshots.schedule': '* * * * *' }, false)
+  await create('asked', { 'snapshots.schedule': '* * * * *', 'snapshots.schedule.stopped': 'true' }, false)
+  await create('never', { 'snapshots.schedule': '@never' })
+  await has('asked', (found) => found.length > 0)
+  await aTickLater('idle')
+  expect(await snapshotsOf('stopped')).toEqual([])
+  expect(await snapshotsOf('never')).toEqual([])
+})
+
+test('a schedule may come from a profile, and @startup makes a snapshot of each start', async () => {
+  await windlass.call('POST', '/1.0/profiles', { name: 'kept', config: { 'snapshots.schedule': '@startup' } })
+  const made = await windlass.operate('POST', '/1.0/instances', {
+    name: 'boots',
+    source,
+    start: true,
+    profiles: ['default', 'kept'],
+  })
+  expect(made).toMatchObject({ status: 'Success' })
+  await has('boots', (found) => found.length === 1)
+  await windlass.operate('PUT', '/1.0/instances/boots/state', { action: 'restart', force: true })
+  await has('boots', (found) => found.length === 2)
+  await aTickLater('idle')
+  expect(await snapshotsOf('boots')).toHaveLength(2)
+})
+
+test('a wrong schedule is refused', async () => {
+  const body = { name: 'wrong', source, config: { 'snapshots.schedule': '* * * *' } }
+  expect(await windlass.call('POST', '/1.0/instances', body)).toMatchObject({
+    status: 400,
+    body: { error: expect.stringContaining('Schedule must be of the form') },
+  })
+})
