@@ -8,9 +8,9 @@ import type { ImageDetail } from '../src/core/engine.ts'
 import { conflict, internal, notFound } from '../src/core/failure.ts'
 import { checkForeign, foreignRecord, isForeign, isShownAsForeign } from '../src/core/foreign.ts'
 import { dockerName } from '../src/core/names.ts'
-import type { RecordChange } from '../src/core/ports.ts'
+import type { Observed, RecordChange } from '../src/core/ports.ts'
 import type { Kind } from '../src/operations/catalog.ts'
-import type { Context } from './steps.ts'
+import { observe, type Context } from './steps.ts'
 
 type AnyContext = Context<Kind>
 
@@ -18,6 +18,25 @@ export async function loadInstance(context: AnyContext, uuid: string): Promise<I
   const instance = (await context.records.get('instance', uuid)) ?? (await foreignInstance(context, uuid))
   if (instance === undefined) throw notFound('Instance not found')
   return instance
+}
+
+/** The container of the instance that an operation was about, as it has left it; nothing where that cannot be seen. */
+export async function observeSubject(context: AnyContext): Promise<Observed[]> {
+  const uuid = subjectOf(context.input)
+  if (uuid === undefined) return []
+  try {
+    const { container } = await loadInstance(context, uuid)
+    const detail = await context.engine.containers.inspect(container, context.signal)
+    return detail === undefined ? [] : [observe(context.engine.member, detail)]
+  } catch {
+    return []
+  }
+}
+
+/** The instance that is changed, or the one that is copied. */
+function subjectOf(input: AnyContext['input']): string | undefined {
+  if ('instance' in input) return input.instance
+  return 'source' in input && 'instance' in input.source ? input.source.instance : undefined
 }
 
 /** A container made by others goes by the engine's id; the role that asked is checked on what it is now. */

@@ -26,11 +26,12 @@ export interface CourseDeps {
   store: OperationStore
   clock: Clock
   onTransition(transition: Transition): void
+  /** Something of this turn has been written; what was read before may be otherwise now. */
+  onWritten(): void
 }
 
-export function createCourse({ store, clock, onTransition }: CourseDeps, hold: Hold, operation: OperationRecord) {
+export function createCourse({ store, clock, ...told }: CourseDeps, hold: Hold, operation: OperationRecord) {
   const began = clock.now()
-  onTransition(describe(operation, { state: 'running', err: '' }, began - operation.created))
   const notes = new Map(operation.notes.map((note) => [note.name, note]))
   const warnings = [...operation.warnings]
   let { forward, metadata } = operation
@@ -42,6 +43,7 @@ export function createCourse({ store, clock, onTransition }: CourseDeps, hold: H
   async function write(note: Omit<CourseNote, 'at' | 'notes'>): Promise<void> {
     const carried = waiting
     const noted = await store.note(hold, { ...note, notes: carried, at: clock.now() })
+    told.onWritten()
     if (noted === 'fenced') throw new Abandoned(hold.id)
     if (noted === 'changed') throw conflict('The record was changed by someone else meanwhile')
     waiting = waiting.filter((one) => !carried.includes(one))
@@ -49,9 +51,9 @@ export function createCourse({ store, clock, onTransition }: CourseDeps, hold: H
   }
 
   /** Keeps what a step left for the ones after it and for a later turn. */
-  async function keep(name: string, data: unknown, rest: Pick<CourseNote, 'progress'> = {}): Promise<void> {
+  function keep(name: string, data: unknown): Promise<void> {
     remember(name, data)
-    await write(rest)
+    return write({})
   }
 
   /** The same, with the next write. */
@@ -71,11 +73,12 @@ export function createCourse({ store, clock, onTransition }: CourseDeps, hold: H
     const at = clock.now()
     const ended = await store.end(hold, { ...ending, warnings, notes: waiting, at })
     if (ended === 'fenced') throw new Abandoned(hold.id)
-    if (ended === 'ended') onTransition(describe(operation, ending, at - began))
+    if (ended === 'ended') told.onTransition(describe(operation, ending, at - began))
     if (ended === 'cancelling') cancelled = true
     return ended
   }
 
+  told.onTransition(describe(operation, { state: 'running', err: '' }, began - operation.created))
   const turn = (hold.epoch - 1) * 1_000_000 + hold.attempt
   return {
     /** Which turn at the operation this is, from 1. Unlike the record's attempts it counts those ended by a drain. */
@@ -92,9 +95,7 @@ export function createCourse({ store, clock, onTransition }: CourseDeps, hold: H
     show: (progress: CourseNote['progress']) => write({ progress }),
     isForward: () => forward,
     isCancelled: () => cancelled && !forward,
-    cancel: () => {
-      cancelled = true
-    },
+    cancel: () => void (cancelled = true),
     metadata: () => metadata,
     tell: (more: Record<string, unknown>) => {
       metadata = { ...metadata, ...more }

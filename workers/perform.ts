@@ -4,19 +4,20 @@
  */
 import type { OperationRecord, Progress } from '../src/contract/operation-record.ts'
 import { cancelled, conflict, Failure, internal, isFailure, toFailure, type FailureCode } from '../src/core/failure.ts'
-import type { Ending, Hold, RecordReader, Turn } from '../src/core/ports.ts'
+import type { Ending, Hold, Observed, RecordReader, Turn } from '../src/core/ports.ts'
 import type { Engine } from '../src/core/engine.ts'
 import { UNDO } from '../src/core/operation-states.ts'
 import { CATALOG, isWorkerKind, type Kind, type WorkerKind } from '../src/operations/catalog.ts'
 import { decodeJob, decodeTicket, type Job } from '../src/operations/job.ts'
 import type { Sweep } from '../src/sweep/sweep.ts'
+import { observeSubject } from './containers.ts'
 import { createContext, progressOf } from './context.ts'
 import { Abandoned, createCourse, type Course, type CourseDeps } from './course.ts'
 import { watchFence } from './fence-watch.ts'
 import { readingOnce, type ReadingOnce } from './reading-once.ts'
 import type { Context, Handler, Outcome, Step } from './steps.ts'
 
-export interface PerformDeps extends CourseDeps {
+export interface PerformDeps extends Omit<CourseDeps, 'onWritten'> {
   records: RecordReader
   engines: Map<string, Engine>
   handlers: { [K in WorkerKind]: Handler<K> }
@@ -34,7 +35,7 @@ export interface PerformDeps extends CourseDeps {
 /** Attempts that end by a crash; a drain does not count (it is seen by `begin`). */
 const MOST_ATTEMPTS = 10
 const SUCCESS: Pick<Ending, 'state' | 'err' | 'code' | 'undone'> = { state: 'success', err: '', code: '', undone: [] }
-const NOTHING_DONE = { changes: [], lifecycle: [], observed: [] }
+const NOTHING_DONE = { changes: [], lifecycle: [] }
 
 export function createPerform(deps: PerformDeps) {
   return async function perform(data: unknown, turn: Turn): Promise<void> {
@@ -43,7 +44,9 @@ export function createPerform(deps: PerformDeps) {
     const begun = await deps.store.begin(hold, deps.worker, deps.clock.now())
     if (begun.outcome !== 'begun') return
     const { operation, secret } = begun
-    const run = new Run(deps, { turn, operation, secret, course: createCourse(deps, hold, operation) })
+    const reading = readingOnce(deps.records)
+    const course = createCourse({ ...deps, onWritten: reading.renew }, hold, operation)
+    const run = new Run(deps, { turn, operation, secret, course, reading })
     try {
       await run.toTheEnd()
     } catch (thrown) {
@@ -64,6 +67,7 @@ interface Begun {
   operation: OperationRecord
   secret: string | undefined
   course: Course
+  reading: ReadingOnce
 }
 
 /** One turn at one operation. */
@@ -78,13 +82,13 @@ class Run {
   /** Whether the running step may have begun before: in an earlier turn, or before the engine was away. */
   #again = false
 
-  constructor(deps: PerformDeps, { turn, operation, secret, course }: Begun) {
+  constructor(deps: PerformDeps, { turn, operation, secret, course, reading }: Begun) {
     this.#deps = deps
     this.#turn = turn
     this.#operation = operation
     this.#secret = secret
     this.#course = course
-    this.#reading = readingOnce(deps.records)
+    this.#reading = reading
   }
 
   async toTheEnd(): Promise<void> {
@@ -147,21 +151,22 @@ class Run {
     if (isLost(this.#turn.signal)) throw new Abandoned(this.#operation.id)
   }
 
-  /** The last step's note goes with the end: that follows at once, and running the step again is harmless. */
+  /** A note goes with the end where that follows, or with the next step's own write: running the step again is harmless. */
   async #keep<K extends Kind>(step: Step<K>, progress: Progress, next: Step<K> | undefined): Promise<void> {
     const { dataOf, show } = this.#course
-    if (next !== undefined && step.lasts?.(dataOf(step.name)) !== true) await show(progress)
+    if (next === undefined || next.writesFirst === true || step.lasts?.(dataOf(step.name)) === true) return
+    await show(progress)
   }
 
   /** An engine that is away is waited for; a step may run again since it finds its own work. */
   async #whenEngineIsBack<K extends Kind, T>(run: () => Promise<T>, context: Context<K>): Promise<T> {
     for (;;) {
-      this.#reading.renew()
       try {
         return await run()
       } catch (thrown) {
         if (!isFailure(thrown, 'unavailable') || context.signal.aborted) throw thrown
         await this.#deps.engineBack(context.engine, context.signal)
+        this.#reading.renew()
         this.#again = true
       }
     }
@@ -169,6 +174,7 @@ class Run {
 
   async #succeed<K extends Kind>(handler: Handler<K>, context: Context<K>): Promise<void> {
     for (let tries = 0; tries < 5; tries++) {
+      this.#reading.renew()
       const outcome = await this.#whenEngineIsBack(() => handler.finish(context), context)
       await this.#point('end.before')
       const ended = await this.#course.end({ ...SUCCESS, ...this.#told(outcome) })
@@ -205,7 +211,10 @@ class Run {
     }
     const watch = watchFence(course, this.#turn.signal)
     try {
-      await this.#fail(failure, await this.#undo(begun, make(watch.signal)))
+      const context = make(watch.signal)
+      const undone = await this.#undo(begun, context)
+      // Who reads of the end sees the instance as it is then, as after a success.
+      await this.#fail(failure, undone, begun.length === 0 ? [] : await observeSubject(context))
     } finally {
       watch.close()
     }
@@ -242,13 +251,14 @@ class Run {
     }
   }
 
-  async #fail(failure: Failure, undone: string[]): Promise<void> {
+  async #fail(failure: Failure, undone: string[], observed: Observed[] = []): Promise<void> {
     const course = this.#course
     const isCancelled = course.isCancelled()
     const told = isCancelled ? cancelled('Operation was cancelled') : failure
     await this.#point('fail.before')
     await course.end({
       ...NOTHING_DONE,
+      observed,
       state: isCancelled ? 'cancelled' : 'failure',
       err: told.message,
       code: told.code,
@@ -309,10 +319,7 @@ class Run {
       secret: this.#secret,
       step: () => this.#step,
       isAgain: () => this.#again,
-      afterForward: () => {
-        this.#reading.renew()
-        this.#refuseToGoOn()
-      },
+      afterForward: () => this.#refuseToGoOn(),
     })
   }
 }

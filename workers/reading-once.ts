@@ -1,9 +1,9 @@
-/** Records as one run of a step sees them: what its parts ask for several times is read once. */
+/** Records as a turn sees them between two of its writes: what its steps ask for several times is read once. */
 import type { RecordReader } from '../src/core/ports.ts'
 
 export interface ReadingOnce {
   readonly records: RecordReader
-  /** What is asked for from now on is read anew: before a step begins, and after a write. */
+  /** What is asked for from now on is read anew: after a write, a wait, and for the end. */
   renew(): void
 }
 

@@ -51,6 +51,11 @@ const madeBy = <K extends Kind>(context: Context<K>) => context.note('container'
 /** The steps by name; the caller puts them into the order its kind needs. */
 export function recreationSteps<K extends Kind>(recreation: Recreation<K>): Record<StepName, Step<K>> {
   const when = (context: Context<K>) => recreation.when === undefined || recreation.when(context)
+  const recordNewly: Omit<Step<K>, 'name'> = {
+    run: (context) => recordNew(context, recreation),
+    lasts: () => true,
+    writesFirst: true,
+  }
   const whenItRan = (context: Context<K>) => when(context) && found(context).running
   return {
     commit: { name: 'commit', when, ...commitOld(recreation) },
@@ -58,7 +63,7 @@ export function recreationSteps<K extends Kind>(recreation: Recreation<K>): Reco
     stop: { name: 'stop', when: whenItRan, ...stopOld(recreation) },
     name: { name: 'name', when, ...swapNames(recreation) },
     start: { name: 'start', when: whenItRan, run: startNew, undo: killNew },
-    record: { name: 'record', when, run: (context) => recordNew(context, recreation), lasts: () => true },
+    record: { name: 'record', when, ...recordNewly },
     cleanup: { name: 'cleanup', when, run: removeOld },
   }
 }

@@ -12,7 +12,7 @@ export interface Context<K extends Kind> {
   readonly input: InputOf<K>
   readonly requestor: Requestor
   readonly engine: Engine
-  /** The store itself, never a mirror; within one run of a step the same question is asked once. */
+  /** The store itself, never a mirror; between two writes of the turn the same question is asked once. */
   readonly records: RecordReader
   readonly clock: Clock
   readonly deployment: string
@@ -55,6 +55,8 @@ export interface Step<K extends Kind> {
    * whatever the steps after it have begun until then: such a note needs no write of its own.
    */
   lasts?(data: unknown): boolean
+  /** It changes nothing before a write of its own under the fence; that takes the note of the step before it along. */
+  writesFirst?: true
   /** Takes the step's effect back, also of a run that was cut off anywhere. Says what it undid, or nothing. */
   undo?(context: Context<K>): Promise<string | undefined>
 }

@@ -47,6 +47,8 @@ test('a stop that is cancelled when the instance has stopped starts it again, or
   ] as const) {
     const { answered, ended } = await cancelled(name, point)
     expect([answered, ended.status, ended.windlass.undone]).toEqual([200, 'Cancelled', ['Started the instance again']])
+    const { body } = await windlass.call('GET', `/1.0/instances/${name}`)
+    expect(body, 'read right after the end').toMatchObject({ metadata: { status: 'Running' } })
   }
   const { answered, ended } = await cancelled('removed', removed)
   expect([answered, ended.status, ended.err]).toEqual([400, 'Success', ''])
