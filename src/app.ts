@@ -18,6 +18,7 @@ import { sendPlainJson } from './http/plain-json.ts'
 import { scopeReads, type OpenScope } from './http/read-scope.ts'
 import { logRequests } from './http/request-log.ts'
 import { answerUnknown } from './http/unknown.ts'
+import { absentRoutes } from './http/v1/absent.ts'
 import { aliasRoutes } from './http/v1/aliases.ts'
 import { certificateRoutes } from './http/v1/certificates.ts'
 import { eventRoutes } from './http/v1/events.ts'
@@ -34,7 +35,7 @@ import { operationRoutes } from './http/v1/operations.ts'
 import { profileRoutes } from './http/v1/profiles.ts'
 import { projectRoutes } from './http/v1/projects.ts'
 import { reconcileRoutes } from './http/v1/reconcile.ts'
-import { emptyRoutes, serverRoutes } from './http/v1/server.ts'
+import { serverRoutes } from './http/v1/server.ts'
 import { snapshotRoutes } from './http/v1/snapshots.ts'
 import { storageRoutes } from './http/v1/storage.ts'
 import { tokenRoutes } from './http/v1/tokens.ts'
@@ -184,7 +185,7 @@ function nativeRoutes(native: App, services: Services): void {
   tokenRoutes(native, services)
   certificateRoutes(native, services)
   warningRoutes(native, services)
-  emptyRoutes(native)
+  absentRoutes(native)
   metricRoutes(native, services)
   healthRoutes(native, services)
 }

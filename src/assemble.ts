@@ -25,6 +25,7 @@ import { readHostNetworks } from './services/host-networks.ts'
 import { createImageNames } from './services/image-names.ts'
 import { createImageLookup } from './services/image-lookup.ts'
 import { createImages } from './services/images.ts'
+import { createInstanceBulk } from './services/instance-bulk.ts'
 import { createInstanceCreation } from './services/instance-creation.ts'
 import { createInstanceFiles } from './services/instance-files.ts'
 import { createInstanceLogs } from './services/instance-logs.ts'
@@ -279,6 +280,7 @@ function assembleServices(deps: Deps, { bus, inventory, records, renewing, opera
   const views = createInstanceViews({ records, inventory, sampler: createSampler({ engines, clock }) })
   const { foreign, sessions, ...inside } = assembleInside(deps, { views, streams, inventory, write })
   const { create } = createInstanceCreation({ ...common, images: lookup, leases, drafts, architecture, room })
+  const instances = createInstances({ views, operations, drafts, leases, room, foreign, sessions })
   const effects = createProfileEffects({ ...common, leases, room, hosts })
   const networks = createNetworks({ ...common, write, usedBy, hostNetworks: readHostNetworks })
   const transfers = createRedisTransfers(deps.database, clock)
@@ -303,7 +305,7 @@ function assembleServices(deps: Deps, { bus, inventory, records, renewing, opera
     ...inside,
     files: createInstanceFiles({ ...common, store: { busy: renewing(store.busy) }, views, foreign, write }),
     statsHistory: openStatsHistory(deps, { inventory, records }),
-    instances: { ...createInstances({ views, operations, drafts, leases, room, foreign, sessions }), create },
+    instances: { ...instances, ...createInstanceBulk({ instances, operations, streams, member }), create },
     snapshots: createSnapshots({ ...common, views, drafts, leases }),
     images: createImages({ ...common, lookup, deployment, uploadLimit, write, transfers }),
     aliases: createAliases({ ...common, lookup, write }),

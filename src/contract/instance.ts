@@ -217,6 +217,13 @@ export const InstanceStatePut = named(
 )
 export type InstanceStatePut = Static<typeof InstanceStatePut>
 
+/** The same change for all instances of a project. */
+export const InstancesPut = named(
+  'InstancesPut',
+  Type.Object({ state: maybe(ref(InstanceStatePut)) }, { examples: [{ state: { action: 'stop', force: true } }] }),
+)
+export type InstancesPut = Static<typeof InstancesPut>
+
 export const InstanceExecPost = named(
   'InstanceExecPost',
   Type.Object(

@@ -136,6 +136,17 @@ export const CATALOG = {
     input: inputs.InstanceConsole,
     lifecycle: 'instance-console',
   },
+  /** Start, stop and the rest for all instances of a project: each of them gets an operation of its own. */
+  'instance.bulk': {
+    ...task,
+    place: 'api',
+    entity: 'project',
+    cancellable: false,
+    description: 'Updating instances',
+    action: 'update',
+    input: inputs.InstanceBulk,
+    lifecycle: undefined,
+  },
   'snapshot.create': {
     ...onSnapshot,
     description: 'Snapshotting instance',

@@ -55,6 +55,14 @@ export const InstanceStop = Type.Object({
   kill: Type.Optional(Type.Boolean()),
 })
 
+/** `instances` by uuid; each with an operation of its own. */
+export const InstanceBulk = Type.Object({
+  action: Type.String(),
+  instances: Type.Array(Uuid),
+  timeout: Type.Integer({ minimum: -1 }),
+  force: Type.Boolean(),
+})
+
 const command = {
   instance: Uuid,
   command: Type.Array(Type.String(), { minItems: 1 }),

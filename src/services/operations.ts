@@ -28,6 +28,8 @@ export interface Submission<K extends Kind> {
   /** What it is about: for `/jobs/<id>`, lifecycle events and the history's filter. */
   entity: { id: string; name: string; url: string }
   resources: Record<string, string[]> | null
+  /** Where the kind's own words are not LXD's for this one. */
+  description?: string
   names?: NameClaim[]
   /** Said when one of `names` is taken. */
   taken?: string
@@ -172,7 +174,7 @@ export function createOperations(deps: OperationsDeps) {
         id: submission.id ?? clock.operationId(),
         kind: submission.kind,
         class: spec.class,
-        description: spec.description,
+        description: submission.description ?? spec.description,
         project: submission.project,
         member: submission.member,
         place: spec.place,

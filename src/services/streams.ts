@@ -92,7 +92,7 @@ export function createStreams(deps: StreamsDeps) {
     stream: Stream,
   ): Promise<OperationRecord> {
     const session = createSession(stream.names)
-    const metadata = { ...submission.metadata, fds: session.secrets }
+    const metadata = { ...submission.metadata, ...(stream.names.length > 0 && { fds: session.secrets }) }
     const submitted = await operations.trySubmit(caller, { ...submission, metadata })
     if (submitted.outcome !== 'accepted') throw toRefusal(submitted, submission.taken)
     const { operation } = submitted
@@ -207,14 +207,17 @@ function toEnding(operation: OperationRecord, { metadata, failure, context = {} 
   return {
     ...NOTHING_MORE,
     ...(failure === undefined ? SUCCESS : asFailed(failure)),
-    ...(failure === undefined && { lifecycle: [toLifecycle(operation, context)] }),
+    ...(failure === undefined && { lifecycle: toLifecycle(operation, context) }),
     metadata: { ...withoutSecrets(operation), ...metadata },
   }
 }
 
 const SUCCESS = { state: 'success', err: '', code: '' } as const satisfies Partial<Ending>
 
-function toLifecycle({ kind, entity, requestor, project }: OperationRecord, context: Lifecycle['context']): Lifecycle {
+function toLifecycle(
+  { kind, entity, requestor, project }: OperationRecord,
+  context: Lifecycle['context'],
+): Lifecycle[] {
   const { lifecycle } = CATALOG[kind as ApiKind] // accepted by this process
-  return { action: lifecycle, source: entity.url, context, requestor, project }
+  return lifecycle === undefined ? [] : [{ action: lifecycle, source: entity.url, context, requestor, project }]
 }

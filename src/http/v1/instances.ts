@@ -8,6 +8,7 @@ import {
   InstancePost,
   InstancePut,
   InstancesPost,
+  InstancesPut,
   InstanceState,
   InstanceStatePut,
 } from '../../contract/instance.ts'
@@ -16,6 +17,7 @@ import { InProject, ListQuery } from '../../contract/query.ts'
 import { etagOf } from '../../core/etag.ts'
 import { parseFilter } from '../../core/filter.ts'
 import type { Caller } from '../../services/caller.ts'
+import type { InstanceBulk } from '../../services/instance-bulk.ts'
 import type { createInstanceCreation } from '../../services/instance-creation.ts'
 import { instanceUrl } from '../../services/instance-urls.ts'
 import type { InstanceView } from '../../services/instance-views.ts'
@@ -25,13 +27,13 @@ import type { Snapshots } from '../../services/snapshots.ts'
 import { ACCEPTED, CHANGED, listOf, oneOf } from '../accepting.ts'
 import { accepted, DONE, give, keeping, sync, tagged } from '../answers.ts'
 import type { App } from '../app-types.ts'
-import { callerOf, listedProject } from '../caller.ts'
+import { callerOf, listedProject, projectOf } from '../caller.ts'
 import { recursionOf } from '../recursion.ts'
 import { toInstance, toInstanceFull } from '../render/instance.ts'
 import { InstanceParams, wordsFor, whereOf, type InstanceRoot } from './instance-paths.ts'
 
 export interface InstanceRoutesDeps {
-  instances: Instances & Pick<ReturnType<typeof createInstanceCreation>, 'create'>
+  instances: Instances & Pick<ReturnType<typeof createInstanceCreation>, 'create'> & InstanceBulk
   snapshots: Snapshots
   operations: Operations
 }
@@ -39,6 +41,7 @@ export interface InstanceRoutesDeps {
 export function instanceRoutes(app: App, deps: InstanceRoutesDeps, root: InstanceRoot): void {
   listRoute(app, deps, root)
   createRoute(app, deps, root)
+  bulkRoute(app, deps, root)
   readRoutes(app, deps, root)
   writeRoutes(app, deps, root)
   stateRoutes(app, deps, root)
@@ -79,6 +82,19 @@ function createRoute(app: App, { instances, operations }: InstanceRoutesDeps, ro
   app.post(`/1.0/${root}`, { schema }, async (request, reply) => {
     const project = request.query.project || 'default'
     const operation = await instances.create(callerOf(request), project, request.body)
+    return accepted(request, reply, operations, operation)
+  })
+}
+
+function bulkRoute(app: App, { instances, operations }: InstanceRoutesDeps, root: InstanceRoot): void {
+  const schema = {
+    ...wordsFor(root, 'putInstances', 'Start, stop, restart, freeze or unfreeze all instances of a project'),
+    querystring: InProject({}),
+    body: ref(InstancesPut),
+    response: ACCEPTED,
+  }
+  app.put(`/1.0/${root}`, { schema }, async (request, reply) => {
+    const operation = await instances.changeStates(callerOf(request), projectOf(request), request.body.state ?? {})
     return accepted(request, reply, operations, operation)
   })
 }

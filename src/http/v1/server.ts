@@ -1,5 +1,5 @@
 import { Type } from 'typebox'
-import { Nothing, Sync, Urls } from '../../contract/envelope.ts'
+import { Nothing, Sync } from '../../contract/envelope.ts'
 import { ref } from '../../contract/named.ts'
 import { InProject } from '../../contract/query.ts'
 import { Resources, ServerPut, ServerView } from '../../contract/server.ts'
@@ -66,12 +66,3 @@ export function serverRoutes(app: App, { server }: { server: Server }): void {
   }
   app.get('/1.0/resources', resources, async () => sync(await server.resources()))
 }
-
-/** Lists of what there is none of on Docker: LXD's clients ask for them. */
-export function emptyRoutes(app: App): void {
-  app.get('/1.0/virtual-machines', none('listVirtualMachines', 'List virtual machines: none'), async () => sync([]))
-}
-
-const none = (operationId: string, summary: string) => ({
-  schema: { operationId, summary, tags, response: { 200: Sync(Urls) } },
-})
