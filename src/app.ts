@@ -26,6 +26,7 @@ import { consoleRoutes } from './http/v1/console.ts'
 import { fileRoutes } from './http/v1/files.ts'
 import { healthRoutes } from './http/v1/health.ts'
 import { imageRoutes } from './http/v1/images.ts'
+import { metadataRoutes } from './http/v1/instance-metadata.ts'
 import { instanceRoutes, type InstanceRoutesDeps } from './http/v1/instances.ts'
 import { logRoutes } from './http/v1/logs.ts'
 import { metricRoutes } from './http/v1/metrics.ts'
@@ -45,6 +46,7 @@ import type { Aliases } from './services/aliases.ts'
 import type { Certificates } from './services/certificates.ts'
 import type { Commands } from './services/commands.ts'
 import type { Consoles } from './services/consoles.ts'
+import type { InstanceMetadatas } from './services/instance-metadata.ts'
 import type { Directory } from './services/directory.ts'
 import type { Events } from './services/events.ts'
 import type { ImageNames } from './services/image-names.ts'
@@ -80,6 +82,7 @@ export interface Services {
   snapshots: Snapshots
   logs: InstanceLogs
   consoles: Consoles
+  metadata: InstanceMetadatas
   files: InstanceFiles
   images: Images
   aliases: Aliases
@@ -173,6 +176,7 @@ function nativeRoutes(native: App, services: Services): void {
     snapshotRoutes(native, services, root)
     logRoutes(native, services, root)
     consoleRoutes(native, services, root)
+    metadataRoutes(native, services, root)
     fileRoutes(native, services, root)
   }
   imageRoutes(native, services)

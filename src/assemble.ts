@@ -15,6 +15,7 @@ import { createRedisReadingStore } from './redis/reading-store.ts'
 import { createAliases } from './services/aliases.ts'
 import { createCommands } from './services/commands.ts'
 import { createConsoles } from './services/consoles.ts'
+import { createInstanceMetadata } from './services/instance-metadata.ts'
 import { createDirectory } from './services/directory.ts'
 import { createDrafts, createHosts } from './services/drafts.ts'
 import { createEvents } from './services/events.ts'
@@ -255,6 +256,7 @@ function assembleInside(
     commands: createCommands({ views, engines, foreign, clock }),
     logs: createInstanceLogs({ views, engines, foreign, deployment, write }),
     consoles: createConsoles({ views, engines, streams }),
+    metadata: createInstanceMetadata({ views, write }),
   }
 }
 

@@ -1,7 +1,7 @@
 /** What the kinds that make an image share: its end, and taking back what was made. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { AliasRecord, ImageRecord } from '../src/contract/records.ts'
-import type { KeptFile } from '../src/core/engine.ts'
+import type { KeptFile, PackedBy } from '../src/core/engine.ts'
 import { imageVolume, KEPT_FILE } from '../src/core/kept-files.ts'
 import type { RecordChange } from '../src/core/ports.ts'
 import type { Kind } from '../src/operations/catalog.ts'
@@ -55,16 +55,14 @@ export async function dropVolume(context: Context<Kind>, volume: string): Promis
 }
 
 /** The image's files as a tarball in its own volume; half a tarball of an earlier attempt is thrown away first. */
-export async function packImage(
-  context: Context<Kind>,
-  image: ImageRecord,
-  compression: 'gzip' | 'zstd' | 'none',
-): Promise<KeptFile> {
+export async function packImage(context: Context<Kind>, image: ImageRecord, compression: PackedBy): Promise<KeptFile> {
   const { uuid, project, architecture, properties, boot, engineImage } = image
   const volume = imageVolume(uuid)
   await dropVolume(context, volume)
   const labels = context.labels({ role: 'tarball', uuid, project, origin: image })
-  const metadata = { architecture, created: Date.parse(image.created_at), properties, boot }
+  const { templates = {}, files = {} } = image.metadata ?? {}
+  const created = Date.parse(image.created_at)
+  const metadata = { architecture, created, properties, boot, templates: { templates, files } }
   const options = { volume, file: KEPT_FILE, labels, compression, metadata }
   return context.engine.images.packTarball(engineImage, options, context.signal)
 }

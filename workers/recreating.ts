@@ -3,6 +3,7 @@
  * The order of the steps makes every point safe: the old container stays whole until the record names the new one.
  */
 import type { InstanceRecord } from '../src/contract/records.ts'
+import { prepared } from '../src/core/guest.ts'
 import type { Kind } from '../src/operations/catalog.ts'
 import {
   finalName,
@@ -15,7 +16,8 @@ import {
   unmakeContainer,
 } from './containers.ts'
 import { commitInstance, ownTag, releaseOwnImage } from './engine-images.ts'
-import { found } from './freezing.ts'
+import { found, type Found } from './freezing.ts'
+import { prepareGuest } from './guest.ts'
 import { observe, type Context, type Step } from './steps.ts'
 import { stopContainer } from './stopping.ts'
 import { removeVolumes } from './volumes.ts'
@@ -138,7 +140,9 @@ function swapNames<K extends Kind>(recreation: Recreation<K>): Act<K> {
 }
 
 async function startNew<K extends Kind>(context: Context<K>): Promise<void> {
-  const detail = await startContainer(context, madeBy(context).made)
+  const { made, next } = madeBy(context)
+  await prepareGuest(context, next, made)
+  const detail = await startContainer(context, made)
   if (found(context).paused) await context.engine.containers.pause(detail.id, context.signal)
 }
 
@@ -147,13 +151,18 @@ async function killNew<K extends Kind>(context: Context<K>): Promise<undefined> 
   return undefined
 }
 
+/** Whether `startNew` has run, or will. */
+function ranBefore(context: Context<Kind>): boolean {
+  return (context.note('look') as Found | undefined)?.running === true // the note of `lookStep`, where there is one
+}
+
 /** The point of no return. */
 async function recordNew<K extends Kind>(context: Context<K>, recreation: Recreation<K>): Promise<void> {
   const { made, next } = madeBy(context)
   const instance = await load(context, recreation)
   const detail = await context.engine.containers.inspect(made, context.signal)
   if (detail !== undefined) leaveAs(context, detail)
-  const record = { ...next, rev: instance.rev, container: made }
+  const record = { ...(ranBefore(context) ? prepared(next) : next), rev: instance.rev, container: made }
   await context.forward(
     [{ change: 'put', noun: 'instance', record }],
     detail === undefined ? [] : [observe(context.engine.member, detail)],

@@ -29,6 +29,7 @@ export const API_EXTENSIONS = [
   'clustering',
   'event_lifecycle',
   'network_state',
+  'container_edit_metadata',
   'container_protection_delete',
   'container_full',
   'projects',

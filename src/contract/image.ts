@@ -60,7 +60,7 @@ export const ImagesPost = named(
       ...editable,
       source: maybe(ImageSource),
       filename: maybe(Type.String()),
-      compression_algorithm: maybe(Type.String({ description: 'gzip, zstd or none.' })),
+      compression_algorithm: maybe(Type.String({ description: 'gzip, zstd, xz, bzip2, lzma or none.' })),
       aliases: maybe(Type.Array(Type.Object({ name: Type.String(), description: maybe(Type.String()) }))),
     },
     {

@@ -4,6 +4,7 @@
  */
 import Type, { type Static, type TProperties } from 'typebox'
 import { Config, Devices, Role, Time } from './common.ts'
+import { KeptMetadata } from './image-metadata.ts'
 
 const keyed = <P extends TProperties>(properties: P) =>
   Type.Object({
@@ -49,6 +50,7 @@ export const InstanceRecord = keyed({
   last_used_at: Time,
   power: Power,
   volumes: Type.Array(OwnVolume),
+  metadata: Type.Optional(KeptMetadata),
   consoleSince: Type.Optional(
     Type.String({ description: "Where its console's log begins since it was cleared, in the engine's words." }),
   ),
@@ -77,6 +79,7 @@ export const SnapshotRecord = keyed({
       volume: Type.String({ description: 'The copy that belongs to the snapshot.' }),
     }),
   ),
+  metadata: Type.Optional(KeptMetadata),
 })
 export type SnapshotRecord = Static<typeof SnapshotRecord>
 
@@ -89,7 +92,9 @@ export const ImageRecord = keyed({
   filename: Type.String(),
   size: Type.Integer({ description: 'Bytes of the tarball, or of the engine image where there is none.' }),
   tarball: Type.String({ description: "The volume that keeps the tarball, or ''." }),
+  rootfs: Type.Optional(Type.Integer({ description: 'Of an image in two files: bytes of the root file system.' })),
   source: Type.String({ description: "The registry reference it was pulled from, or ''." }),
+  metadata: Type.Optional(KeptMetadata),
   properties: Config,
   profiles: Type.Array(Type.String()),
   public: Type.Boolean(),

@@ -6,6 +6,7 @@
  * a missing one).
  */
 import type { Readable } from 'node:stream'
+import type { KeptMetadata } from '../contract/image-metadata.ts'
 import type { Boot } from '../contract/records.ts'
 import type { Containers, Execs, OwnLabels } from './container.ts'
 import type { Files } from './files.ts'
@@ -61,9 +62,12 @@ export interface Images {
   ): Promise<string>
   /** What `docker save` wrote, as plain tar. The loaded image's id; more than one image is refused. */
   load(tar: Readable, signal?: AbortSignal): Promise<string>
-  /** A tarball that `putFile` kept (LXD unified, `docker save` or a root file system; gzip, xz, zstd or plain) → an image. */
+  /**
+   * A tarball that `putFile` kept (LXD unified, `docker save` or a root file system; gzip, xz, zstd, bzip2, lzma or
+   * plain) → an image. With `rootfs` the first file is LXD's metadata and the second one the root file system.
+   */
   importTarball(
-    kept: { volume: string; file: string; labels: OwnLabels },
+    kept: { volume: string; file: string; rootfs?: string; labels: OwnLabels },
     options: { labels: OwnLabels; tag: string; onProgress(text: string, percent: number): void },
     signal?: AbortSignal,
   ): Promise<ImportedTarball>
@@ -74,9 +78,15 @@ export interface Images {
       volume: string
       file: string
       labels: OwnLabels
-      compression: 'gzip' | 'zstd' | 'none'
+      compression: PackedBy
       /** `boot` and the image's command go along, so that an import elsewhere runs it the same way. */
-      metadata: { architecture: string; created: number; properties: Record<string, string>; boot: Boot }
+      metadata: {
+        architecture: string
+        created: number
+        properties: Record<string, string>
+        boot: Boot
+        templates: Pick<KeptMetadata, 'templates' | 'files'>
+      }
     },
     signal?: AbortSignal,
   ): Promise<KeptFile>
@@ -92,6 +102,9 @@ export interface Images {
   /** Removes a tag, without force. `in-use`: something still needs it. */
   untag(tag: string, signal?: AbortSignal): Promise<'removed' | 'missing' | 'in-use'>
 }
+
+/** How a tarball may be packed; all but the first three need a program of the host. */
+export type PackedBy = 'gzip' | 'zstd' | 'none' | 'xz' | 'bzip2' | 'lzma'
 
 export interface ImageDetailSummary {
   id: string
@@ -158,6 +171,8 @@ export interface ImportedTarball {
   size: number
   /** Of an LXD image's metadata.yaml. */
   properties: Record<string, string>
+  /** All of it, with the templates beside it; undefined for another format. */
+  metadata?: KeptMetadata
 }
 
 export interface NetworkSpec {

@@ -3,6 +3,9 @@
 /** What the file is called within its volume. */
 export const KEPT_FILE = 'content'
 
+/** And the second one beside it, of an image in two files. */
+export const ROOTFS_FILE = 'rootfs'
+
 /** The tarball of an image. */
 export function imageVolume(uuid: string): string {
   return `windlass-image-${uuid}`

@@ -99,7 +99,14 @@ export const ImagePull = Type.Object({ image: ImageRecord, reference: Type.Strin
 export const ImagePublish = Type.Object({
   image: ImageRecord,
   source: Type.Object({ instance: Uuid, snapshot: Type.String() }),
-  compression: Type.Union([Type.Literal('gzip'), Type.Literal('zstd'), Type.Literal('none')]),
+  compression: Type.Union([
+    Type.Literal('gzip'),
+    Type.Literal('zstd'),
+    Type.Literal('none'),
+    Type.Literal('xz'),
+    Type.Literal('bzip2'),
+    Type.Literal('lzma'),
+  ]),
   aliases: Type.Array(AliasRecord),
 })
 

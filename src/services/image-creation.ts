@@ -1,12 +1,13 @@
 /** New images: uploaded, pulled from a registry, or published from an instance or a snapshot. */
-import type { Readable } from 'node:stream'
+import { createHash, type Hash } from 'node:crypto'
+import { Readable } from 'node:stream'
 import type { ImagesPost } from '../contract/image.ts'
 import type { OperationRecord } from '../contract/operation-record.ts'
 import type { AliasRecord, ImageRecord, InstanceRecord, SnapshotRecord } from '../contract/records.ts'
 import type { Engine, KeptFile } from '../core/engine.ts'
 import { badRequest, conflict, isFailure, notFound, unavailable } from '../core/failure.ts'
 import { imagePropertiesOf } from '../core/image-properties.ts'
-import { imageVolume, KEPT_FILE } from '../core/kept-files.ts'
+import { imageVolume, KEPT_FILE, ROOTFS_FILE } from '../core/kept-files.ts'
 import { parseAliasName } from '../core/names.ts'
 import type { BusyClaim, Clock, NameClaim, RecordReader, Transfers } from '../core/ports.ts'
 import { parseRegistryReference } from '../core/registry-reference.ts'
@@ -42,6 +43,13 @@ export interface UploadInfo {
   signal?: AbortSignal | undefined
 }
 
+/** A file of an upload: all of it, or first LXD's `metadata` and then its `rootfs`. */
+export interface UploadPart {
+  name: 'metadata' | 'rootfs' | ''
+  filename: string
+  content: Readable
+}
+
 /** A tarball that lies in a volume by now. */
 interface Upload {
   /** Of the operation that is to import it. */
@@ -51,17 +59,17 @@ interface Upload {
 }
 
 type Compression = InputOf<'image.publish'>['compression']
-const COMPRESSIONS: readonly Compression[] = ['gzip', 'zstd', 'none']
+const COMPRESSIONS: readonly Compression[] = ['gzip', 'zstd', 'none', 'xz', 'bzip2', 'lzma']
 const EXISTS = 'Image with same fingerprint already exists'
 
 export function createImageCreation(deps: ImageCreationDeps) {
   const { records, operations, lookup, clock } = deps
 
-  /** Keeps a tarball on the engine and has it imported. The stream is left open where it is refused half-way. */
+  /** Keeps tarballs on the engine and has them imported. Streams are left open where they are refused half-way. */
   async function upload(
     caller: Caller,
     project: string,
-    content: Readable,
+    parts: AsyncIterable<UploadPart>,
     info: UploadInfo,
   ): Promise<OperationRecord> {
     const aliases = await enter(caller, project, info.aliases ?? [])
@@ -79,7 +87,10 @@ export function createImageCreation(deps: ImageCreationDeps) {
     const isDropped = async () => (await engine.volumes.remove(volume).catch(() => 'in-use')) !== 'in-use'
     try {
       const bound = { labels: labelsOf(image, transfer.id), maxBytes: deps.uploadLimit }
-      const kept = await engine.volumes.putFile(volume, KEPT_FILE, content, bound, info.signal)
+      const kept = await keepParts(parts, (file, content, used) => {
+        const options = { ...bound, maxBytes: bound.maxBytes - used }
+        return engine.volumes.putFile(volume, file, content, options, info.signal)
+      })
       const made = { ...image, ...uploaded(kept, info) }
       const operation = await submitImport(caller, { id: transfer.id, image: made, volume }, aliases)
       // A repeat of an earlier request is answered with that one's operation.
@@ -152,7 +163,9 @@ export function createImageCreation(deps: ImageCreationDeps) {
     const { instance, snapshot } = await sourceOf(caller, body.source?.project || project, body)
     const from = snapshot ?? instance
     const own = draftOf(project, body, imagePropertiesOf(from.config))
-    const image = { ...own, member: instance.member, architecture: from.architecture, boot: from.boot }
+    const { architecture, boot, metadata } = from
+    const like = { ...own, member: instance.member, architecture, boot }
+    const image = metadata === undefined ? like : { ...like, metadata: { ...metadata, properties: own.properties } }
     const busy: BusyClaim[] = [
       // A running instance is frozen while it is committed.
       { key: `instance:${instance.uuid}`, mode: snapshot === undefined ? 'own' : 'use', action: 'publish' },
@@ -232,11 +245,49 @@ export function createImageCreation(deps: ImageCreationDeps) {
   return { upload, create }
 }
 
-function uploaded(kept: KeptFile, info: UploadInfo): Pick<ImageRecord, 'name' | 'size'> {
+interface KeptParts extends KeptFile {
+  filename: string
+  rootfs?: number
+}
+
+type KeepPart = (file: string, content: Readable, used: number) => Promise<KeptFile>
+
+/** One file as it is, or two whose fingerprint is that of the second behind the first, as in LXD. */
+async function keepParts(parts: AsyncIterable<UploadPart>, keep: KeepPart): Promise<KeptParts> {
+  const both = createHash('sha256')
+  let first: { filename: string; size: number } | undefined
+  for await (const { name, filename, content } of parts) {
+    if (name === '') return { ...(await keep(KEPT_FILE, content, 0)), filename }
+    if ((name === 'metadata') !== (first === undefined)) break
+    if (first === undefined) {
+      const { size } = await keep(KEPT_FILE, hashed(content, both), 0)
+      first = { filename, size }
+      continue
+    }
+    const { size } = await keep(ROOTFS_FILE, hashed(content, both), first.size)
+    return { filename: first.filename, rootfs: size, size: first.size + size, sha256: both.digest('hex') }
+  }
+  throw badRequest('Invalid multipart image: a part "metadata" and then a part "rootfs" are wanted')
+}
+
+function hashed(content: Readable, hash: Hash): Readable {
+  const pass = async function* (): AsyncGenerator<Buffer> {
+    // Without an encoding the chunks of a byte stream are Buffers.
+    for await (const chunk of content as AsyncIterable<Buffer>) {
+      hash.update(chunk)
+      yield chunk
+    }
+  }
+  return Readable.from(pass(), { objectMode: false })
+}
+
+function uploaded(kept: KeptParts, info: UploadInfo): Pick<ImageRecord, 'name' | 'size' | 'filename' | 'rootfs'> {
   if (kept.size === 0) throw badRequest('The upload is empty')
   if (info.fingerprint && info.fingerprint !== kept.sha256)
     throw badRequest(`fingerprints don't match, got ${kept.sha256} expected ${info.fingerprint}`)
-  return { name: kept.sha256, size: kept.size }
+  const { sha256: name, size, rootfs } = kept
+  const filename = info.filename || kept.filename
+  return rootfs === undefined ? { name, size, filename } : { name, size, filename, rootfs }
 }
 
 /** LXD names no resources for an image that is being made. */
@@ -252,6 +303,7 @@ function claims(aliases: AliasRecord[]): NameClaim[] {
 
 function parseCompression(algorithm: string): Compression {
   const known = COMPRESSIONS.find((one) => one === (algorithm || 'gzip'))
-  if (known === undefined) throw badRequest(`Unsupported compression algorithm "${algorithm}": use gzip, zstd or none`)
+  if (known === undefined)
+    throw badRequest(`Unsupported compression algorithm "${algorithm}": use ${COMPRESSIONS.join(', ')}`)
   return known
 }

@@ -8,7 +8,7 @@ import { compressionOf, tarballExtension } from '../core/compression.ts'
 import { checkIfMatch, etagOf } from '../core/etag.ts'
 import { withoutEmpty } from '../core/expand.ts'
 import { notFound, unavailable } from '../core/failure.ts'
-import { imageVolume, KEPT_FILE } from '../core/kept-files.ts'
+import { imageVolume, KEPT_FILE, ROOTFS_FILE } from '../core/kept-files.ts'
 import { parseExpiry } from '../core/times.ts'
 import { requireRole, SERVER, type Caller, type Visitor } from './caller.ts'
 import { createImageCreation, type ImageCreationDeps } from './image-creation.ts'
@@ -21,8 +21,12 @@ export interface ImagesDeps extends ImageCreationDeps {
   write: Write
 }
 
-/** A tarball to send. */
-export interface ImageExport {
+/** A tarball to send; of an image in two files the metadata, and then the root file system. */
+export interface ImageExport extends ImageFile {
+  rootfs?: () => Promise<ImageFile>
+}
+
+export interface ImageFile {
   /** The fingerprint with the extension clients look at. */
   filename: string
   /** Bytes. */
@@ -93,6 +97,15 @@ export function createImages(deps: ImagesDeps) {
   ): Promise<ImageExport> {
     const view = await lookup.get(visitor, project, fingerprint)
     const record = view.record.tarball === '' ? await packed(visitor ?? SERVER, view.record) : view.record
+    const { name } = record
+    if (record.rootfs === undefined) return open(record, KEPT_FILE, name, signal)
+    return {
+      ...(await open(record, KEPT_FILE, `meta-${name}`, signal)),
+      rootfs: () => open(record, ROOTFS_FILE, name, signal),
+    }
+  }
+
+  async function open(record: ImageRecord, kept: string, name: string, signal?: AbortSignal): Promise<ImageFile> {
     const { uuid, member } = record
     const labels = {
       deployment: deps.deployment,
@@ -105,10 +118,10 @@ export function createImages(deps: ImagesDeps) {
     }
     const engine = deps.engines.get(member)
     if (engine === undefined) throw unavailable(`The engine "${member}" is not known to this process`)
-    const file = await engine.volumes.getFile(record.tarball, KEPT_FILE, labels, signal)
+    const file = await engine.volumes.getFile(record.tarball, kept, labels, signal)
     if (file === undefined) throw notFound(`The tarball of image ${record.name} is gone from the engine`)
     const extension = tarballExtension(compressionOf(await peek(file.content)))
-    return { filename: `${record.name}${extension}`, ...file }
+    return { filename: `${name}${extension}`, ...file }
   }
 
   /** Waits for the tarball as every route does that LXD answers at once: 60 s, then the operation's URL is told. */

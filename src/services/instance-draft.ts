@@ -4,6 +4,7 @@ import type { InstancesPost } from '../contract/instance.ts'
 import type { ImageRecord, InstanceRecord, LeaseRecord, SnapshotRecord } from '../contract/records.ts'
 import { isDerivedMac, macOf } from '../core/addresses.ts'
 import { withoutEmpty } from '../core/expand.ts'
+import { withTrigger } from '../core/guest.ts'
 import { imageConfig } from '../core/image-properties.ts'
 
 /** What is decided before the request is looked at. */
@@ -20,7 +21,7 @@ export interface Basis {
 /** From an image, or from nothing. */
 export function draftOf(basis: Basis, body: InstancesPost, image: ImageRecord | undefined): InstanceRecord {
   const { uuid, at, ...placed } = basis
-  return {
+  const draft: InstanceRecord = {
     v: 1,
     rev: 0,
     uuid,
@@ -37,11 +38,14 @@ export function draftOf(basis: Basis, body: InstancesPost, image: ImageRecord | 
     power: 'stopped',
     volumes: [],
   }
+  return withTrigger(draft, 'create')
 }
 
 function fromImage(image: ImageRecord | undefined, { architecture }: Basis) {
   if (image === undefined) return { image: '', engineImage: '', boot: 'application' as const, architecture }
-  return { image: image.name, engineImage: image.engineImage, boot: image.boot, architecture: image.architecture }
+  const { name, engineImage, boot, metadata } = image
+  const made = { image: name, engineImage, boot, architecture: image.architecture }
+  return metadata === undefined ? made : { ...made, metadata }
 }
 
 function configFrom(image: ImageRecord | undefined): Record<string, string> {
@@ -55,15 +59,15 @@ export function copyDraft(
   body: InstancesPost,
   from: Pick<
     InstanceRecord | SnapshotRecord,
-    'config' | 'devices' | 'profiles' | 'description' | 'image' | 'engineImage' | 'boot' | 'architecture'
+    'config' | 'devices' | 'profiles' | 'description' | 'image' | 'engineImage' | 'boot' | 'architecture' | 'metadata'
   >,
 ): InstanceRecord {
-  const { image, engineImage, boot, architecture } = from
+  const { image, engineImage, boot, architecture, metadata } = from
   const draft = draftOf(basis, { ...body, profiles: body.profiles ?? from.profiles }, undefined)
   const inherited = Object.entries(from.config).filter(
     ([key]) => !key.startsWith('volatile.') || key === 'volatile.base_image',
   )
-  return {
+  const copied: InstanceRecord = {
     ...draft,
     image,
     engineImage,
@@ -72,7 +76,9 @@ export function copyDraft(
     description: body.description || from.description,
     config: { ...Object.fromEntries(inherited), ...draft.config },
     devices: body.devices ?? from.devices,
+    ...(metadata !== undefined && { metadata }),
   }
+  return withTrigger(copied, 'copy')
 }
 
 /** Without the MACs that followed from addresses which these take the place of. */

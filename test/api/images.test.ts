@@ -10,7 +10,7 @@ import { startApi, type TestApi } from '../support/api.ts'
 
 let api: TestApi
 const seen: {
-  upload: { project: string; bytes: Buffer; info: UploadInfo } | undefined
+  upload: { project: string; name: string; bytes: Buffer; info: UploadInfo } | undefined
   create: ImagesPost | undefined
 } = {
   upload: undefined,
@@ -33,8 +33,8 @@ function listening({ operations }: Services): Partial<Services> {
     )
   return {
     images: absent<Services['images']>('images', {
-      upload: async (_caller, project, content, info) => {
-        seen.upload = { project, bytes: await buffer(content), info }
+      upload: async (_caller, project, parts, info) => {
+        for await (const { name, content } of parts) seen.upload = { project, name, bytes: await buffer(content), info }
         return operation()
       },
       create: async (_caller, _project, body) => {
@@ -84,15 +84,43 @@ test('a JSON body publishes or pulls', async () => {
   expect(seen.create).toEqual(body)
 })
 
-test('JSON that does not fit, and split images, are refused in words', async () => {
+const split = (...parts: [name: string, content: Buffer][]) =>
+  Buffer.concat([
+    ...parts.flatMap(([name, content]) => [
+      Buffer.from(`--b0\r\nContent-Disposition: form-data; name="${name}"; filename="${name}.tar.xz"\r\n\r\n`),
+      content,
+      Buffer.from('\r\n'),
+    ]),
+    Buffer.from('--b0--\r\n'),
+  ])
+const multipart = { 'content-type': 'multipart/form-data; boundary=b0' }
+
+test.each([1, 7, 65_536])('an image in two files comes part by part, also in pieces of %i bytes', async (size) => {
+  const rootfs = Buffer.concat([Buffer.from('\r\n--b'), Buffer.alloc(3000, 'r\r\n--'), Buffer.from('\r\n-')])
+  const body = split(['metadata', Buffer.from('meta')], ['rootfs', rootfs])
+  const pieces = Array.from({ length: Math.ceil(body.length / size) }, (_, at) =>
+    body.subarray(at * size, (at + 1) * size),
+  )
+  expect(await post(Readable.from(pieces), multipart)).toMatchObject({ status: 202 })
+  expect(seen.upload).toMatchObject({ name: 'rootfs' })
+  expect(seen.upload?.bytes.equals(rootfs)).toBe(true)
+})
+
+test.each([
+  ['another part', split(['carrot', Buffer.from('x')]), 400, 'Invalid multipart image'],
+  ['a virtual machine', split(['rootfs.img', Buffer.from('x')]), 415, 'Images of virtual machines'],
+  ['an end in the middle', split(['metadata', Buffer.alloc(3000)]).subarray(0, 2000), 400, 'ends before its last part'],
+  ['no boundary at all', Buffer.alloc(100_000, 'x'), 400, 'does not begin with its boundary'],
+  ['an endless header', Buffer.from(`--b0\r\n${'x'.repeat(100_000)}`), 400, 'too large a header'],
+] as const)('of a multipart body %s is refused', async (_name, body, status, said) => {
+  expect(await post(body, multipart)).toMatchObject({ status, body: { error: expect.stringContaining(said) } })
+})
+
+test('JSON that does not fit is refused in words', async () => {
   const json = { 'content-type': 'application/json' }
   expect(await post('{"source":{"type":1}}', json)).toMatchObject({
     status: 400,
     body: { error: 'Invalid body: source.type must be string' },
-  })
-  expect(await post('--a', { 'content-type': 'multipart/form-data; boundary=a' })).toMatchObject({
-    status: 415,
-    body: { error: expect.stringContaining('Split images') },
   })
   expect(seen).toEqual({ upload: undefined, create: undefined })
 })

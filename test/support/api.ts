@@ -58,6 +58,7 @@ const ABSENT = {
   snapshots: absent<Services['snapshots']>('snapshots'),
   logs: absent<Services['logs']>('logs'),
   consoles: absent<Services['consoles']>('consoles'),
+  metadata: absent<Services['metadata']>('metadata'),
   files: absent<Services['files']>('files'),
   streams: absent<Services['streams']>('streams'),
   images: absent<Services['images']>('images'),

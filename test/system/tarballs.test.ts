@@ -220,6 +220,7 @@ test.each(['gzip', 'zstd', 'none'] as const)('an image packed with %s can be imp
     created: Date.now(),
     properties: { os: 'Tiny' },
     boot: 'application',
+    templates: { templates: {}, files: {} },
   } as const
   const own = labels('tarball')
   const kept = await engine.images.packTarball(tag, { volume, file: 'content', labels: own, compression, metadata })

@@ -1,7 +1,7 @@
 import type { ImageRecord } from '../../src/contract/records.ts'
 import { lxdArchitecture } from '../../src/core/architecture.ts'
 import type { ImportedTarball } from '../../src/core/engine.ts'
-import { KEPT_FILE } from '../../src/core/kept-files.ts'
+import { KEPT_FILE, ROOTFS_FILE } from '../../src/core/kept-files.ts'
 import { imageTag } from '../../src/core/own-tags.ts'
 import { dropTag, dropVolume, made } from '../images.ts'
 import type { Context, Handler } from '../steps.ts'
@@ -28,6 +28,7 @@ export const imageImport: Handler<'image.import'> = {
       architecture: lxdArchitecture(imported.architecture),
       tarball: upload,
       properties: { ...imported.properties, ...image.properties },
+      ...(imported.metadata !== undefined && { metadata: imported.metadata }),
     }
     return made(record, aliases)
   },
@@ -36,7 +37,12 @@ export const imageImport: Handler<'image.import'> = {
 async function importUpload(context: Context<'image.import'>): Promise<ImportedTarball> {
   const { image, upload } = context.input
   const { uuid, project } = image
-  const kept = { volume: upload, file: KEPT_FILE, labels: context.labels({ role: 'helper', uuid, project }) }
+  const kept = {
+    volume: upload,
+    file: KEPT_FILE,
+    ...(image.rootfs !== undefined && { rootfs: ROOTFS_FILE }),
+    labels: context.labels({ role: 'helper', uuid, project }),
+  }
   const labels = context.labels({ role: 'image', uuid, project, origin: image })
   const onProgress = (text: string, percent: number): void => context.progress(text, percent)
   return context.engine.images.importTarball(kept, { labels, tag: imageTag(uuid), onProgress }, context.signal)

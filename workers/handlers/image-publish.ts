@@ -1,4 +1,5 @@
 import type { ImageRecord, InstanceRecord, SnapshotRecord } from '../../src/contract/records.ts'
+import { tarballExtension } from '../../src/core/compression.ts'
 import type { KeptFile } from '../../src/core/engine.ts'
 import { conflict } from '../../src/core/failure.ts'
 import { imageVolume } from '../../src/core/kept-files.ts'
@@ -49,7 +50,7 @@ export const imagePublish: Handler<'image.publish'> = {
     const record: ImageRecord = {
       ...image,
       name: kept.sha256,
-      filename: `${kept.sha256}${EXTENSION[context.input.compression]}`,
+      filename: `${kept.sha256}${tarballExtension(context.input.compression)}`,
       size: kept.size,
       engineImage,
       boot,
@@ -59,8 +60,6 @@ export const imagePublish: Handler<'image.publish'> = {
     return { ...made(record, aliases), observed }
   },
 }
-
-const EXTENSION = { gzip: '.tar.gz', zstd: '.tar.zst', none: '.tar' } as const
 
 function sourceOf(context: Publishing): Promise<InstanceRecord | SnapshotRecord> {
   const { source } = context.input

@@ -3,7 +3,9 @@ import type { ImageDetail } from '../../src/core/engine.ts'
 import type { RecordChange } from '../../src/core/ports.ts'
 import { finalName, imageOf, makeContainer, startContainer, seenContainer, unmakeContainer } from '../containers.ts'
 import { notFound } from '../../src/core/failure.ts'
+import { prepared } from '../../src/core/guest.ts'
 import { imageTag } from '../../src/core/own-tags.ts'
+import { prepareGuest } from '../guest.ts'
 import { dropTag } from '../images.ts'
 import { pulledImage, recordOfPulled, type Pulled } from '../pulling.ts'
 import { observe, type Context, type Handler } from '../steps.ts'
@@ -60,14 +62,17 @@ export const instanceCreate: Handler<'instance.create'> = {
       name: 'start',
       when: ({ input }) => input.start,
       run: async (context) => {
-        await startContainer(context, made(context).container)
+        const { container } = made(context)
+        await prepareGuest(context, become(context, seen(context).engineImage), container)
+        await startContainer(context, container)
       },
     },
   ],
   finish: async (context) => {
     const { container } = made(context)
+    const next = become(context, seen(context).engineImage)
     const record: InstanceRecord = {
-      ...become(context, seen(context).engineImage),
+      ...(context.input.start ? prepared(next) : next),
       container,
       ...(context.input.start && {
         power: 'running' as const,

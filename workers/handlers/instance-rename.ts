@@ -1,4 +1,5 @@
 import type { InstanceRecord } from '../../src/contract/records.ts'
+import { APPLY_TEMPLATE } from '../../src/core/guest.ts'
 import { containerOf, finalName, loadInstance } from '../containers.ts'
 import { observe, type Handler } from '../steps.ts'
 
@@ -35,5 +36,8 @@ export const instanceRename: Handler<'instance.rename'> = {
 }
 
 function renamed(instance: InstanceRecord, name: string): InstanceRecord {
-  return { ...instance, name }
+  const isTold = Object.values(instance.metadata?.templates ?? {}).some(({ when }) => when.includes('rename'))
+  // What is to be made for the first time is made under the new name anyway.
+  if (!isTold || instance.config[APPLY_TEMPLATE] !== undefined) return { ...instance, name }
+  return { ...instance, name, config: { ...instance.config, [APPLY_TEMPLATE]: 'rename' } }
 }

@@ -1,4 +1,6 @@
 import { loadInstance, startContainer, seenContainer } from '../containers.ts'
+import { prepared } from '../../src/core/guest.ts'
+import { prepareGuest } from '../guest.ts'
 import { pendingSteps } from '../pending.ts'
 import { observe, type Handler } from '../steps.ts'
 import { stopContainer } from '../stopping.ts'
@@ -22,7 +24,9 @@ export const instanceRestart: Handler<'instance.restart'> = {
     {
       name: 'start',
       run: async (context) => {
-        await startContainer(context, pending.container(context))
+        const container = pending.container(context)
+        await prepareGuest(context, await loadInstance(context, context.input.instance), container)
+        await startContainer(context, container)
       },
     },
     ...pending.after,
@@ -30,7 +34,8 @@ export const instanceRestart: Handler<'instance.restart'> = {
   finish: async (context) => {
     const instance = await loadInstance(context, context.input.instance)
     const detail = await seenContainer(context, instance)
-    const record = { ...instance, power: 'running' as const, last_used_at: new Date(context.clock.now()).toISOString() }
+    const last_used_at = new Date(context.clock.now()).toISOString()
+    const record = { ...prepared(instance), power: 'running' as const, last_used_at }
     return {
       changes: [{ change: 'put', noun: 'instance', record }, ...(await pending.freed(context, instance))],
       observed: [observe(context.engine.member, detail), ...pending.gone(context)],

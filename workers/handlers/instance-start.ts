@@ -1,4 +1,6 @@
 import { loadInstance, putInstance, startContainer, seenContainer } from '../containers.ts'
+import { prepared } from '../../src/core/guest.ts'
+import { prepareGuest } from '../guest.ts'
 import { pendingSteps } from '../pending.ts'
 import { observe, type Handler } from '../steps.ts'
 
@@ -11,7 +13,9 @@ export const instanceStart: Handler<'instance.start'> = {
     {
       name: 'start',
       run: async (context) => {
-        await startContainer(context, pending.container(context))
+        const container = pending.container(context)
+        await prepareGuest(context, await loadInstance(context, context.input.instance), container)
+        await startContainer(context, container)
       },
       undo: async (context) => {
         await context.engine.containers.kill(pending.container(context), 'SIGKILL', context.signal)
@@ -24,7 +28,7 @@ export const instanceStart: Handler<'instance.start'> = {
     const instance = await loadInstance(context, context.input.instance)
     const detail = await seenContainer(context, instance)
     const last_used_at = new Date(context.clock.now()).toISOString()
-    const record = { ...instance, power: 'running' as const, last_used_at }
+    const record = { ...prepared(instance), power: 'running' as const, last_used_at }
     return {
       changes: [...putInstance(record), ...(await pending.freed(context, instance))],
       observed: [observe(context.engine.member, detail), ...pending.gone(context)],

@@ -51,7 +51,9 @@ const snapshotOf = (context: Restoring) => loadSnapshot(context, context.input.s
 /** What the instance becomes, but for its volumes. */
 async function restored(context: Restoring, now: InstanceRecord): Promise<InstanceRecord> {
   const snapshot = await snapshotOf(context)
-  const { devices, profiles, ephemeral, description, boot, image } = snapshot
+  const { devices, profiles, ephemeral, description, boot, image, metadata } = snapshot
   const config = { ...(await macsOf(context, now)), ...restoredConfig(now.config, snapshot.config) }
-  return { ...now, config, devices, profiles, ephemeral, description, boot, image }
+  const { metadata: _own, ...kept } = now
+  const own = { ...kept, config, devices, profiles, ephemeral, description, boot, image }
+  return metadata === undefined ? own : { ...own, metadata }
 }

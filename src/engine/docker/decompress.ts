@@ -1,22 +1,41 @@
 /** Compressed uploads are unpacked by us, in threads or in a process of their own, and never by the engine. */
-import { spawn } from 'node:child_process'
+import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { pipeline, type Readable, type Transform } from 'node:stream'
 import { buffer } from 'node:stream/consumers'
 import { createGunzip, createZstdDecompress } from 'node:zlib'
 import { compressionOf } from '../../core/compression.ts'
 import { Failure, tooLarge, unsupported } from '../../core/failure.ts'
+import { openScratch } from './scratch.ts'
 import { damaged } from './tar-reader.ts'
 
 /** A tarball may grow to this, or to `MAX_RATIO` times its size if that is more. */
 const FREE = 1024 * 1024 * 1024
 const MAX_RATIO = 200
-/** Node has no xz of its own; the program is in Debian's xz-utils, and lacks only in the smallest installations. */
-const XZ = { program: 'xz', args: ['--decompress', '--stdout', '--quiet', '--memlimit-decompress=256MiB'] }
+interface Program {
+  program: string
+  args: readonly string[]
+  /** Debian's package. */
+  of: string
+}
+
+const LIMIT = '--memlimit-decompress=256MiB'
+/** What Node has no code for; all are in Debian, and but for the last lack only in the smallest installations. */
+const PROGRAMS = {
+  xz: { program: 'xz', args: ['--decompress', '--stdout', '--quiet', LIMIT], of: 'xz-utils' },
+  lzma: { program: 'xz', args: ['--decompress', '--stdout', '--quiet', '--format=lzma', LIMIT], of: 'xz-utils' },
+  bzip2: { program: 'bzip2', args: ['--decompress', '--stdout', '--quiet'], of: 'bzip2' },
+  squashfs: { program: 'sqfs2tar', args: ['--no-skip', '/dev/stdin'], of: 'squashfs-tools-ng' },
+} as const
+const PACKERS = {
+  xz: { program: 'xz', args: ['--compress', '--stdout', '--quiet', '-0'], of: 'xz-utils' },
+  lzma: { program: 'xz', args: ['--compress', '--stdout', '--quiet', '--format=lzma', '-0'], of: 'xz-utils' },
+  bzip2: { program: 'bzip2', args: ['--compress', '--stdout', '--quiet'], of: 'bzip2' },
+} as const
 // The programs' own environment variables must not change what they do.
 const PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/opt/homebrew/bin'
 
-/** The plain bytes of a gzip, xz, zstd or uncompressed stream. Calls back with how many bytes of it were read. */
+/** The plain bytes of a stream, however it is packed; of a squashfs a tar of its files. Calls back with how many bytes of it were read. */
 export async function* decompressed(content: Readable, onRead: (bytes: number) => void): AsyncGenerator<Buffer> {
   let read = 0
   let written = 0
@@ -57,13 +76,18 @@ async function readHead(source: AsyncGenerator<Buffer>): Promise<Buffer> {
 
 function unpack(head: Buffer, rest: AsyncGenerator<Buffer>): AsyncIterable<Buffer> {
   const whole = joined(head, rest)
-  switch (compressionOf(head)) {
+  const compression = compressionOf(head)
+  switch (compression) {
     case 'gzip':
       return through(whole, createGunzip())
     case 'zstd':
       return through(whole, createZstdDecompress())
     case 'xz':
-      return throughXz(whole)
+    case 'lzma':
+    case 'bzip2':
+      return throughProgram(whole, PROGRAMS[compression])
+    case 'squashfs':
+      return throughFile(whole, PROGRAMS.squashfs)
     case 'none':
       return whole
   }
@@ -80,24 +104,47 @@ async function* through(source: AsyncIterable<Buffer>, transform: Transform): As
   yield* transform as AsyncIterable<Buffer>
 }
 
-async function* throughXz(source: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
-  const child = spawn(XZ.program, XZ.args, { env: { PATH }, stdio: ['pipe', 'pipe', 'pipe'] })
+/** What a program of the host packs. Unsupported where there is none. */
+export function packedByProgram(plain: AsyncIterable<Buffer>, packer: keyof typeof PACKERS): AsyncGenerator<Buffer> {
+  return throughProgram(plain, PACKERS[packer])
+}
+
+async function* throughProgram(source: AsyncIterable<Buffer>, unpacker: Program): AsyncGenerator<Buffer> {
+  const child = spawn(unpacker.program, unpacker.args, { env: { PATH }, stdio: ['pipe', 'pipe', 'pipe'] })
+  const fed = new Promise<Error | null | undefined>((resolve) => void pipeline(source, child.stdin, resolve))
+  yield* saidBy(child, unpacker, fed)
+}
+
+/** It is kept aside while it is read: the program goes back and forth in it. */
+async function* throughFile(source: AsyncIterable<Buffer>, unpacker: Program): AsyncGenerator<Buffer> {
+  await using scratch = await openScratch()
+  for await (const chunk of source) await scratch.add(chunk)
+  const { program, args } = unpacker
+  const child = spawn(program, args, { env: { PATH }, stdio: [scratch.descriptor, 'pipe', 'pipe'] })
+  yield* saidBy(child, unpacker, Promise.resolve(undefined))
+}
+
+async function* saidBy(
+  child: ChildProcess,
+  { program, of }: Program,
+  fed: Promise<Error | null | undefined>,
+): AsyncGenerator<Buffer> {
+  const { stdout, stderr } = child
   const exited = once(child, 'close')
   // Heard here so that an early end does not go unhandled; the loop below meets the same end.
   exited.catch(() => undefined)
-  const complaint = buffer(child.stderr).catch(() => Buffer.alloc(0))
-  const fed = new Promise<Error | null | undefined>((resolve) => void pipeline(source, child.stdin, resolve))
+  const complaint = stderr === null ? undefined : buffer(stderr).catch(() => undefined)
   try {
-    yield* child.stdout as AsyncIterable<Buffer>
+    if (stdout !== null) yield* stdout as AsyncIterable<Buffer>
     const [code] = await exited.catch((error: unknown) => {
-      throw unsupported(
-        'No program xz was found to unpack it: install xz-utils where the workers run, or use gzip or zstd',
-        { cause: error },
-      )
+      throw unsupported(`No program ${program} was found: install ${of} where the workers run, or use gzip or zstd`, {
+        cause: error,
+      })
     })
     const error = await fed
     if (error instanceof Failure) throw error
-    if (code !== 0) throw damaged((await complaint).toString().trim().slice(0, 200) || `xz ended with ${String(code)}`)
+    if (code !== 0)
+      throw damaged((await complaint)?.toString().trim().slice(0, 200) || `${program} ended with ${String(code)}`)
   } finally {
     child.kill('SIGKILL')
   }

@@ -1,9 +1,10 @@
 /** `metadata.yaml` of LXD's image tarballs, and what of a Docker image's configuration is kept in it. */
 import { parse, stringify } from 'yaml'
 import type { Boot } from '../../contract/records.ts'
+import type { KeptMetadata, TemplateRule } from '../../contract/image-metadata.ts'
 import { engineArchitecture } from '../../core/architecture.ts'
 import { badRequest } from '../../core/failure.ts'
-import { count, fields, text, textMap, texts } from './read.ts'
+import { count, fields, type Fields, text, textMap, texts } from './read.ts'
 
 /** How an image that was packed by Windlass runs. LXD reads over it. */
 export interface Runs {
@@ -15,7 +16,8 @@ export interface Runs {
 export interface LxdMetadata {
   /** In the engine's words; '' where nothing is said. */
   architecture: string
-  properties: Record<string, string>
+  /** All that LXD reads, in LXD's words. */
+  told: Omit<KeptMetadata, 'files'>
   /** undefined for an image of LXD's own. */
   runs: Runs | undefined
 }
@@ -31,14 +33,36 @@ const BOOTS: readonly Boot[] = ['application', 'systemd', 'busybox', 'init']
 export function parseLxdMetadata(yaml: string): LxdMetadata {
   const metadata = fields(parseYaml(yaml))
   const properties = Object.entries(fields(metadata.properties)).slice(0, MAX_PROPERTIES)
+  const templates = Object.entries(fields(metadata.templates)).slice(0, MAX_PROPERTIES)
   const runs = fields(metadata.windlass)
   const boot = BOOTS.find((known) => known === runs.boot)
   return {
     architecture: engineArchitecture(text(metadata.architecture)),
-    properties: Object.fromEntries(properties.flatMap(([key, value]) => scalar(key, value))),
+    told: {
+      architecture: text(metadata.architecture),
+      creation_date: seconds(metadata.creation_date),
+      expiry_date: seconds(metadata.expiry_date),
+      properties: Object.fromEntries(properties.flatMap(([key, value]) => scalar(key, value))),
+      templates: Object.fromEntries(templates.map(([path, rule]) => [path, toRule(fields(rule))])),
+    },
     runs:
       boot === undefined ? undefined : { boot, command: texts(runs.command), environment: textMap(runs.environment) },
   }
+}
+
+function toRule(rule: Fields): TemplateRule {
+  return {
+    when: texts(rule.when),
+    create_only: rule.create_only === true,
+    template: text(rule.template),
+    properties: Object.fromEntries(
+      Object.entries(fields(rule.properties)).flatMap(([key, value]) => scalar(key, value)),
+    ),
+  }
+}
+
+function seconds(value: unknown): number {
+  return Number.isSafeInteger(value) ? count(value) : 0
 }
 
 function parseYaml(yaml: string): unknown {
@@ -79,6 +103,7 @@ export function formatLxdMetadata(image: {
   architecture: string
   created: number
   properties: Record<string, string>
+  templates: KeptMetadata['templates']
   runs: Runs
 }): string {
   return stringify({
@@ -86,7 +111,7 @@ export function formatLxdMetadata(image: {
     creation_date: Math.floor(count(image.created) / 1000),
     expiry_date: 0,
     properties: image.properties,
-    templates: {},
+    templates: image.templates,
     windlass: image.runs,
   })
 }

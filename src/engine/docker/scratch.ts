@@ -7,6 +7,8 @@ import { tooLarge, unavailable } from '../../core/failure.ts'
 
 export interface Scratch extends AsyncDisposable {
   readonly size: number
+  /** For a program of its own: the open file. */
+  readonly descriptor: number
   /** Too-large above 8 GiB, unavailable where there is no room. */
   add(chunk: Buffer): Promise<void>
   /** All of it from the beginning, in large pieces. */
@@ -27,6 +29,7 @@ export async function openScratch(): Promise<Scratch> {
     get size() {
       return size
     },
+    descriptor: file.fd,
     add: async (chunk) => {
       if (size + chunk.length > MOST) throw tooLarge(`More than ${MOST / 1024 ** 3} GiB are not kept aside`)
       await file.writev([chunk]).catch(noRoom)

@@ -12,6 +12,8 @@ export interface Survey {
   /** The first files, by normal name, with where a link leads ('' for none): those of a `docker save` are among them. */
   saved: Map<string, string>
   hasRootfs: boolean
+  /** The texts below `templates/`, by name. */
+  templates: Map<string, string>
   probes: Probes
 }
 
@@ -25,6 +27,8 @@ const MAX_TEXT = 1024 * 1024
 const MAX_SAVED = 10_000
 const MAX_SAVED_NAME = 256
 const MAX_LINKS = 16
+const MAX_TEMPLATES = 100
+const MAX_TEMPLATE = 64 * 1024
 
 const DIRECTORIES = ['bin', 'sbin', 'usr', 'usr/bin', 'usr/sbin']
 const PROBED: ReadonlySet<string> = new Set(
@@ -41,6 +45,7 @@ export async function surveyTarball(source: AsyncIterable<Buffer>): Promise<Surv
     manifest: undefined,
     saved: new Map(),
     hasRootfs: false,
+    templates: new Map(),
     probes: new Map(),
   }
   let entries = 0
@@ -64,6 +69,8 @@ async function look(survey: Survey, entry: TarEntry, name: string): Promise<void
 
 async function lookInto(survey: Survey, entry: TarEntry, name: string): Promise<void> {
   if (name === 'metadata.yaml') survey.metadata = await readText(entry, name)
+  if (/^templates\/[^/]+$/.test(name) && entry.size <= MAX_TEMPLATE && survey.templates.size < MAX_TEMPLATES)
+    survey.templates.set(name.slice('templates/'.length), await readText(entry, name))
   if (name === 'manifest.json' && entry.size <= MAX_TEXT) survey.manifest = await readText(entry, name)
 }
 

@@ -22,46 +22,69 @@ interface Turn {
   images: ImportImages
   options: Parameters<Import>[1]
   signal: AbortSignal | undefined
-  /** The kept file's bytes unpacked, from its beginning; nothing is opened before they are asked for. */
-  open(shown: { from: number; to: number }): AsyncGenerator<Buffer>
+  /** A kept file's bytes unpacked, from its beginning; nothing is opened before they are asked for. */
+  open(file: string, shown: { from: number; to: number }): AsyncGenerator<Buffer>
+  /** The file that holds the root file system, and where in it. */
+  tree: { file: string; root: string }
 }
 
 /** `importTarball` over a spool and the plain making of images. */
 export function createTarballImport(images: ImportImages, volumes: Pick<Volumes, 'getFile'>): Import {
   return async (kept, options, signal) => {
-    const open: Turn['open'] = async function* ({ from, to }) {
-      const file = await volumes.getFile(kept.volume, kept.file, kept.labels, signal)
+    const open: Turn['open'] = async function* (name, { from, to }) {
+      const file = await volumes.getFile(kept.volume, name, kept.labels, signal)
       if (file === undefined) throw notFound(`The uploaded tarball is gone from volume ${kept.volume}`)
       yield* decompressed(file.content, (read) => {
         const percent = Math.floor(from + ((to - from) * read) / Math.max(1, file.size))
         options.onProgress(`Unpack: ${percent}%`, percent)
       })
     }
-    const turn: Turn = { images, options, signal, open }
-    const survey = await surveyTarball(open({ from: 0, to: 50 }))
-    if (survey.metadata !== undefined && survey.hasRootfs) return importLxd(turn, survey, survey.metadata)
+    const turn = { images, options, signal, open, tree: { file: kept.file, root: '' } }
+    const survey = await surveyTarball(open(kept.file, { from: 0, to: 50 }))
+    if (kept.rootfs !== undefined) return importSplit({ ...turn, tree: { file: kept.rootfs, root: '' } }, survey)
+    if (survey.metadata !== undefined && survey.hasRootfs) {
+      const unified = { ...turn, tree: { file: kept.file, root: 'rootfs/' } }
+      return importLxd(unified, survey, { ...survey, metadata: survey.metadata })
+    }
     const saved = savedImageOf(survey)
     if (saved !== undefined) return importSaved(turn, saved)
     if (survey.metadata !== undefined && !hasShell(survey, '') && bootOf(survey, '') === undefined)
-      throw badRequest('The tarball has a metadata.yaml and no rootfs/: an image in two files cannot be imported')
+      throw badRequest(
+        'The tarball has a metadata.yaml and no rootfs/: import it together with the file of its root file system',
+      )
     return importRootfs(turn, survey)
   }
 }
 
-async function importLxd(turn: Turn, survey: Survey, yaml: string): Promise<ImportedTarball> {
-  const metadata = parseLxdMetadata(yaml)
-  const init = bootOf(survey, 'rootfs/')
+/** What one file says of the root file system in the other. */
+async function importSplit(turn: Turn, about: Survey): Promise<ImportedTarball> {
+  const { metadata } = about
+  if (metadata === undefined) throw badRequest('Metadata tarball is missing metadata.yaml')
+  const survey = await surveyTarball(turn.open(turn.tree.file, { from: 0, to: 50 }))
+  return importLxd(turn, survey, { ...about, metadata })
+}
+
+async function importLxd(
+  turn: Turn,
+  survey: Survey,
+  about: Pick<Survey, 'templates'> & { metadata: string },
+): Promise<ImportedTarball> {
+  const metadata = parseLxdMetadata(about.metadata)
+  const { root } = turn.tree
+  const init = bootOf(survey, root)
   const usual = {
-    ...asRootfs(survey, 'rootfs/'),
+    ...asRootfs(survey, root),
     ...(init === undefined ? {} : { boot: init, command: ['/sbin/init'] }),
   }
-  const image = await importTree(turn, 'rootfs/', metadata.runs ?? usual)
-  const { properties } = metadata
-  return { ...image, format: 'lxd', properties, architecture: metadata.architecture || image.architecture }
+  const image = await importTree(turn, metadata.runs ?? usual)
+  const { told } = metadata
+  const architecture = metadata.architecture || image.architecture
+  const files = Object.fromEntries(about.templates)
+  return { ...image, format: 'lxd', properties: told.properties, architecture, metadata: { ...told, files } }
 }
 
 async function importRootfs(turn: Turn, survey: Survey): Promise<ImportedTarball> {
-  return { ...(await importTree(turn, '', asRootfs(survey, ''))), format: 'rootfs', properties: {} }
+  return { ...(await importTree(turn, asRootfs(survey, ''))), format: 'rootfs', properties: {} }
 }
 
 /** A bare root file system is a system only if systemd is its init: busybox images have an init that nobody means. */
@@ -74,10 +97,10 @@ function asRootfs(
   return { boot: 'application', command: [hasShell(survey, root) ? '/bin/sh' : '/sbin/init'], environment }
 }
 
-async function importTree(turn: Turn, root: string, runs: ReturnType<typeof asRootfs>) {
+async function importTree(turn: Turn, runs: ReturnType<typeof asRootfs>) {
   const { labels, tag } = turn.options
-  const bytes = turn.open({ from: 50, to: 100 })
-  const tar = Readable.from(inChunks(rootTar(readTar(bytes), root)), { objectMode: false })
+  const bytes = turn.open(turn.tree.file, { from: 50, to: 100 })
+  const tar = Readable.from(inChunks(rootTar(readTar(bytes), turn.tree.root)), { objectMode: false })
   const { boot, command, environment } = runs
   const id = await turn.images.importTar(tar, { labels, tag, command, environment }, turn.signal)
   return describe(turn, id, boot)
@@ -94,12 +117,12 @@ async function importSaved(turn: Turn, saved: SavedImage): Promise<ImportedTarba
 }
 
 function archive(turn: Turn, saved: SavedImage, config: string): Readable {
-  const entries = readTar(turn.open({ from: 50, to: 100 }))
+  const entries = readTar(turn.open(turn.tree.file, { from: 50, to: 100 }))
   return Readable.from(inChunks(savedTar(entries, saved, config)), { objectMode: false })
 }
 
 async function configOf(turn: Turn, saved: SavedImage): Promise<string> {
-  for await (const entry of readTar(turn.open({ from: 50, to: 50 }))) {
+  for await (const entry of readTar(turn.open(turn.tree.file, { from: 50, to: 50 }))) {
     if (isConfig(entry, saved)) return readText(entry, saved.config, MAX_CONFIG)
   }
   throw internal(`The tarball no longer has its ${saved.config}`)

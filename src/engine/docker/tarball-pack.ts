@@ -6,8 +6,9 @@ import type { ImageDetail, Images, Volumes } from '../../core/engine.ts'
 import { notFound } from '../../core/failure.ts'
 import { formatLxdMetadata } from './lxd-metadata.ts'
 import { underRootfs } from './root-filesystem.ts'
+import { packedByProgram } from './decompress.ts'
 import { readTar } from './tar-reader.ts'
-import { inChunks, TAR_END, tarFile } from './tar-writer.ts'
+import { inChunks, newEntry, TAR_END, tarFile, tarHeader } from './tar-writer.ts'
 
 type Pack = Images['packTarball']
 type PackOptions = Parameters<Pack>[1]
@@ -38,18 +39,30 @@ export function createTarballPack(parts: PackParts): Pack {
 }
 
 async function* unifiedTar(image: ImageDetail, root: Readable, { metadata }: PackOptions): AsyncGenerator<Buffer> {
-  const { boot, ...told } = metadata
+  const { boot, templates: made, ...told } = metadata
   const runs = { boot, command: [...image.entrypoint, ...image.command], environment: image.environment }
-  yield tarFile('metadata.yaml', Buffer.from(formatLxdMetadata({ ...told, runs })))
+  yield tarFile('metadata.yaml', Buffer.from(formatLxdMetadata({ ...told, templates: made.templates, runs })))
+  if (Object.keys(made.files).length > 0) yield tarHeader(newEntry('templates', 'directory', 0))
+  for (const [name, text] of Object.entries(made.files)) yield tarFile(`templates/${name}`, Buffer.from(text))
   // Without an encoding the chunks of a byte stream are Buffers.
   yield* underRootfs(readTar(root as AsyncIterable<Buffer>))
   yield TAR_END
 }
 
-/** zlib works in threads of its own. Errors of the tar come out of what is returned. */
+/** zlib works in threads of its own, the programs in processes. Errors of the tar come out of what is returned. */
 function compressed(tar: Readable, compression: PackOptions['compression']): Readable {
-  if (compression === 'none') return tar
-  return packedBy(tar, compression === 'gzip' ? createGzip() : createZstdCompress())
+  switch (compression) {
+    case 'none':
+      return tar
+    case 'gzip':
+      return packedBy(tar, createGzip())
+    case 'zstd':
+      return packedBy(tar, createZstdCompress())
+    case 'xz':
+    case 'bzip2':
+    case 'lzma':
+      return Readable.from(packedByProgram(tar, compression), { objectMode: false })
+  }
 }
 
 function packedBy(tar: Readable, packer: Transform): Readable {

@@ -5,9 +5,10 @@ import { Image, ImagePatch, ImagePut, ImagesPost } from '../../contract/image.ts
 import { ref } from '../../contract/named.ts'
 import { InProject, ListQuery } from '../../contract/query.ts'
 import { etagOf } from '../../core/etag.ts'
-import { unsupported } from '../../core/failure.ts'
+import { badRequest, unsupported } from '../../core/failure.ts'
 import { parseFilter } from '../../core/filter.ts'
 import type { ImageView } from '../../services/image-lookup.ts'
+import type { UploadPart } from '../../services/image-creation.ts'
 import type { Images } from '../../services/images.ts'
 import { imageUrl } from '../../services/noun-urls.ts'
 import type { Operations } from '../../services/operations.ts'
@@ -17,8 +18,9 @@ import type { App } from '../app-types.ts'
 import { acceptStreams } from '../bodies.ts'
 import { callerOf, listedProject, projectOf, visitedProject } from '../caller.ts'
 import { clientGone } from '../client-gone.ts'
+import { boundaryOf, partsOf } from '../multipart.ts'
 import { recursionOf } from '../recursion.ts'
-import { BYTES, sendStream } from '../streams.ts'
+import { BYTES, sendParts, sendStream } from '../streams.ts'
 import { toUploadInfo } from '../upload-headers.ts'
 
 export interface ImageRoutesDeps {
@@ -61,10 +63,11 @@ function createRoute(app: App, { images, operations }: ImageRoutesDeps): void {
     operationId: 'createImage',
     summary: 'Upload a tarball (as octet-stream), publish an instance or a snapshot, or pull from a registry',
     description:
-      'An upload is an LXD unified tarball, what `docker save` wrote, or a root file system; gzip, xz, zstd or plain. ' +
+      'An upload is an LXD unified tarball, what `docker save` wrote, or a root file system; gzip, xz, zstd, bzip2, ' +
+      'lzma or plain. As `multipart/form-data` it is an LXD image in two files, `metadata` and then `rootfs`. ' +
       'Headers `X-LXD-filename`, `X-LXD-public`, `X-LXD-properties` (`key=value&…`) and `X-LXD-fingerprint` describe it.',
     tags,
-    consumes: ['application/json', 'application/octet-stream'],
+    consumes: ['application/json', 'application/octet-stream', 'multipart/form-data'],
     querystring: InProject({}),
     body: ref(ImagesPost),
     response: ACCEPTED,
@@ -76,10 +79,10 @@ function createRoute(app: App, { images, operations }: ImageRoutesDeps): void {
     const body: unknown = request.body
     if (!(body instanceof Readable))
       return accepted(request, reply, operations, await images.create(caller, project, request.body))
-    if (request.headers['content-type']?.startsWith('multipart/'))
-      throw unsupported('Split images are not taken; send one tarball with metadata.yaml and rootfs/')
     const info = toUploadInfo(request.headers)
-    const operation = await images.upload(caller, project, body, { ...info, signal: clientGone(reply) })
+    const boundary = boundaryOf(request.headers['content-type'])
+    const parts = boundary === undefined ? wholeOf(body) : splitOf(body, boundary)
+    const operation = await images.upload(caller, project, parts, { ...info, signal: clientGone(reply) })
     return accepted(request, reply, operations, operation)
   })
 }
@@ -120,9 +123,25 @@ function oneRoutes(app: App, { images, operations }: ImageRoutesDeps): void {
     async (request, reply) => {
       const { fingerprint } = request.params
       const project = visitedProject(request)
-      return sendStream(reply, await images.export(request.visitor, project, fingerprint, clientGone(reply)))
+      const { rootfs, ...file } = await images.export(request.visitor, project, fingerprint, clientGone(reply))
+      if (rootfs === undefined) return sendStream(reply, file)
+      const first = { name: 'metadata', open: () => Promise.resolve(file) }
+      return sendParts(reply, [first, { name: 'rootfs', open: rootfs }])
     },
   )
+}
+
+async function* wholeOf(content: Readable): AsyncGenerator<UploadPart> {
+  yield { name: '', filename: '', content }
+}
+
+/** The two files of an LXD image. */
+async function* splitOf(body: Readable, boundary: string): AsyncGenerator<UploadPart> {
+  for await (const { name, filename, content } of partsOf(body, boundary)) {
+    if (name === 'rootfs.img') throw unsupported('Images of virtual machines cannot be used on Docker Engine')
+    if (name !== 'metadata' && name !== 'rootfs') throw badRequest('Invalid multipart image')
+    yield { name, filename, content }
+  }
 }
 
 function toImage({ record, aliases }: ImageView): Image {

@@ -135,18 +135,27 @@ test('a packed tree is the tree that was there', async () => {
 
 test('metadata.yaml is read under bounds', () => {
   const yaml = 'architecture: x86_64\ncreation_date: 1\nproperties:\n  os: Debian\n  release: 12\n  nested: {a: b}\n'
-  expect(parseLxdMetadata(yaml)).toEqual({
+  expect(parseLxdMetadata(yaml)).toMatchObject({
     architecture: 'amd64',
-    properties: { os: 'Debian', release: '12' },
+    told: { properties: { os: 'Debian', release: '12' } },
     runs: undefined,
   })
   expect(() => parseLxdMetadata('a: &a [x]\nproperties: {b: *a}')).toThrow('cannot be read')
   for (const bomb of ['{'.repeat(100), '- '.repeat(1000), `a: |\n${' '.repeat(200)}x`, 'k: v\n'.repeat(10_000)])
     expect(() => parseLxdMetadata(bomb)).toThrow('too large or nested too deep')
-  expect(parseLxdMetadata('- 1')).toEqual({ architecture: '', properties: {}, runs: undefined })
+  expect(parseLxdMetadata('- 1')).toMatchObject({
+    architecture: '',
+    told: { properties: {}, templates: {} },
+    runs: undefined,
+  })
   const runs = { boot: 'application' as const, command: ['sh', '-c', 'a: b'], environment: { A: '1' } }
-  const text = formatLxdMetadata({ architecture: 'aarch64', created: 5000, properties: { k: 'v' }, runs })
-  expect(parseLxdMetadata(text)).toEqual({ architecture: 'arm64', properties: { k: 'v' }, runs })
+  const templates = { '/etc/motd': { when: ['create'], create_only: true, template: 'motd.tpl', properties: {} } }
+  const text = formatLxdMetadata({ architecture: 'aarch64', created: 5000, properties: { k: 'v' }, templates, runs })
+  expect(parseLxdMetadata(text)).toEqual({
+    architecture: 'arm64',
+    told: { architecture: 'aarch64', creation_date: 5, expiry_date: 0, properties: { k: 'v' }, templates },
+    runs,
+  })
 })
 
 const ID = 'a'.repeat(64)

@@ -1,0 +1,133 @@
+/** What `metadata.yaml` says of an instance, and the templates beside it: its own once it was made from an image. */
+import type { InstanceMetadata, InstanceMetadataPut, KeptMetadata, TemplateRule } from '../contract/image-metadata.ts'
+import type { InstanceRecord } from '../contract/records.ts'
+import { checkIfMatch, etagOf } from '../core/etag.ts'
+import { badRequest, notFound, tooLarge } from '../core/failure.ts'
+import { imagePropertiesOf } from '../core/image-properties.ts'
+import { requireRole, type Caller } from './caller.ts'
+import type { InstanceViews, Where } from './instance-views.ts'
+import { requireOwn } from './instances.ts'
+import { instanceUrl } from './instance-urls.ts'
+import type { Write } from './writes.ts'
+
+export type InstanceMetadatas = ReturnType<typeof createInstanceMetadata>
+
+/** They lie in the record, which every API process holds in memory: characters of all templates, and of the rest. */
+const MAX_FILES = 128 * 1024
+const MAX_REST = 64 * 1024
+
+export function createInstanceMetadata({ views, write }: { views: InstanceViews; write: Write }) {
+  async function get(caller: Caller, where: Where): Promise<{ metadata: InstanceMetadata; etag: string }> {
+    const { record } = await views.get(caller, where)
+    const { files: _files, ...metadata } = metadataOf(record)
+    return { metadata, etag: etagOf(record.uuid, record.rev) }
+  }
+
+  /** `PUT`: what is left out is empty. */
+  async function put(caller: Caller, where: Where, body: InstanceMetadataPut, ifMatch?: string): Promise<void> {
+    const record = await writable(caller, where, ifMatch)
+    const nothing: KeptMetadata = {
+      architecture: '',
+      creation_date: 0,
+      expiry_date: 0,
+      properties: {},
+      templates: {},
+      files: {},
+    }
+    const { files } = metadataOf(record)
+    await change(caller, record, { ...nothing, ...given(body), files })
+  }
+
+  /** `PATCH`: merged into what is there. */
+  async function patch(caller: Caller, where: Where, body: InstanceMetadataPut, ifMatch?: string): Promise<void> {
+    const record = await writable(caller, where, ifMatch)
+    const now = metadataOf(record)
+    const next = given(body)
+    const properties = { ...now.properties, ...next.properties }
+    await change(caller, record, { ...now, ...next, properties, templates: { ...now.templates, ...next.templates } })
+  }
+
+  async function templates(caller: Caller, where: Where): Promise<string[]> {
+    const { record } = await views.get(caller, where)
+    return Object.keys(metadataOf(record).files).toSorted()
+  }
+
+  async function template(caller: Caller, where: Where, name: string): Promise<string> {
+    const { record } = await views.get(caller, where)
+    const { files } = metadataOf(record)
+    const text = Object.hasOwn(files, name) ? files[name] : undefined
+    if (text === undefined) throw notFound('Not Found')
+    return text
+  }
+
+  /** Makes or replaces one. */
+  async function putTemplate(caller: Caller, where: Where, name: string, text: string): Promise<void> {
+    if (!/^[\w][\w. -]{0,127}$/.test(name)) throw badRequest(`Invalid template name "${name.slice(0, 128)}"`)
+    const record = await writable(caller, where)
+    const now = metadataOf(record)
+    await change(caller, record, { ...now, files: { ...now.files, [name]: text } })
+  }
+
+  async function deleteTemplate(caller: Caller, where: Where, name: string): Promise<void> {
+    const record = await writable(caller, where)
+    const now = metadataOf(record)
+    if (!Object.hasOwn(now.files, name)) throw notFound('Not Found')
+    const files = Object.fromEntries(Object.entries(now.files).filter(([one]) => one !== name))
+    await change(caller, record, { ...now, files })
+  }
+
+  async function writable(caller: Caller, where: Where, ifMatch?: string): Promise<InstanceRecord> {
+    requireRole(caller, 'operator')
+    const view = await views.get(caller, where)
+    requireOwn(view)
+    checkIfMatch(ifMatch, etagOf(view.record.uuid, view.record.rev))
+    return view.record
+  }
+
+  async function change(caller: Caller, record: InstanceRecord, metadata: KeptMetadata): Promise<void> {
+    const { files, ...rest } = metadata
+    if (JSON.stringify(files).length > MAX_FILES) throw tooLarge(`Templates have at most ${MAX_FILES} characters`)
+    if (JSON.stringify(rest).length > MAX_REST) throw tooLarge(`Metadata have at most ${MAX_REST} characters`)
+    await write(caller, {
+      changes: [{ change: 'put', noun: 'instance', record: { ...record, metadata } }],
+      event: {
+        action: 'instance-metadata-updated',
+        source: `${instanceUrl(record)}/metadata`,
+        project: record.project,
+      },
+      unlessBusy: [`instance:${record.uuid}`],
+    })
+  }
+
+  return { get, put, patch, templates, template, putTemplate, deleteTemplate }
+}
+
+/** Its own, or what can be said of an instance whose image told nothing. */
+function metadataOf({ metadata, architecture, config, created_at }: InstanceRecord): KeptMetadata {
+  const creation_date = Math.floor(Date.parse(created_at) / 1000)
+  const properties = imagePropertiesOf(config)
+  return metadata ?? { architecture, creation_date, expiry_date: 0, properties, templates: {}, files: {} }
+}
+
+function given({ architecture, creation_date, expiry_date, properties, templates }: InstanceMetadataPut) {
+  return {
+    ...(architecture != null && { architecture }),
+    ...(creation_date != null && { creation_date }),
+    ...(expiry_date != null && { expiry_date }),
+    ...(properties != null && { properties }),
+    ...(templates != null && { templates: rulesOf(templates) }),
+  }
+}
+
+function rulesOf(templates: NonNullable<InstanceMetadataPut['templates']>): Record<string, TemplateRule> {
+  const rules = Object.entries(templates).map(([path, rule]): [string, TemplateRule] => [
+    path,
+    {
+      when: rule.when ?? [],
+      create_only: rule.create_only ?? false,
+      template: rule.template ?? '',
+      properties: rule.properties ?? {},
+    },
+  ])
+  return Object.fromEntries(rules)
+}
