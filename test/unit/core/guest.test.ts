@@ -15,7 +15,7 @@ const metadata = (templates: KeptMetadata['templates'], files: Record<string, st
 const pathsOf = (made: ReturnType<typeof guestFiles>) => made.files.map(({ path }) => path)
 
 test('only what has an init or templates is prepared, once', () => {
-  const plain = instanceRecord({ name: 'c1' })
+  const plain = instanceRecord({ name: 'c1', boot: 'application' })
   expect(withTrigger(plain, 'create')).toBe(plain)
   const system = withTrigger({ ...plain, boot: 'systemd' as const }, 'copy')
   expect(triggersOf(system)).toEqual(['copy'])
@@ -23,7 +23,7 @@ test('only what has an init or templates is prepared, once', () => {
 })
 
 test('systemd gets a machine-id to fill and a generator; cloud-init its seed where there is data', () => {
-  const system = { ...instanceRecord({ name: 'c1' }), boot: 'systemd' as const }
+  const system = instanceRecord({ name: 'c1', boot: 'systemd' })
   const bare = guestFiles(system, {}, ['create'])
   expect(pathsOf(bare)).toEqual(['/etc/machine-id', '/etc/systemd/system-generators/windlass'])
   expect(bare.files[0]).toMatchObject({ content: '', onlyNew: false })
@@ -44,7 +44,11 @@ test('templates write into the root and nowhere else; a bad one is told and skip
     '/etc/later': rule('t', 'start'),
   }
   const files = { t: '{{ instance.name }}', bad: '{% for x in y %}' }
-  const made = guestFiles({ ...instanceRecord({ name: 'c1' }), metadata: metadata(templates, files) }, {}, ['create'])
+  const made = guestFiles(
+    { ...instanceRecord({ name: 'c1', boot: 'init' }), metadata: metadata(templates, files) },
+    {},
+    ['create'],
+  )
   expect(made.files).toEqual([{ path: '/etc/motd', content: 'c1', mode: 0o644, onlyNew: false }])
   expect(made.warnings).toHaveLength(4)
 })
