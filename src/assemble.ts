@@ -273,7 +273,7 @@ function assembleServices(deps: Deps, { bus, inventory, records, renewing, opera
 
   const common = { records, operations, clock, engines, member, store }
   const write = createWrites({ records, clock })
-  const usedBy = createUsedBy({ records, store })
+  const usedBy = createUsedBy({ records, store: { recent: renewing(store.recent) } })
   const room = createProjectRoom({ records, usedBy })
   const leases = createLeases({ records, clock })
   const hosts = createHosts(engines)
@@ -284,7 +284,7 @@ function assembleServices(deps: Deps, { bus, inventory, records, renewing, opera
   const { create } = createInstanceCreation({ ...common, images: lookup, leases, drafts, architecture, room })
   const instances = createInstances({ views, operations, drafts, leases, room, foreign, sessions })
   const effects = createProfileEffects({ ...common, leases, room, hosts })
-  const networks = createNetworks({ ...common, write, usedBy, hostNetworks: readHostNetworks })
+  const networks = createNetworks({ ...common, write, usedBy, room, hostNetworks: readHostNetworks })
   const transfers = createRedisTransfers(deps.database, clock)
   const warnings = createWarnings({ records, clock })
   const nicknames = createNicknames({ records, clock })
@@ -302,7 +302,7 @@ function assembleServices(deps: Deps, { bus, inventory, records, renewing, opera
     files: createInstanceFiles({ ...common, store: { busy: renewing(store.busy) }, views, foreign, write }),
     statsHistory: openStatsHistory(deps, { inventory, records }),
     instances: { ...instances, ...createInstanceBulk({ instances, operations, streams, member }), create },
-    snapshots: createSnapshots({ ...common, views, drafts, leases }),
+    snapshots: createSnapshots({ ...common, views, drafts, leases, room }),
     images: createImages({ ...common, lookup, deployment, uploadLimit, write, transfers }),
     aliases: createAliases({ ...common, lookup, write }),
     profiles: createProfiles({ ...common, write, usedBy, effects }),

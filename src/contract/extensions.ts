@@ -46,6 +46,8 @@ export const API_EXTENSIONS = [
   'api_filtering',
   'instance_nic_network',
   'projects_limits',
+  'projects_restrictions',
+  'projects_limits_instances',
   'instance_bulk_state_change',
   'projects_images_remote_cache_expiry',
   'certificate_project',
@@ -60,6 +62,7 @@ export const API_EXTENSIONS = [
   'instance_snapshot_never',
   'certificate_token',
   'instance_file_head',
+  'projects_networks_restricted_access',
   'remote_token_expiry',
   'instance_create_start',
 ] as const

@@ -8,7 +8,7 @@ import { limitsOfType } from '../core/instance-type.ts'
 import { parseInstanceName } from '../core/names.ts'
 import type { BusyClaim, Clock, NameClaim, RecordChange, RecordReader } from '../core/ports.ts'
 import type { Kind } from '../operations/catalog.ts'
-import type { ProjectRoom } from './project-room.ts'
+import { isRoomLost, MOST_TRIES, type ProjectRoom } from './project-room.ts'
 import { requireProject, requireRole, type Caller } from './caller.ts'
 import type { Drafts } from './drafts.ts'
 import type { ImageLookup } from './image-lookup.ts'
@@ -41,8 +41,6 @@ interface Order {
   nicknames: Nickname[]
 }
 
-/** What stands between two requests for the same address: tried again with another one. */
-const LEASE_TRIES = 20
 const TAKEN =
   'Failed creating instance record: Add instance info to the database: This "instances" entry already exists'
 
@@ -151,10 +149,10 @@ export function createInstanceCreation(deps: InstanceCreationDeps) {
     rest: (draft: InstanceRecord) => Rest<K>,
   ): Promise<OperationRecord> {
     const { config, devices } = await deps.drafts.expand(draft.project, draft, 'create')
-    await deps.room.check(draft.project, [{ uuid: draft.uuid, name: draft.name, config }])
     const names: NameClaim[] = [{ noun: 'instance', scope: draft.project, name: draft.name }, ...nicknames.map(claimOf)]
     const own: BusyClaim = { key: `instance:${draft.uuid}`, mode: 'own', action: 'create' }
     for (let tries = 1; ; tries++) {
+      const room = await deps.room.take(draft.project, [{ uuid: draft.uuid, name: draft.name, config, devices }])
       const leases = await deps.leases.take(draft, devices)
       await deps.drafts.check(caller.role, draft, leases)
       const made = withAddresses(draft, leases)
@@ -167,12 +165,13 @@ export function createInstanceCreation(deps: InstanceCreationDeps) {
         taken: TAKEN,
         busy: [own, ...busy, ...usesOf(leases, 'create')],
         changes: [
+          ...room,
           ...leases.map((record): RecordChange => ({ change: 'put', noun: 'lease', record })),
           ...nicknames.map((nickname) => putNickname(nickname, draft, clock.uuid())),
         ],
       })
       if (submitted.outcome === 'accepted') return submitted.operation
-      if (!isLeaseLost(submitted) || tries >= LEASE_TRIES) throw toRefusal(submitted, TAKEN)
+      if (!(isLeaseLost(submitted) || isRoomLost(submitted)) || tries >= MOST_TRIES) throw toRefusal(submitted, TAKEN)
     }
   }
 

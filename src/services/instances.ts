@@ -26,8 +26,8 @@ import type { InstanceView, InstanceViews, Where } from './instance-views.ts'
 import { instanceResources, instanceUrl } from './instance-urls.ts'
 import { withAddresses, withoutMacs } from './instance-draft.ts'
 import { usesOf, type Leases } from './leases.ts'
-import type { Operations } from './operations.ts'
-import type { ProjectRoom } from './project-room.ts'
+import { toRefusal, type Operations } from './operations.ts'
+import { isRoomLost, MOST_TRIES, type ProjectRoom } from './project-room.ts'
 
 export interface InstancesDeps {
   views: InstanceViews
@@ -59,23 +59,34 @@ export function createInstances({ views, operations, drafts, leases, room, forei
   /** `PATCH`: merged into what is there; LXD answers it synchronously. */
   async function patch(caller: Caller, where: Where, body: InstancePatch, ifMatch?: string): Promise<void> {
     const { record } = await writable(caller, where, ifMatch)
-    await operations.perform(caller, await updateOf(caller, record, patched(record, body)))
+    await operations.finish(await submitUpdate(caller, record, patched(record, body)))
   }
 
   /** As `patch`, accepted; a running instance is not restarted for it: what needs that waits for its next start. */
   async function patchDeferred(caller: Caller, where: Where, body: InstancePatch): Promise<OperationRecord> {
     const { record } = await writable(caller, where, undefined)
-    const submission = await updateOf(caller, record, patched(record, body))
-    return operations.submit(caller, { ...submission, input: { ...submission.input, deferred: true } })
+    return submitUpdate(caller, record, patched(record, body), true)
   }
 
-  async function submitUpdate(caller: Caller, now: InstanceRecord, next: InstanceRecord): Promise<OperationRecord> {
-    return operations.submit(caller, await updateOf(caller, now, next))
+  /** Again where somebody else has taken room in the project meanwhile. */
+  async function submitUpdate(
+    caller: Caller,
+    now: InstanceRecord,
+    next: InstanceRecord,
+    deferred = false,
+  ): Promise<OperationRecord> {
+    for (let tries = 1; ; tries++) {
+      const submission = await updateOf(caller, now, next)
+      const input = { ...submission.input, ...(deferred && { deferred }) }
+      const submitted = await operations.trySubmit(caller, { ...submission, input })
+      if (submitted.outcome === 'accepted') return submitted.operation
+      if (!isRoomLost(submitted) || tries >= MOST_TRIES) throw toRefusal(submitted, undefined)
+    }
   }
 
   async function updateOf(caller: Caller, now: InstanceRecord, next: InstanceRecord) {
     const { config, devices } = await drafts.expand(next.project, next)
-    await room.check(next.project, [{ uuid: next.uuid, name: next.name, config }])
+    const taking = await room.take(next.project, [{ uuid: next.uuid, name: next.name, config, devices }])
     const taken = await leases.take(next, devices)
     await drafts.check(caller.role, next, taken)
     const submission = on(now, 'instance.update', {
@@ -85,7 +96,7 @@ export function createInstances({ views, operations, drafts, leases, room, forei
     return {
       ...submission,
       busy: [...submission.busy, ...usesOf(taken, 'update')],
-      changes: taken.map((record): RecordChange => ({ change: 'put', noun: 'lease', record })),
+      changes: [...taking, ...taken.map((record): RecordChange => ({ change: 'put', noun: 'lease', record }))],
     }
   }
 

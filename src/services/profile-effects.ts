@@ -40,6 +40,12 @@ export interface Effect {
   leases: LeaseRecord[]
 }
 
+/** What is to be done, and what is to be written with the profile. */
+export interface Plan {
+  effects: Effect[]
+  room: RecordChange[]
+}
+
 /** Seconds the request waits for the instances; they go on after it. */
 const PATIENCE = 60
 /** What stands between two requests for the same address: tried again with another one. */
@@ -49,16 +55,16 @@ export function createProfileEffects(deps: ProfileEffectsDeps) {
   const { records, operations, leases } = deps
 
   /** The instances whose container does not fit the profile's next state. A fault in any of them refuses the change. */
-  async function plan(caller: Caller, now: ProfileRecord, next: ProfileRecord): Promise<Effect[]> {
+  async function plan(caller: Caller, now: ProfileRecord, next: ProfileRecord): Promise<Plan> {
     const [instances, known] = await Promise.all([
       records.list('instance', now.project),
       records.list('profile', now.project),
     ])
     const later = known.map((profile) => (profile.uuid === next.uuid ? next : profile))
-    const changed = instances
+    const having = instances
       .filter(({ profiles }) => profiles.includes(now.name))
       .map((instance) => ({ instance, before: expand(instance, known), after: expand(instance, later) }))
-      .filter(({ before, after }) => isFollowed(before, after))
+    const changed = having.filter(({ before, after }) => isFollowed(before, after))
     await refuseBusy(
       now.project,
       changed.map(({ instance }) => instance.uuid),
@@ -74,11 +80,8 @@ export function createProfileEffects(deps: ProfileEffectsDeps) {
         throw ofInstance(one.instance, toFailure(thrown))
       }
     }
-    await deps.room.check(
-      now.project,
-      changed.map(({ instance, after }) => ({ ...instance, config: after.config })),
-    )
-    return effects
+    const room = having.length === 0 ? [] : await deps.room.take(now.project, having.map(toOccupant))
+    return { effects, room }
   }
 
   /** Whatever runs on one of them would be cut in half by the change. */
@@ -137,6 +140,10 @@ export function createProfileEffects(deps: ProfileEffectsDeps) {
   }
 
   return { plan, apply }
+}
+
+function toOccupant({ instance, after }: Pick<Effect, 'instance' | 'after'>) {
+  return { uuid: instance.uuid, name: instance.name, ...after }
 }
 
 function expand(instance: InstanceRecord, known: ProfileRecord[]): Expanded {

@@ -106,11 +106,11 @@ export function createProfiles({ records, write, usedBy, effects, clock }: Profi
     const next = { ...now, description: wanted.description, ...(await checked(caller, wanted.config, wanted.devices)) }
     const plan = await effects.plan(caller, now, next)
     await write(caller, {
-      changes: [{ change: 'put', noun: 'profile', record: next }],
+      changes: [{ change: 'put', noun: 'profile', record: next }, ...plan.room],
       event: event('profile-updated', next),
-      unlessBusy: [...plan.map(({ instance }) => `instance:${instance.uuid}`), ...(await networksOf(next))],
+      unlessBusy: [...plan.effects.map(({ instance }) => `instance:${instance.uuid}`), ...(await networksOf(next))],
     })
-    await effects.apply(caller, next, plan)
+    await effects.apply(caller, next, plan.effects)
   }
 
   /** The instances, snapshots and images that name it are changed with it, in the same script. */

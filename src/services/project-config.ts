@@ -1,6 +1,7 @@
 /** Config keys of projects. What would be promised in vain is refused with the reason. */
 import type { Config } from '../contract/common.ts'
 import { badRequest } from '../core/failure.ts'
+import { restrictionCheck } from '../core/restrictions.ts'
 import { anything, boolean, isTrue, memory, oneOf, type ValueCheck } from '../core/config-values.ts'
 
 const count: ValueCheck = (value) =>
@@ -39,10 +40,9 @@ const KEYS: Record<string, ValueCheck> = {
   'limits.disk': refused('Docker Engine cannot limit the space of containers'),
   'limits.instances': count,
   'limits.memory': (value) => (value.endsWith('%') ? "Value can't be a percentage" : memory(value)),
-  'limits.networks': refused('Networks of Docker Engine are shared by all projects'),
+  'limits.networks': count,
   'limits.processes': count,
   'limits.virtual-machines': count,
-  restricted: only(false, 'Projects are restricted by the roles of tokens'),
 }
 
 /** What a project has of itself, shown in its config. */
@@ -60,15 +60,17 @@ export function projectConfig(project: string, config: Config): Config {
     const fault =
       project === 'default' && key.startsWith('features.')
         ? 'Features of the default project cannot be changed'
-        : checkOf(key)(value)
+        : checkOf(project, key)(value)
     if (fault !== undefined) throw badRequest(`Invalid project configuration key "${key}" value: ${fault}`)
   }
   return { ...given, ...Object.fromEntries(written) }
 }
 
-function checkOf(key: string): ValueCheck {
-  const check = Object.hasOwn(KEYS, key) ? KEYS[key] : undefined
+function checkOf(project: string, key: string): ValueCheck {
+  if (key === 'limits.networks' && project !== 'default')
+    return refused('Networks of Docker Engine are shared by all projects, and belong to the project default')
+  const check = (Object.hasOwn(KEYS, key) ? KEYS[key] : undefined) ?? restrictionCheck(key)
   if (check !== undefined) return check
-  if (key.startsWith('restricted.')) return refused('Projects are restricted by the roles of tokens')
+  if (key.startsWith('restricted.')) return refused('Not possible on Docker Engine')
   throw badRequest(`Invalid project configuration key "${key}"`)
 }

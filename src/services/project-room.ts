@@ -1,9 +1,11 @@
 /** Whether a project's limits leave room for what is to be made or changed in it. Texts are LXD's. */
 import type { Config } from '../contract/common.ts'
-import type { InstanceRecord } from '../contract/records.ts'
-import { expandConfig, pickProfiles } from '../core/expand.ts'
+import type { InstanceRecord, ProfileRecord } from '../contract/records.ts'
+import { isTrue } from '../core/config-values.ts'
+import { expandConfig, expandDevices, pickProfiles } from '../core/expand.ts'
 import { badRequest } from '../core/failure.ts'
-import type { RecordReader } from '../core/ports.ts'
+import type { RecordChange, RecordReader } from '../core/ports.ts'
+import { restrictionFault } from '../core/restrictions.ts'
 import { parseBytes } from '../core/units.ts'
 import type { UsedBy } from './used-by.ts'
 
@@ -14,8 +16,8 @@ export interface ProjectRoomDeps {
 
 export type ProjectRoom = ReturnType<typeof createProjectRoom>
 
-/** An instance as it counts against limits; `config` is expanded. */
-export type Occupant = Pick<InstanceRecord, 'uuid' | 'name' | 'config'>
+/** An instance as it counts against limits; config and devices are expanded. */
+export type Occupant = Pick<InstanceRecord, 'uuid' | 'name' | 'config' | 'devices'>
 
 /** Limits of a project that add up over its instances, which must then all have the same key set. */
 export const AGGREGATES = ['limits.cpu', 'limits.memory', 'limits.processes'] as const
@@ -26,36 +28,93 @@ export const COUNTS = ['limits.instances', 'limits.containers'] as const
 
 export function createProjectRoom({ records, usedBy }: ProjectRoomDeps) {
   /**
-   * Throws bad-request when the project would exceed a limit with these instances, new ones or changed ones of it.
-   * An instance whose creation is under way counts already.
+   * Throws bad-request when the project would exceed a limit, or does not allow it, with these instances, new ones or
+   * changed ones of it. An instance whose creation or change is under way counts already. What it returns belongs into
+   * the changes that are submitted: they are refused when somebody else has taken room meanwhile (`isRoomLost`).
    */
-  async function check(project: string, planned: Occupant[]): Promise<void> {
-    const limits = (await records.find('project', '', project))?.config ?? {}
-    if (![...AGGREGATES, ...COUNTS].some((key) => (limits[key] ?? '') !== '')) return
-    const before = await occupants(project)
-    const after = new Map([...before, ...planned].map((one) => [one.uuid, one]))
-    const fault =
-      (after.size > before.length ? countFault(project, limits, after.size) : undefined) ??
-      sumFault(project, limits, after)
-    if (fault !== undefined) throw badRequest(`Failed checking if instance creation allowed: ${fault}`)
+  async function take(project: string, planned: Occupant[]): Promise<RecordChange[]> {
+    // First of all: whoever takes room later changes it.
+    const record = await records.find('project', '', project)
+    if (record === undefined || !isBounded(record.config)) return []
+    const limits = record.config
+    for (const one of planned) refuseForbidden(limits, one)
+    if (hasLimits(limits)) {
+      const before = await occupants(project)
+      const after = new Map([...before, ...planned].map((one) => [one.uuid, one]))
+      const fault =
+        (after.size > before.length ? countFault(project, limits, after.size) : undefined) ??
+        sumFault(project, limits, after)
+      if (fault !== undefined) throw badRequest(`Failed checking if instance creation allowed: ${fault}`)
+    }
+    return [{ change: 'put', noun: 'project', record }]
   }
 
-  /** Everything that counts: what is there, and what is being made. */
+  /** The same for one network more. */
+  async function takeForNetwork(project: string): Promise<RecordChange[]> {
+    const record = await records.find('project', '', project)
+    const limit = record?.config['limits.networks'] ?? ''
+    if (record === undefined || limit === '') return []
+    const coming = await usedBy.comingNetworks(project)
+    const there = await records.list('network', project)
+    const names = new Set([...coming, ...there].map(({ uuid }) => uuid))
+    if (names.size >= Number(limit)) throw badRequest(`Reached maximum number of networks in project "${project}"`)
+    return [{ change: 'put', noun: 'project', record }]
+  }
+
+  /** Everything that counts: what is there, and what is being made or changed. */
   async function occupants(project: string): Promise<Occupant[]> {
-    const [instances, coming, profiles] = await Promise.all([
+    // What has ended when these are read is in the records that are read after them.
+    const coming = await usedBy.drafts(project)
+    const [instances, profiles] = await Promise.all([
       records.list('instance', project),
-      usedBy.drafts(project),
       records.list('profile', project),
     ])
-    const known = new Set(instances.map(({ uuid }) => uuid))
-    return [...instances, ...coming.filter((draft) => !known.has(draft.uuid))].map((instance) => ({
-      uuid: instance.uuid,
-      name: instance.name,
-      config: expandConfig(pickProfiles(instance.profiles, profiles).profiles, instance.config),
-    }))
+    const versions = Map.groupBy([...instances, ...coming], ({ uuid }) => uuid)
+    return [...versions.values()].map((same) => same.map((one) => toOccupant(one, profiles)).reduce(larger))
   }
 
-  return { check, occupants }
+  return { take, takeForNetwork, occupants }
+}
+
+/** How often a request looks again: of several for the last room one is let in each time. */
+export const MOST_TRIES = 200
+
+/** Somebody else has taken room in the project: it is to be looked at again. */
+export function isRoomLost(submitted: { outcome: string; noun?: string }): boolean {
+  return submitted.outcome === 'changed' && submitted.noun === 'project'
+}
+
+function hasLimits(config: Config): boolean {
+  return [...AGGREGATES, ...COUNTS].some((key) => (config[key] ?? '') !== '')
+}
+
+function isBounded(config: Config): boolean {
+  return hasLimits(config) || isTrue(config['restricted'])
+}
+
+function refuseForbidden(project: Config, one: Occupant): void {
+  const fault = restrictionFault(project, one)
+  if (fault !== undefined) throw badRequest(`The project does not allow instance "${one.name}": ${fault}`)
+}
+
+function toOccupant(instance: InstanceRecord, known: ProfileRecord[]): Occupant {
+  const { profiles } = pickProfiles(instance.profiles, known)
+  return {
+    uuid: instance.uuid,
+    name: instance.name,
+    config: expandConfig(profiles, instance.config),
+    devices: expandDevices(profiles, instance.devices),
+  }
+}
+
+/** Of an instance as it is and as it is to become, whatever counts for more. */
+function larger(one: Occupant, other: Occupant): Occupant {
+  const config = { ...other.config }
+  for (const key of AGGREGATES) {
+    const [mine, theirs] = [one.config[key] ?? '', config[key] ?? '']
+    if (mine !== '' && theirs !== '' && plainAmount(key, mine) > plainAmount(key, theirs)) config[key] = mine
+  }
+  return { ...other, config }
 }
 
 function countFault(project: string, limits: Config, count: number): string | undefined {
@@ -94,9 +153,12 @@ function sumOf(project: string, key: Aggregate, instances: Occupant[]): number {
 }
 
 /** The same for showing: an instance without a figure of its own counts nothing. */
-export function usageOf(key: Aggregate, instances: Occupant[]): number {
-  const plain = instances.map(({ config }) => config[key] ?? '').filter((value) => /^[0-9]+[a-zA-Z ]*$/.test(value))
-  return plain.reduce((sum, value) => sum + amountOf(key, value), 0)
+export function usageOf(key: Aggregate, instances: Pick<Occupant, 'config'>[]): number {
+  return instances.reduce((sum, { config }) => sum + plainAmount(key, config[key] ?? ''), 0)
+}
+
+function plainAmount(key: Aggregate, value: string): number {
+  return /^[0-9]+[a-zA-Z ]*$/.test(value) ? amountOf(key, value) : 0
 }
 
 /** A limit's figure; -1 where it is not set. */
@@ -114,11 +176,15 @@ function isOver(limit: string | undefined, count: number): boolean {
   return limit !== undefined && limit !== '' && count > Number(limit)
 }
 
-/** Why a limit cannot be set so low: what is there already is over it. */
+/** Why a project cannot have this config: what is there already is over a limit, or not allowed. */
 export function tooLow(project: string, limits: Config, occupants: Occupant[]): string | undefined {
   const count = occupants.length
   for (const key of COUNTS)
     if (isOver(limits[key], count))
       return `"${key}" is too low: there currently are ${count} instances in project "${project}"`
+  for (const one of occupants) {
+    const fault = restrictionFault(limits, one)
+    if (fault !== undefined) return `Instance "${one.name}" in project "${project}" would not be allowed: ${fault}`
+  }
   return sumFault(project, limits, new Map(occupants.map((one) => [one.uuid, one])))
 }

@@ -91,6 +91,9 @@ export function createProjects(deps: ProjectsDeps) {
     const config = projectConfig(record.name, given)
     const low = tooLow(record.name, config, await room.occupants(record.name))
     if (low !== undefined) throw badRequest(low)
+    const networks = record.name === DEFAULT ? (await records.list('network')).length : 0
+    if (networks > Number(config['limits.networks'] ?? networks))
+      throw badRequest(`"limits.networks" is too low: there currently are ${networks} networks in project "${DEFAULT}"`)
     await write(caller, {
       changes: [{ change: 'put', noun: 'project', record: { ...record, description, config } }],
       event: event('project-updated', record),
@@ -135,7 +138,7 @@ export function createProjects(deps: ProjectsDeps) {
     })
   }
 
-  /** Limits and what counts against them; -1 is no limit. Space on disk and networks are not counted per project. */
+  /** Limits and what counts against them; -1 is no limit. Space on disk is not counted per project. */
   async function state(caller: Caller, name: string): Promise<ProjectState> {
     const { config } = await load(caller, name)
     const occupants = await room.occupants(name)
@@ -150,7 +153,7 @@ export function createProjects(deps: ProjectsDeps) {
         ),
         'virtual-machines': { Limit: Number(config['limits.virtual-machines'] ?? -1), Usage: 0 },
         disk: { Limit: -1, Usage: 0 },
-        networks: { Limit: -1, Usage: networks },
+        networks: { Limit: Number(config['limits.networks'] ?? -1), Usage: networks },
       },
     }
   }
@@ -199,7 +202,7 @@ export function createProjects(deps: ProjectsDeps) {
     return { record, usedBy: await contentsOf(record.name) }
   }
 
-  return { list, get, create, update, patch, rename, remove, state, checkRoom: room.check }
+  return { list, get, create, update, patch, rename, remove, state }
 }
 
 function shortOf(key: string): string {

@@ -3,18 +3,20 @@ import type { InstanceRecord, SnapshotRecord } from '../contract/records.ts'
 import type { SnapshotsPost } from '../contract/snapshot.ts'
 import { restoredConfig } from '../core/config-keys.ts'
 import { checkIfMatch, etagOf } from '../core/etag.ts'
-import { badRequest, notFound } from '../core/failure.ts'
+import { badRequest, forbidden, notFound } from '../core/failure.ts'
 import { checkAction } from '../core/instance-status.ts'
 import { parseSnapshotName, snapshotNumberedName } from '../core/names.ts'
 import type { Clock, RecordChange, RecordReader } from '../core/ports.ts'
+import { restrictionOf } from '../core/restrictions.ts'
 import { expiryAfter, parseExpiry } from '../core/times.ts'
 import { requireRole, type Caller } from './caller.ts'
 import type { Drafts } from './drafts.ts'
 import { on, requireOwn } from './instances.ts'
-import { instanceUrl, snapshotResources, snapshotUrl } from './instance-urls.ts'
+import { snapshotResources, snapshotUrl } from './instance-urls.ts'
 import { usesOf, type Leases } from './leases.ts'
 import type { InstanceViews, InstanceView, Where } from './instance-views.ts'
-import type { Operations } from './operations.ts'
+import { toRefusal, type Operations } from './operations.ts'
+import { isRoomLost, MOST_TRIES, type ProjectRoom } from './project-room.ts'
 
 export interface SnapshotsDeps {
   records: RecordReader
@@ -22,6 +24,7 @@ export interface SnapshotsDeps {
   operations: Operations
   drafts: Drafts
   leases: Leases
+  room: ProjectRoom
   clock: Clock
 }
 
@@ -30,7 +33,7 @@ export type Snapshots = ReturnType<typeof createSnapshots>
 const alreadyExists = (name: string) =>
   `Failed creating instance snapshot record "${name}": Add snapshot info to the database: This "instances_snapshots" entry already exists`
 
-export function createSnapshots({ views, operations, drafts, leases, clock }: SnapshotsDeps) {
+export function createSnapshots({ records, views, operations, drafts, leases, room, clock }: SnapshotsDeps) {
   /** `once`: names the occasion where a repeat is not to make another one. */
   async function create(caller: Caller, where: Where, body: SnapshotsPost, once?: string): Promise<OperationRecord> {
     requireRole(caller, 'operator')
@@ -38,6 +41,7 @@ export function createSnapshots({ views, operations, drafts, leases, clock }: Sn
     const view = await views.get(caller, where)
     requireOwn(view)
     checkAction('snapshot', view.status.status)
+    await requireAllowed(where.project)
     const record = snapshotOf(view, body)
     return operations.submit(caller, {
       ...on(view.record, 'snapshot.create', { instance: view.record.uuid, record }),
@@ -46,6 +50,12 @@ export function createSnapshots({ views, operations, drafts, leases, clock }: Sn
       taken: alreadyExists(record.name),
       ...(once !== undefined && { once }),
     })
+  }
+
+  async function requireAllowed(project: string): Promise<void> {
+    const config = (await records.find('project', '', project))?.config ?? {}
+    if (restrictionOf(config, 'restricted.snapshots') === 'block')
+      throw forbidden(`Project "${project}" doesn't allow for snapshot creation`)
   }
 
   function snapshotOf({ record, config, snapshots }: InstanceView, body: SnapshotsPost): SnapshotRecord {
@@ -112,23 +122,27 @@ export function createSnapshots({ views, operations, drafts, leases, clock }: Sn
     const snapshot = view.snapshots.find((candidate) => candidate.name === own)
     if (snapshot === undefined) throw notFound(`Snapshot ${where.name}/${own} does not exist`)
     const { record } = view
-    const taken = await addressesFor(caller, record, snapshot)
-    const submission = on(record, 'snapshot.restore', { instance: record.uuid, snapshot: snapshot.uuid })
-    return operations.submit(caller, {
-      ...submission,
-      entity: { id: record.uuid, name: record.name, url: instanceUrl(record) },
-      busy: [...submission.busy, ...usesOf(taken, 'restore')],
-      changes: taken.map((lease): RecordChange => ({ change: 'put', noun: 'lease', record: lease })),
-    })
+    for (let tries = 1; ; tries++) {
+      const submitted = await operations.trySubmit(caller, await restorationOf(caller, record, snapshot))
+      if (submitted.outcome === 'accepted') return submitted.operation
+      if (!isRoomLost(submitted) || tries >= MOST_TRIES) throw toRefusal(submitted, undefined)
+    }
   }
 
   /** Checks what the instance goes back to, and takes addresses for the NICs that it has lost since. */
-  async function addressesFor(caller: Caller, now: InstanceRecord, snapshot: SnapshotRecord) {
+  async function restorationOf(caller: Caller, now: InstanceRecord, snapshot: SnapshotRecord) {
     const { devices, profiles } = snapshot
     const next = { ...now, config: restoredConfig(now.config, snapshot.config), devices, profiles }
-    const taken = await leases.take(next, (await drafts.expand(now.project, next)).devices)
+    const expanded = await drafts.expand(now.project, next)
+    const taking = await room.take(now.project, [{ uuid: now.uuid, name: now.name, ...expanded }])
+    const taken = await leases.take(next, expanded.devices)
     await drafts.check(caller.role, next, taken)
-    return taken
+    const submission = on(now, 'snapshot.restore', { instance: now.uuid, snapshot: snapshot.uuid })
+    return {
+      ...submission,
+      busy: [...submission.busy, ...usesOf(taken, 'restore')],
+      changes: [...taking, ...taken.map((lease): RecordChange => ({ change: 'put', noun: 'lease', record: lease }))],
+    }
   }
 
   /** A snapshot and the instance it is of. */

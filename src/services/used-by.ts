@@ -1,7 +1,7 @@
 /** Who uses what: instances and profiles by their devices and profiles, also those that are still being made. */
 import type { Devices } from '../contract/common.ts'
 import type { OperationRecord } from '../contract/operation-record.ts'
-import type { InstanceRecord, ProfileRecord } from '../contract/records.ts'
+import type { InstanceRecord, NetworkRecord, ProfileRecord } from '../contract/records.ts'
 import { effectiveDevices, expandDevices, pickProfiles } from '../core/expand.ts'
 import { isFinal } from '../core/operation-states.ts'
 import type { OperationStore, RecordReader } from '../core/ports.ts'
@@ -54,7 +54,18 @@ export function createUsedBy({ records, store }: UsedByDeps) {
     return instances.map((instance) => toUser(instance, profiles))
   }
 
-  return { users, drafts, coming }
+  /** Networks that are being made. */
+  async function comingNetworks(project: string): Promise<NetworkRecord[]> {
+    const unfinished = await store.recent(project, Number.MAX_SAFE_INTEGER)
+    return unfinished.flatMap((operation) => {
+      if (isFinal(operation.state) || operation.unreadable !== undefined || operation.kind !== 'network.create')
+        return []
+      const job = decodeJob(operation)
+      return job.kind === 'network.create' ? [job.input.network] : []
+    })
+  }
+
+  return { users, drafts, coming, comingNetworks }
 }
 
 function toUser(instance: InstanceRecord, known: ProfileRecord[]): User {

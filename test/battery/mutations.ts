@@ -62,6 +62,18 @@ const MUTATIONS: readonly Mutation[] = [
     judge: MODEL,
   },
   {
+    name: 'room',
+    what: 'several requests take the last room in a project',
+    patches: [{ file: 'src/services/instance-creation.ts', from: '          ...room,\n', to: '' }],
+    judge: ['test/system/projects.test.ts', 'of 20 instances asked for at once'],
+  },
+  {
+    name: 'occasion',
+    what: 'a tick that comes again makes another snapshot',
+    patches: [{ file: 'src/services/snapshots.ts', from: '...(once !== undefined && { once }),', to: '' }],
+    judge: ['test/system/schedules.test.ts', 'an instance gets one snapshot for each minute'],
+  },
+  {
     name: 'reservation',
     what: 'a name is free for others while it is being made',
     patches: [

@@ -20,8 +20,11 @@ test.each([
   [{ 'limits.memory': '50%' }, /Value can't be a percentage/],
   [{ 'limits.disk': '1GiB' }, /cannot limit the space/],
   [{ 'features.images': 'false' }, /Every project has its own images/],
-  [{ restricted: 'true' }, /restricted by the roles of tokens/],
-  [{ 'restricted.containers.nesting': 'allow' }, /restricted by the roles of tokens/],
+  [{ 'limits.networks': '1' }, /shared by all projects/],
+  [{ restricted: 'maybe' }, /Invalid value for a boolean "maybe"/],
+  [{ 'restricted.containers.nesting': 'perhaps' }, /not one of \[block allow\]/],
+  [{ 'restricted.containers.privilege': 'isolated' }, /no id map per instance/],
+  [{ 'restricted.networks.uplinks': 'x' }, /Not possible on Docker Engine/],
   [{ 'backups.compression_algorithm': 'sh -c reboot' }, /not one of/],
 ])('refuses %j', (config, text) => {
   expect(() => projectConfig('shop', config)).toThrow(text)
