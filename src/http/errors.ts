@@ -1,7 +1,6 @@
 /** Everything that goes wrong leaves the native API here: one status per failure code, always LXD's envelope. */
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
 import type { Socket } from 'node:net'
-import { STATUS_CODES } from 'node:http'
 import type { ErrorAnswer } from '../contract/envelope.ts'
 import {
   badRequest,
@@ -12,6 +11,7 @@ import {
   unsupported,
   type FailureCode,
 } from '../core/failure.ts'
+import { nodeHttp } from '../node-http.ts'
 
 /** HTTP statuses of the native API. LXD has no 401: who is not known is not authorized. */
 const STATUS: Record<FailureCode, number> = {
@@ -92,7 +92,7 @@ export function answerClientError(error: NodeJS.ErrnoException, socket: Socket):
     return
   }
   const status = CLIENT_ERRORS[error.code ?? ''] ?? 400
-  const reason = STATUS_CODES[status] ?? ''
+  const reason = nodeHttp.STATUS_CODES[status] ?? ''
   const body = `${JSON.stringify(toErrorAnswer(status, { message: reason.toLowerCase(), operation: undefined }))}\n`
   socket.end(
     `HTTP/1.1 ${status} ${reason}\r\nContent-Type: application/json\r\nContent-Length: ${Buffer.byteLength(body)}\r\n` +

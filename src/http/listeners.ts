@@ -1,10 +1,11 @@
 /** Where the application listens: a unix socket for the administrator, HTTP for tokens, HTTPS for client certificates as well. */
 import { chmod, unlink } from 'node:fs/promises'
-import { createServer, type Server } from 'node:http'
+import type { Server } from 'node:http'
 import { createServer as createSecureServer } from 'node:https'
 import { connect, type AddressInfo, type ListenOptions as Address, type Server as AnyServer } from 'node:net'
 import { TLSSocket } from 'node:tls'
 import { conflict } from '../core/failure.ts'
+import { nodeHttp } from '../node-http.ts'
 import type { App } from './app-types.ts'
 import { trustSocket } from './caller.ts'
 import { peerOf, rememberPeer } from './peer.ts'
@@ -26,7 +27,7 @@ export interface Listening {
 
 /** Starts to listen; the listeners end with the application. */
 export async function listen(app: App, { socket, http, https }: ListenOptions): Promise<Listening> {
-  const local = serveOn(app, createServer({ keepAliveTimeout: app.server.keepAliveTimeout }))
+  const local = serveOn(app, nodeHttp.createServer({ keepAliveTimeout: app.server.keepAliveTimeout }))
   local.on('connection', trustSocket)
   const secure = https && makeSecureServer(app, https)
   await app.ready()

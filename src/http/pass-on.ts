@@ -1,9 +1,10 @@
 /** A request for a websocket that another API process has: passed on as it is, then byte for byte both ways. */
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import { type IncomingMessage, request as ask, type RequestOptions } from 'node:http'
+import type { IncomingMessage, RequestOptions } from 'node:http'
 import { buffer } from 'node:stream/consumers'
 import type { Duplex } from 'node:stream'
 import { unavailable } from '../core/failure.ts'
+import { nodeHttp } from '../node-http.ts'
 
 /** Says that a request was passed on already: whoever does not have it either must not pass it on again. */
 export const PASSED_ON = 'windlass-passed-on'
@@ -38,8 +39,8 @@ function askPeer(address: string, { raw }: FastifyRequest): Promise<Answer> {
     timeout: PATIENCE,
   }
   const asked = address.startsWith('unix://')
-    ? ask({ ...options, socketPath: address.slice('unix://'.length) })
-    : ask(address, options)
+    ? nodeHttp.request({ ...options, socketPath: address.slice('unix://'.length) })
+    : nodeHttp.request(address, options)
   return new Promise((resolve, reject) => {
     asked.once('upgrade', (head, socket, early) => resolve({ upgraded: true, head, socket, early }))
     asked.once('response', (response) => {

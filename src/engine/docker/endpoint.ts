@@ -1,9 +1,10 @@
 /** Where an engine listens, from what DOCKER_HOST holds. Everything comes as an argument, nothing from the environment. */
 import type { DockerOptions } from 'dockerode'
-import { Agent } from 'node:http'
+import type { Agent } from 'node:http'
 import { Agent as TlsAgent } from 'node:https'
 import { inspect } from 'node:util'
 import { badRequest } from '../../core/failure.ts'
+import { nodeHttp } from '../../node-http.ts'
 
 /** PEM texts of a client of a `tcp://` engine with TLS. */
 export interface DockerTls {
@@ -32,7 +33,7 @@ export function openEndpoint(dockerHost: string, tls: DockerTls | undefined): En
 
 // docker-modem renders the options of every request for a debug line, also when nobody reads it, and the agent in them
 // with everything that hangs on its sockets: tens of milliseconds each while many calls are under way.
-class QuietAgent extends Agent {
+class QuietAgent extends nodeHttp.Agent {
   [inspect.custom](): string {
     return 'Agent'
   }

@@ -3,9 +3,9 @@
  * time and lose the engine's words on some statuses.
  */
 import { Dockerode } from './dockerode.ts'
-import { IncomingMessage } from 'node:http'
 import type { Duplex, Readable } from 'node:stream'
 import { isFailure, unavailable } from '../../core/failure.ts'
+import { nodeHttp } from '../../node-http.ts'
 import { chooseApi } from './api-version.ts'
 import { type DockerTls, type Endpoint, openEndpoint } from './endpoint.ts'
 import { abortFailure, connectionFailure, engineWords, noAnswer, refusal, says } from './errors.ts'
@@ -135,7 +135,7 @@ async function accepted(request: EngineRequest, head: Head): Promise<Head> {
 }
 
 async function upgraded(request: EngineRequest, head: Head): Promise<Duplex> {
-  if (!(head instanceof IncomingMessage)) return head
+  if (!(head instanceof nodeHttp.IncomingMessage)) return head
   throw refusal(request.doing, statusOf(head), await readBody(head))
 }
 

@@ -1,8 +1,9 @@
 /** One request and its answer over dockerode's modem, which only dials: statuses, times and errors are ours. */
 import type Docker from 'dockerode'
-import { IncomingMessage } from 'node:http'
+import type { IncomingMessage } from 'node:http'
 import { Duplex } from 'node:stream'
 import { badRequest, Failure, internal, timedOut } from '../../core/failure.ts'
+import { nodeHttp } from '../../node-http.ts'
 import { abortFailure, connectionFailure, type EngineAddress, isLost, noAnswer } from './errors.ts'
 import type { Limiter } from './limiter.ts'
 import type { EngineRequest, Timeouts } from './requests.ts'
@@ -116,7 +117,7 @@ function dial(modem: Modem, request: EngineRequest, abort: AbortController): Pro
   }
   return new Promise((resolve, reject) => {
     modem.dial(options, (error, answer) => {
-      if (answer instanceof IncomingMessage || answer instanceof Duplex) resolve(answer)
+      if (answer instanceof nodeHttp.IncomingMessage || answer instanceof Duplex) resolve(answer)
       else reject(error ?? internal('Docker Engine gave no answer'))
     })
   })
@@ -124,12 +125,12 @@ function dial(modem: Modem, request: EngineRequest, abort: AbortController): Pro
 
 /** A head's status; 101 for an upgraded connection. */
 export function statusOf(head: Head): number {
-  return head instanceof IncomingMessage ? (head.statusCode ?? 0) : 101
+  return head instanceof nodeHttp.IncomingMessage ? (head.statusCode ?? 0) : 101
 }
 
 /** A head's headers. */
 export function headersOf(head: Head): IncomingMessage['headers'] {
-  return head instanceof IncomingMessage ? head.headers : {}
+  return head instanceof nodeHttp.IncomingMessage ? head.headers : {}
 }
 
 /** The whole body; what is larger than any answer can be is broken off. */
