@@ -25,6 +25,7 @@ import { createForeign } from './services/foreign.ts'
 import { readHostNetworks } from './services/host-networks.ts'
 import { createImageNames } from './services/image-names.ts'
 import { createImageLookup } from './services/image-lookup.ts'
+import { createSharedBy } from './services/image-sharing.ts'
 import { createImages } from './services/images.ts'
 import { createInstanceBulk } from './services/instance-bulk.ts'
 import { createInstanceCreation } from './services/instance-creation.ts'
@@ -278,7 +279,8 @@ function assembleServices(deps: Deps, { bus, inventory, records, renewing, opera
   const leases = createLeases({ records, clock })
   const hosts = createHosts(engines)
   const drafts = createDrafts({ records, hosts })
-  const lookup = createImageLookup({ ...common, architecture })
+  const { WINDLASS_REGISTRY: registry } = config
+  const lookup = createImageLookup({ ...common, architecture, registry, sharedBy: createSharedBy(common) })
   const views = createInstanceViews({ records, inventory, sampler: createSampler({ engines, clock }) })
   const { foreign, sessions, ...inside } = assembleInside(deps, { views, streams, inventory, write })
   const { create } = createInstanceCreation({ ...common, images: lookup, leases, drafts, architecture, room })

@@ -6,6 +6,7 @@ import { readFileSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { parseEnv } from 'node:util'
+import { parseRegistryReference } from './core/registry-reference.ts'
 import { parseOpened, parsePlacements } from './dialects/names.ts'
 import { parseTemplates } from './dialects/templates.ts'
 import { SetupError } from './setup/host.ts'
@@ -67,6 +68,12 @@ function url(text: string | undefined): string | undefined {
   return text
 }
 
+function registry(text: string | undefined): string | undefined {
+  if (text !== undefined && parseRegistryReference(`${text}/image`) === undefined)
+    throw new Error(`be a registry, with a path, such as docker.io/library, not "${text}"`)
+  return text
+}
+
 const optional = (text: string | undefined): string | undefined => text
 
 const days = 86_400_000
@@ -115,6 +122,11 @@ const SETTINGS = {
     'Largest upload of an image, in GiB.',
     '`20`',
     (text) => integer(20, 1, 10_000)(text) * 2 ** 30,
+  ),
+  WINDLASS_REGISTRY: setting(
+    "Whose images stand for those of simplestreams servers: with `docker.io/library`, `ubuntu:22.04` is Docker Hub's.",
+    'none',
+    registry,
   ),
   WINDLASS_LONGEST_WAIT: setting(
     'Seconds one `/wait` or `Prefer: wait` may take at most.',

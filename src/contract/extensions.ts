@@ -43,6 +43,7 @@ export const API_EXTENSIONS = [
   'instances',
   'images_expiry',
   'image_profiles',
+  'image_force_refresh',
   'api_filtering',
   'instance_nic_network',
   'projects_limits',

@@ -1,5 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http'
-import type { UploadInfo } from '../services/image-creation.ts'
+import type { UploadInfo } from '../services/image-upload.ts'
 
 /** What LXD's clients say of an upload in its headers; properties and aliases are URL-encoded there. */
 export function toUploadInfo(headers: IncomingHttpHeaders): UploadInfo {

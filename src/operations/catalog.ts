@@ -214,6 +214,23 @@ export const CATALOG = {
     input: inputs.ImageTarget,
     lifecycle: undefined,
   },
+  'image.refresh': {
+    ...onImage,
+    description: 'Refreshing image',
+    action: 'refresh',
+    input: inputs.ImageRefresh,
+    metadata: Type.Object({ refreshed: Type.Boolean() }),
+    lifecycle: 'image-refreshed',
+  },
+  'image.share': {
+    ...onImage,
+    class: 'token',
+    place: 'store',
+    description: 'Image download token',
+    action: 'secret',
+    input: inputs.ImageShare,
+    lifecycle: undefined,
+  },
   'image.delete': {
     ...onImage,
     cancellable: false,

@@ -91,6 +91,17 @@ export const ImageImport = Type.Object({
   image: ImageRecord,
   /** The volume that holds the upload. */
   upload: Type.String(),
+  /** It is fetched from another server first, `limit` bytes at most. */
+  from: Type.Optional(
+    Type.Object({
+      url: Type.String(),
+      /** PEM of the only certificate that is taken for the server's; '' for one that any authority vouches for. */
+      certificate: Type.String(),
+      fingerprint: Type.String(),
+      project: Type.String(),
+      limit: Type.Integer(),
+    }),
+  ),
   aliases: Type.Array(AliasRecord),
 })
 
@@ -110,6 +121,9 @@ export const ImagePublish = Type.Object({
   aliases: Type.Array(AliasRecord),
 })
 
+/** Who shows the secret may read the image until then. */
+export const ImageShare = Type.Object({ image: Uuid, expires_at: Time })
+export const ImageRefresh = Type.Object({ image: Uuid, next: ImageRecord })
 export const ImageTarget = Type.Object({ image: Uuid })
 export const NetworkCreate = Type.Object({
   /** Without subnet and gateway a free one is found. */

@@ -1,126 +1,28 @@
 /** New images: uploaded, pulled from a registry, or published from an instance or a snapshot. */
-import { createHash, type Hash } from 'node:crypto'
-import { Readable } from 'node:stream'
 import type { ImagesPost } from '../contract/image.ts'
 import type { OperationRecord } from '../contract/operation-record.ts'
 import type { AliasRecord, ImageRecord, InstanceRecord, SnapshotRecord } from '../contract/records.ts'
-import type { Engine, KeptFile } from '../core/engine.ts'
-import { badRequest, conflict, isFailure, notFound, unavailable } from '../core/failure.ts'
+import { badRequest, conflict, notFound } from '../core/failure.ts'
 import { imagePropertiesOf } from '../core/image-properties.ts'
-import { imageVolume, KEPT_FILE, ROOTFS_FILE } from '../core/kept-files.ts'
+import { imageVolume } from '../core/kept-files.ts'
 import { parseAliasName } from '../core/names.ts'
-import type { BusyClaim, Clock, NameClaim, RecordReader, Transfers } from '../core/ports.ts'
+import type { BusyClaim, Clock, RecordReader } from '../core/ports.ts'
 import { parseRegistryReference } from '../core/registry-reference.ts'
 import { parseExpiry } from '../core/times.ts'
 import type { InputOf } from '../operations/catalog.ts'
 import { requireProject, requireRole, type Caller } from './caller.ts'
-import { referenceOn, type ImageLookup } from './image-lookup.ts'
-import { imageUrl } from './noun-urls.ts'
-import type { Operations } from './operations.ts'
+import { about, claims, createImageUpload, EXISTS, type ImageUploadDeps } from './image-upload.ts'
 
-export interface ImageCreationDeps {
+export interface ImageCreationDeps extends ImageUploadDeps {
   records: RecordReader
-  operations: Operations
-  engines: ReadonlyMap<string, Engine>
-  lookup: ImageLookup
   clock: Clock
-  deployment: string
-  transfers: Pick<Transfers, 'begin'>
-  /** Bytes an uploaded tarball may have. */
-  uploadLimit: number
-}
-
-/** What comes with an upload, from its headers. */
-export interface UploadInfo {
-  filename?: string | undefined
-  public?: boolean | undefined
-  properties?: Record<string, string> | undefined
-  expires_at?: string | undefined
-  aliases?: { name: string; description?: string | null | undefined }[] | undefined
-  /** What the client says the sha256 is. */
-  fingerprint?: string | undefined
-  /** Aborts when the client is gone. */
-  signal?: AbortSignal | undefined
-}
-
-/** A file of an upload: all of it, or first LXD's `metadata` and then its `rootfs`. */
-export interface UploadPart {
-  name: 'metadata' | 'rootfs' | ''
-  filename: string
-  content: Readable
-}
-
-/** A tarball that lies in a volume by now. */
-interface Upload {
-  /** Of the operation that is to import it. */
-  id: string
-  volume: string
-  image: ImageRecord
 }
 
 type Compression = InputOf<'image.publish'>['compression']
 const COMPRESSIONS: readonly Compression[] = ['gzip', 'zstd', 'none', 'xz', 'bzip2', 'lzma']
-const EXISTS = 'Image with same fingerprint already exists'
 
 export function createImageCreation(deps: ImageCreationDeps) {
   const { records, operations, lookup, clock } = deps
-
-  /** Keeps tarballs on the engine and has them imported. Streams are left open where they are refused half-way. */
-  async function upload(
-    caller: Caller,
-    project: string,
-    parts: AsyncIterable<UploadPart>,
-    info: UploadInfo,
-  ): Promise<OperationRecord> {
-    const aliases = await enter(caller, project, info.aliases ?? [])
-    const given = {
-      filename: info.filename ?? '',
-      public: info.public ?? false,
-      properties: info.properties ?? {},
-      expires_at: parseExpiry(info.expires_at),
-    }
-    const image = lookup.draft(project, given)
-    const volume = imageVolume(image.uuid)
-    const engine = engineOf(image.member)
-    // Should this process die over it, the sweep finds it by the transfer; from its acceptance on by the operation.
-    const transfer = await deps.transfers.begin()
-    const isDropped = async () => (await engine.volumes.remove(volume).catch(() => 'in-use')) !== 'in-use'
-    try {
-      const bound = { labels: labelsOf(image, transfer.id), maxBytes: deps.uploadLimit }
-      const kept = await keepParts(parts, (file, content, used) => {
-        const options = { ...bound, maxBytes: bound.maxBytes - used }
-        return engine.volumes.putFile(volume, file, content, options, info.signal)
-      })
-      const made = { ...image, ...uploaded(kept, info) }
-      const operation = await submitImport(caller, { id: transfer.id, image: made, volume }, aliases)
-      // A repeat of an earlier request is answered with that one's operation.
-      if (operation.id === transfer.id || (await isDropped())) await transfer.end()
-      else transfer.leave()
-      return operation
-    } catch (failure) {
-      // It may have been accepted although the answer was lost.
-      if (!isFailure(failure, 'unavailable') && (await isDropped())) await transfer.end()
-      else transfer.leave()
-      throw failure
-    }
-  }
-
-  async function submitImport(caller: Caller, { id, image, volume }: Upload, aliases: AliasRecord[]) {
-    return operations.submit(caller, {
-      id,
-      kind: 'image.import',
-      input: { image, upload: volume, aliases },
-      ...about(image),
-      names: [{ noun: 'image', scope: image.project, name: image.name }, ...claims(aliases)],
-      taken: EXISTS,
-    })
-  }
-
-  function labelsOf(image: ImageRecord, operation: string) {
-    const { uuid, project } = image
-    const origin = JSON.stringify(image)
-    return { deployment: deps.deployment, role: 'tarball' as const, uuid, project, operation, step: 'upload', origin }
-  }
 
   /** The JSON body: publish an instance or a snapshot, or pull. */
   async function create(caller: Caller, project: string, body: ImagesPost): Promise<OperationRecord> {
@@ -141,7 +43,8 @@ export function createImageCreation(deps: ImageCreationDeps) {
   ): Promise<OperationRecord> {
     const source = body.source ?? {}
     if (source.mode && source.mode !== 'pull') throw badRequest(`Images cannot be copied in mode "${source.mode}"`)
-    const text = referenceOn({ ...source, alias: source.alias || source.fingerprint })
+    if (source.protocol === 'lxd') return fetch(caller, project, body, aliases)
+    const text = lookup.referenceTo({ ...source, alias: source.alias || source.fingerprint })
     const reference = parseRegistryReference(text)
     if (reference === undefined) throw badRequest(`"${text}" is no reference of an image in a registry`)
     const { username, password } = source
@@ -151,6 +54,36 @@ export function createImageCreation(deps: ImageCreationDeps) {
       ...about(lookup.draft(project, { name: reference })),
       names: claims(aliases),
       secret: username ? { username, password: password ?? '' } : undefined,
+    })
+  }
+
+  /** From another server of LXD's API, which shows this certificate or one that an authority vouches for. */
+  async function fetch(
+    caller: Caller,
+    project: string,
+    body: ImagesPost,
+    aliases: AliasRecord[],
+  ): Promise<OperationRecord> {
+    const { server, fingerprint = '', secret, certificate, ...source } = body.source ?? {}
+    const url = server && URL.canParse(server) ? new URL(server) : undefined
+    if (url?.protocol !== 'https:') throw badRequest('Another server is named by its URL, such as https://host:8443')
+    if (!fingerprint || !/^[0-9a-f]{64}$/.test(fingerprint))
+      throw badRequest('An image of another server must be named by its whole fingerprint')
+    const draft = draftOf(project, body, {})
+    const image = { ...draft, name: fingerprint }
+    const { limit, from } = { limit: deps.uploadLimit, from: source.project || 'default' }
+    return operations.submit(caller, {
+      kind: 'image.import',
+      input: {
+        image,
+        upload: imageVolume(image.uuid),
+        aliases,
+        from: { url: url.origin, certificate: certificate ?? '', fingerprint, project: from, limit },
+      },
+      ...about(image),
+      names: [{ noun: 'image', scope: project, name: fingerprint }, ...claims(aliases)],
+      taken: EXISTS,
+      secret: secret ? { secret } : undefined,
     })
   }
 
@@ -236,69 +169,7 @@ export function createImageCreation(deps: ImageCreationDeps) {
     return { v: 1, rev: 0, uuid: clock.uuid(), project, name, target: '', description: alias.description ?? '' }
   }
 
-  function engineOf(member: string): Engine {
-    const engine = deps.engines.get(member)
-    if (engine === undefined) throw unavailable(`The engine "${member}" is not known to this process`)
-    return engine
-  }
-
-  return { upload, create }
-}
-
-interface KeptParts extends KeptFile {
-  filename: string
-  rootfs?: number
-}
-
-type KeepPart = (file: string, content: Readable, used: number) => Promise<KeptFile>
-
-/** One file as it is, or two whose fingerprint is that of the second behind the first, as in LXD. */
-async function keepParts(parts: AsyncIterable<UploadPart>, keep: KeepPart): Promise<KeptParts> {
-  const both = createHash('sha256')
-  let first: { filename: string; size: number } | undefined
-  for await (const { name, filename, content } of parts) {
-    if (name === '') return { ...(await keep(KEPT_FILE, content, 0)), filename }
-    if ((name === 'metadata') !== (first === undefined)) break
-    if (first === undefined) {
-      const { size } = await keep(KEPT_FILE, hashed(content, both), 0)
-      first = { filename, size }
-      continue
-    }
-    const { size } = await keep(ROOTFS_FILE, hashed(content, both), first.size)
-    return { filename: first.filename, rootfs: size, size: first.size + size, sha256: both.digest('hex') }
-  }
-  throw badRequest('Invalid multipart image: a part "metadata" and then a part "rootfs" are wanted')
-}
-
-function hashed(content: Readable, hash: Hash): Readable {
-  const pass = async function* (): AsyncGenerator<Buffer> {
-    // Without an encoding the chunks of a byte stream are Buffers.
-    for await (const chunk of content as AsyncIterable<Buffer>) {
-      hash.update(chunk)
-      yield chunk
-    }
-  }
-  return Readable.from(pass(), { objectMode: false })
-}
-
-function uploaded(kept: KeptParts, info: UploadInfo): Pick<ImageRecord, 'name' | 'size' | 'filename' | 'rootfs'> {
-  if (kept.size === 0) throw badRequest('The upload is empty')
-  if (info.fingerprint && info.fingerprint !== kept.sha256)
-    throw badRequest(`fingerprints don't match, got ${kept.sha256} expected ${info.fingerprint}`)
-  const { sha256: name, size, rootfs } = kept
-  const filename = info.filename || kept.filename
-  return rootfs === undefined ? { name, size, filename } : { name, size, filename, rootfs }
-}
-
-/** LXD names no resources for an image that is being made. */
-function about(image: ImageRecord) {
-  const { uuid, name, project, member } = image
-  const url = name === '' ? '/1.0/images' : imageUrl(image)
-  return { project, member, entity: { id: uuid, name, url }, resources: null }
-}
-
-function claims(aliases: AliasRecord[]): NameClaim[] {
-  return aliases.map(({ project, name }) => ({ noun: 'alias', scope: project, name }))
+  return { ...createImageUpload({ ...deps, enter }), create }
 }
 
 function parseCompression(algorithm: string): Compression {

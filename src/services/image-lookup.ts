@@ -4,6 +4,7 @@ import { NEVER } from '../contract/common.ts'
 import type { AliasRecord, ImageRecord } from '../contract/records.ts'
 import { badRequest, notFound } from '../core/failure.ts'
 import type { Clock, RecordReader } from '../core/ports.ts'
+import { standInOf } from '../core/simplestreams.ts'
 import { looksLikeReference, parseRegistryReference } from '../core/registry-reference.ts'
 import { mayEnter, requireProject, type Caller, type Visitor } from './caller.ts'
 
@@ -14,6 +15,10 @@ export interface ImageLookupDeps {
   architecture: string
   /** The member new images are placed on. */
   member: string
+  /** The uuid of the image that this secret is for. */
+  sharedBy(secret: string): Promise<string | undefined>
+  /** Whose images stand for those of simplestreams servers; undefined: nobody's. */
+  registry: string | undefined
 }
 
 /** An image with the aliases that lead to it. */
@@ -53,10 +58,12 @@ export function createImageLookup(deps: ImageLookupDeps) {
     return images.filter((image) => maySee(visitor, image)).map((record) => toView(record, aliases))
   }
 
-  /** By fingerprint, whole or the beginning of just one. */
-  async function get(visitor: Visitor, project: string, fingerprint: string): Promise<ImageView> {
+  /** By fingerprint, whole or the beginning of just one. With its secret strangers see it too. */
+  async function get(visitor: Visitor, project: string, fingerprint: string, secret?: string): Promise<ImageView> {
     if (visitor !== undefined) requireProject(visitor, project)
-    const image = await byFingerprint(project, fingerprint, (record) => maySee(visitor, record))
+    const shared = visitor === undefined && secret ? await deps.sharedBy(secret) : undefined
+    const isSeen = (record: ImageRecord) => maySee(visitor, record) || record.uuid === shared
+    const image = await byFingerprint(project, fingerprint, isSeen)
     return toView(image, await records.list('alias', project))
   }
 
@@ -94,7 +101,8 @@ export function createImageLookup(deps: ImageLookupDeps) {
   /** The image to make an instance of. */
   async function resolve(caller: Caller, project: string, choice: ImageChoice): Promise<Resolved> {
     requireProject(caller, project)
-    if (choice.server) return fromRegistry(project, referenceOn(choice), undefined)
+    if (choice.server && choice.protocol === 'lxd') return fromServer(project, choice)
+    if (choice.server) return fromRegistry(project, referenceTo(choice), undefined)
     if (choice.alias) {
       const local = await byAlias(project, choice.alias)
       if (local !== undefined) return { type: 'image', image: local }
@@ -106,6 +114,15 @@ export function createImageLookup(deps: ImageLookupDeps) {
       return { type: 'image', image: await byProperties(project, choice.properties) }
     throw badRequest('Must specify one of alias, fingerprint or properties for init from image')
   }
+
+  /** What is on another server has to be copied first. */
+  async function fromServer(project: string, { fingerprint }: ImageChoice): Promise<Resolved> {
+    const known = fingerprint ? await records.find('image', project, fingerprint) : undefined
+    if (known !== undefined) return { type: 'image', image: known }
+    throw badRequest('The image is on another server: copy it here first (lxc image copy REMOTE:IMAGE local:)')
+  }
+
+  const referenceTo = (choice: ImageChoice): string => referenceOn(choice, deps.registry)
 
   /** What was pulled under this reference before is used again, as an engine does. */
   async function fromRegistry(project: string, text: string, credentials: Credentials | undefined): Promise<Resolved> {
@@ -151,7 +168,7 @@ export function createImageLookup(deps: ImageLookupDeps) {
     }
   }
 
-  return { list, get, byAlias, resolve, draft }
+  return { list, get, byAlias, resolve, referenceTo, draft }
 }
 
 function maySee(visitor: Visitor, image: ImageRecord): boolean {
@@ -166,12 +183,13 @@ function toView(record: ImageRecord, aliases: AliasRecord[]): ImageView {
 const DOCKER_HUB = new Set(['docker.io', 'index.docker.io', 'registry-1.docker.io', 'hub.docker.com'])
 
 /** LXD's `server`, `protocol` and `alias` as one reference. */
-export function referenceOn({ server, protocol, alias }: ImageChoice): string {
+function referenceOn({ server, protocol, alias }: ImageChoice, registry: string | undefined): string {
+  if (!alias) throw badRequest('An alias such as alpine:3.20 must say which image to pull')
+  if (protocol === 'simplestreams') return standInOf(server ?? '', alias, registry)
   if (!['', 'oci', 'docker'].includes(protocol ?? ''))
     throw badRequest(
       `Images cannot be copied by the protocol "${protocol}"; pull from a container registry (protocol "oci"), or export and import them`,
     )
-  if (!alias) throw badRequest('An alias such as alpine:3.20 must say which image to pull')
   if (!server) return alias
   const host = URL.canParse(server) ? new URL(server).host : server
   return DOCKER_HUB.has(host) ? alias : `${host}/${alias}`

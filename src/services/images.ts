@@ -15,6 +15,7 @@ import { createImageCreation, type ImageCreationDeps } from './image-creation.ts
 import type { ImageView } from './image-lookup.ts'
 import type { Where } from './instance-views.ts'
 import { imageUrl } from './noun-urls.ts'
+import { shareImage } from './image-sharing.ts'
 import type { Write } from './writes.ts'
 
 export interface ImagesDeps extends ImageCreationDeps {
@@ -93,9 +94,9 @@ export function createImages(deps: ImagesDeps) {
     visitor: Visitor,
     project: string,
     fingerprint: string,
-    signal?: AbortSignal,
+    { secret, signal }: { secret?: string | undefined; signal?: AbortSignal } = {},
   ): Promise<ImageExport> {
-    const view = await lookup.get(visitor, project, fingerprint)
+    const view = await lookup.get(visitor, project, fingerprint, secret)
     const record = view.record.tarball === '' ? await packed(visitor ?? SERVER, view.record) : view.record
     const { name } = record
     if (record.rootfs === undefined) return open(record, KEPT_FILE, name, signal)
@@ -122,6 +123,33 @@ export function createImages(deps: ImagesDeps) {
     if (file === undefined) throw notFound(`The tarball of image ${record.name} is gone from the engine`)
     const extension = tarballExtension(compressionOf(await peek(file.content)))
     return { filename: `${name}${extension}`, ...file }
+  }
+
+  /** A secret with which another server may read it. */
+  async function share(caller: Caller, project: string, fingerprint: string): Promise<OperationRecord> {
+    requireRole(caller, 'operator')
+    const { record } = await lookup.get(caller, project, fingerprint)
+    return shareImage(deps, caller, record)
+  }
+
+  /** Pulls it again; what the registry has new takes its place. Only images that were pulled have a source. */
+  async function refresh(caller: Caller, project: string, fingerprint: string): Promise<OperationRecord> {
+    requireRole(caller, 'operator')
+    const { record } = await lookup.get(caller, project, fingerprint)
+    const { uuid, name, member, source } = record
+    if (source === '')
+      throw notFound(`Failed to update image "${name}" in project "${record.project}": Image source not found`)
+    const { properties, profiles, public: isPublic, auto_update, expires_at } = record
+    const kept = { properties, profiles, public: isPublic, auto_update, expires_at, source, member }
+    return operations.submit(caller, {
+      kind: 'image.refresh',
+      input: { image: uuid, next: lookup.draft(record.project, kept) },
+      project: record.project,
+      member,
+      entity: { id: uuid, name, url: imageUrl(record) },
+      resources: { images: [imageUrl(record)] },
+      busy: [{ key: `image:${uuid}`, mode: 'own', action: 'refresh' }],
+    })
   }
 
   /** Waits for the tarball as every route does that LXD answers at once: 60 s, then the operation's URL is told. */
@@ -151,7 +179,18 @@ export function createImages(deps: ImagesDeps) {
   }
 
   const { list, get, resolve } = lookup
-  return { list, get, resolve, ...createImageCreation(deps), update, patch, remove, export: exportTarball }
+  return {
+    list,
+    get,
+    resolve,
+    ...createImageCreation(deps),
+    update,
+    patch,
+    remove,
+    share,
+    refresh,
+    export: exportTarball,
+  }
 }
 
 /** The first bytes, left in the stream. */

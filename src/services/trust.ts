@@ -7,7 +7,7 @@ import { badRequest, conflict, forbidden } from '../core/failure.ts'
 import { isFinal, NOTHING_MORE } from '../core/operation-states.ts'
 import type { Clock, OperationStore, RecordReader } from '../core/ports.ts'
 import { expiryAfter } from '../core/times.ts'
-import type { InputOf } from '../operations/catalog.ts'
+import type { InputOf, Kind } from '../operations/catalog.ts'
 import { requireServer, SERVER, type Caller } from './caller.ts'
 import type { Guesses } from './guesses.ts'
 import type { HttpsFacts } from './https-facts.ts'
@@ -43,6 +43,8 @@ type Invite = InputOf<'certificate.invite'>
 
 /** Milliseconds between two looks for trust tokens that have expired. */
 const EXPIRE_EVERY = 60_000
+/** Each has its `expires_at`. */
+const TOKENS: ReadonlySet<string> = new Set<Kind>(['certificate.invite', 'image.share'])
 const NOT_AUTHORIZED = 'not authorized'
 
 export function createTrust(deps: TrustDeps) {
@@ -116,12 +118,12 @@ export function createTrust(deps: TrustDeps) {
     if (ended !== 'ended') throw forbidden(NOT_AUTHORIZED)
   }
 
-  /** Revokes the trust tokens that have expired. */
+  /** Revokes the tokens that have expired. */
   async function expire(): Promise<void> {
     if (clock.now() - looked < EXPIRE_EVERY) return
     looked = clock.now()
     const open = await store.recent(undefined, clock.now() + 1)
-    const over = open.filter((one) => one.kind === 'certificate.invite' && isOver(inviteOf(one).expires_at))
+    const over = open.filter((one) => TOKENS.has(one.kind) && isOver(inviteOf(one).expires_at))
     await Promise.all(over.map(({ id }) => store.cancel(id, { by: SERVER.requestor, at: clock.now() })))
   }
 

@@ -2,7 +2,8 @@
 import type { Bed } from './bed.ts'
 import { forwardPoints, KINDS, undoPoints, type Point } from './points.ts'
 import { inLanes, runScenario, type Disturb, type Run } from './run.ts'
-import { scenariosOf, type Scenario } from './scenarios.ts'
+import type { Scenario } from './scenario.ts'
+import { scenariosOf } from './scenarios.ts'
 
 export interface Baseline {
   scenario: Scenario

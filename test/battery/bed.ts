@@ -10,6 +10,7 @@ import type { OperationRecord } from '../../src/contract/operation-record.ts'
 import { fieldOf, type ApiAnswer } from '../../src/setup/api-client.ts'
 import { publishStarterImage } from '../../src/setup/publish-starter.ts'
 import type { TestEngineOptions } from '../support/engine.ts'
+import { startImageServer, type ImageServer } from '../support/image-server.ts'
 import { staticBusybox } from '../support/tiny-image.ts'
 import { volumeImageTar } from '../support/volume-image.ts'
 import { startWindlass, type TestProcess, type TestWindlass } from '../support/windlass.ts'
@@ -29,6 +30,8 @@ export interface Bed extends AsyncDisposable {
   sockets(): string[]
   /** Ends the first or the second one by SIGTERM and starts it again on the same socket; what ending took, ms. */
   restartApi(at: number): Promise<number>
+  /** Another server, to copy images from. */
+  readonly imageServer: ImageServer
   /** `127.0.0.1:port`, as the engine sees it. */
   readonly registry: string
   /** Starts the engine again after it was killed, and the registry in its network. */
@@ -89,10 +92,12 @@ export async function openBed(options: BedOptions): Promise<Bed> {
   await bringImages(windlass)
   let registry = await startRegistry(windlass)
   const audit = await openAudit(windlass)
+  const imageServer = await startImageServer()
   return {
     windlass,
     pool,
     audit,
+    imageServer,
     apiRedis,
     apiEngine,
     sockets: () => apis.filter(({ isUp }) => isUp).map(({ socket }) => socket),
@@ -122,6 +127,7 @@ export async function openBed(options: BedOptions): Promise<Bed> {
     },
     [Symbol.asyncDispose]: async () => {
       registry.process.kill('SIGKILL')
+      await imageServer[Symbol.asyncDispose]()
       await audit[Symbol.asyncDispose]()
       await pool[Symbol.asyncDispose]()
       await windlass[Symbol.asyncDispose]()

@@ -7,7 +7,7 @@ import { operationOf, type Bed } from './bed.ts'
 import { look } from './look.ts'
 import type { Performer } from './pool.ts'
 import { clear, makeKit } from './scenario-kit.ts'
-import type { Request, Scenario } from './scenarios.ts'
+import type { Request, Scenario } from './scenario.ts'
 
 export interface Reached {
   at: number

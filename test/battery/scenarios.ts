@@ -1,42 +1,14 @@
 /** For each kind that workers perform, what a user does that makes every one of its steps run. A kind without one does not compile. */
-import { gzipSync } from 'node:zlib'
 import type { WorkerKind } from '../../src/operations/catalog.ts'
 import { fieldOf } from '../../src/setup/api-client.ts'
 import { writeFileIn } from '../support/engine-objects.ts'
-import { tinyImageTar } from '../support/tiny-image.ts'
-import type { Bed } from './bed.ts'
+import { IMAGE_SCENARIOS } from './image-scenarios.ts'
 import type { Kit } from './scenario-kit.ts'
-
-export interface Request {
-  method: string
-  path: string
-  body?: unknown
-  headers?: Record<string, string>
-  /** What the operation's record calls the thing it is about. */
-  entity: string
-}
-
-export interface Scenario {
-  kind: WorkerKind
-  name: string
-  /** Runs of the same word must not run at the same time. */
-  alone?: string
-  /** It may end so where its worker dies. */
-  lost?: RegExp
-  /** What it has done stays where it is cancelled or fails. */
-  lasting?: boolean
-  /** Makes what is needed, named after the tag; what is to be sent then. */
-  prepare(kit: Kit, tag: string): Promise<Request>
-}
+import { ofRegistry, one, type Request, type Scenario, type Variant } from './scenario.ts'
 
 const plain = { type: 'image', alias: 'busybox' }
 const withVolume = { type: 'image', alias: 'volume' }
 const at = (name: string) => `/1.0/instances/${name}`
-
-type Prepare = Scenario['prepare']
-type Variant = Omit<Scenario, 'kind'>
-
-const one = (prepare: Prepare, more: Partial<Variant> = {}): Variant[] => [{ name: 'only', prepare, ...more }]
 
 /** A running instance with a volume, a snapshot and files that are newer than it. */
 async function lively(kit: Kit, name: string): Promise<void> {
@@ -71,11 +43,6 @@ const change = (name: string, config: Record<string, string>): Request => ({
   path: at(name),
   body: { config, devices: {}, profiles: ['default'] },
   entity: name,
-})
-
-const ofRegistry = ({ registry }: Bed) => ({
-  type: 'image',
-  alias: `${registry}/tiny/image:1`,
 })
 
 export const SCENARIOS: { [K in WorkerKind]: Variant[] } = {
@@ -218,43 +185,7 @@ export const SCENARIOS: { [K in WorkerKind]: Variant[] } = {
     await lively(kit, tag)
     return { method: 'DELETE', path: `${at(tag)}/snapshots/s0`, entity: `${tag}/s0` }
   }),
-  'image.import': one(async (kit, tag) => {
-    const tar = await uniqueTar()
-    const headers = { 'x-lxd-properties': `tag=${tag}` }
-    return { method: 'POST', path: '/1.0/images', body: tar, headers, entity: kit.sha256(tar) }
-  }),
-  'image.pull': one(
-    async ({ bed }, tag) => {
-      const source = ofRegistry(bed)
-      const body = { source, aliases: [{ name: tag }] }
-      return { method: 'POST', path: '/1.0/images', body, entity: source.alias }
-    },
-    { alone: 'registry' },
-  ),
-  'image.publish': one(
-    async (kit, tag) => {
-      await kit.make(tag, plain, true)
-      await writeFileIn(kit.engine, `${tag}.lxd`, '/root', { name: 'note', content: tag })
-      const body = { source: { type: 'instance', name: tag }, aliases: [{ name: `${tag}i` }] }
-      return { method: 'POST', path: '/1.0/images', body, entity: '' }
-    },
-    { alone: 'publish' },
-  ),
-  'image.pack': one(
-    async (kit, tag) => {
-      const pull = { source: ofRegistry(kit.bed), aliases: [{ name: tag }] }
-      const { metadata } = await kit.operate('POST', '/1.0/images', pull)
-      const fingerprint = String(metadata?.['fingerprint'])
-      return { method: 'GET', path: `/1.0/images/${fingerprint}/export`, entity: fingerprint }
-    },
-    { alone: 'registry' },
-  ),
-  'image.delete': one(async (kit, tag) => {
-    const tar = await uniqueTar()
-    await kit.operate('POST', '/1.0/images', tar, { 'x-lxd-properties': `tag=${tag}` })
-    const fingerprint = kit.sha256(tar)
-    return { method: 'DELETE', path: `/1.0/images/${fingerprint}`, entity: fingerprint }
-  }),
+  ...IMAGE_SCENARIOS,
   'network.create': one(async (_kit, tag) => ({
     method: 'POST',
     path: '/1.0/networks',
@@ -285,15 +216,6 @@ export const SCENARIOS: { [K in WorkerKind]: Variant[] } = {
 }
 
 const VOLUMES = '/1.0/storage-pools/default/volumes'
-
-let tars = 0
-
-/** The tiny image, each time with another sha256: gzip's header has four bytes for a time. */
-async function uniqueTar(): Promise<Buffer> {
-  const packed = gzipSync(await tinyImageTar(), { level: 1 })
-  packed.writeUInt32LE(++tars, 4)
-  return packed
-}
 
 export function scenariosOf(kind: WorkerKind): Scenario[] {
   return SCENARIOS[kind].map((variant) => ({ ...variant, kind }))

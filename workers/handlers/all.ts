@@ -6,6 +6,7 @@ import { imageImport } from './image-import.ts'
 import { imagePack } from './image-pack.ts'
 import { imagePublish } from './image-publish.ts'
 import { imagePull } from './image-pull.ts'
+import { imageRefresh } from './image-refresh.ts'
 import { instanceCopy } from './instance-copy.ts'
 import { instanceCreate } from './instance-create.ts'
 import { instanceDelete } from './instance-delete.ts'
@@ -48,6 +49,7 @@ export const handlers: { [K in WorkerKind]: Handler<K> } = {
   'snapshot.delete': snapshotDelete,
   'image.import': imageImport,
   'image.pull': imagePull,
+  'image.refresh': imageRefresh,
   'image.publish': imagePublish,
   'image.pack': imagePack,
   'image.delete': imageDelete,

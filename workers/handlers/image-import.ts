@@ -3,12 +3,22 @@ import { lxdArchitecture } from '../../src/core/architecture.ts'
 import type { ImportedTarball } from '../../src/core/engine.ts'
 import { KEPT_FILE, ROOTFS_FILE } from '../../src/core/kept-files.ts'
 import { imageTag } from '../../src/core/own-tags.ts'
+import { fetchImage, type Fetched } from '../fetching.ts'
 import { dropTag, dropVolume, made } from '../images.ts'
 import type { Context, Handler } from '../steps.ts'
 
 /** An uploaded tarball becomes an image; the upload is kept for exports, and removed when there will be no image. */
 export const imageImport: Handler<'image.import'> = {
   steps: [
+    {
+      name: 'fetch',
+      when: ({ input }) => input.from !== undefined,
+      run: fetchImage,
+      undo: async (context) => {
+        await dropVolume(context, context.input.upload)
+        return undefined
+      },
+    },
     {
       name: 'import',
       run: importUpload,
@@ -19,7 +29,8 @@ export const imageImport: Handler<'image.import'> = {
     },
   ],
   finish: async (context) => {
-    const { image, upload, aliases } = context.input
+    const { upload, aliases } = context.input
+    const image = imageOf(context)
     const imported = context.note('import') as ImportedTarball // the step's own note
     const record: ImageRecord = {
       ...image,
@@ -34,8 +45,16 @@ export const imageImport: Handler<'image.import'> = {
   },
 }
 
+/** What was uploaded, or what another server has told. */
+function imageOf(context: Context<'image.import'>): ImageRecord {
+  const fetched = (context.note('fetch') ?? {}) as Partial<Fetched> // the step's own note
+  const { image } = context.input
+  return { ...image, ...fetched, properties: { ...fetched.properties, ...image.properties } }
+}
+
 async function importUpload(context: Context<'image.import'>): Promise<ImportedTarball> {
-  const { image, upload } = context.input
+  const { upload } = context.input
+  const image = imageOf(context)
   const { uuid, project } = image
   const kept = {
     volume: upload,

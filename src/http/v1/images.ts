@@ -8,7 +8,7 @@ import { etagOf } from '../../core/etag.ts'
 import { badRequest, unsupported } from '../../core/failure.ts'
 import { parseFilter } from '../../core/filter.ts'
 import type { ImageView } from '../../services/image-lookup.ts'
-import type { UploadPart } from '../../services/image-creation.ts'
+import type { UploadPart } from '../../services/image-upload.ts'
 import type { Images } from '../../services/images.ts'
 import { imageUrl } from '../../services/noun-urls.ts'
 import type { Operations } from '../../services/operations.ts'
@@ -18,7 +18,7 @@ import type { App } from '../app-types.ts'
 import { acceptStreams } from '../bodies.ts'
 import { callerOf, listedProject, projectOf, visitedProject } from '../caller.ts'
 import { clientGone } from '../client-gone.ts'
-import { boundaryOf, partsOf } from '../multipart.ts'
+import { boundaryOf, partsOf } from '../../core/multipart.ts'
 import { recursionOf } from '../recursion.ts'
 import { BYTES, sendParts, sendStream } from '../streams.ts'
 import { toUploadInfo } from '../upload-headers.ts'
@@ -33,11 +33,14 @@ const One = {
   params: Type.Object({ fingerprint: Type.String({ examples: ['5a0da7d41a5c'] }) }),
   querystring: InProject({}),
 }
+/** Strangers show the secret of an image that is not public. */
+const Shown = { ...One, querystring: InProject({ secret: Type.Optional(Type.String()) }) }
 
 export function imageRoutes(app: App, deps: ImageRoutesDeps): void {
   listRoute(app, deps)
   app.register(async (uploads: App) => createRoute(uploads, deps))
   oneRoutes(app, deps)
+  actionRoutes(app, deps)
 }
 
 function listRoute(app: App, { images }: ImageRoutesDeps): void {
@@ -88,9 +91,10 @@ function createRoute(app: App, { images, operations }: ImageRoutesDeps): void {
 }
 
 function oneRoutes(app: App, { images, operations }: ImageRoutesDeps): void {
-  const got = { operationId: 'getImage', summary: 'Read an image', tags, ...One, response: oneOf(ref(Image)) }
+  const got = { operationId: 'getImage', summary: 'Read an image', tags, ...Shown, response: oneOf(ref(Image)) }
   app.get('/1.0/images/:fingerprint', { schema: got, config: { open: 'records' } }, async (request, reply) => {
-    const view = await images.get(request.visitor, visitedProject(request), request.params.fingerprint)
+    const { visitor, params, query } = request
+    const view = await images.get(visitor, visitedProject(request), params.fingerprint, query.secret)
     return tagged(reply, etagOf(view.record.uuid, view.record.rev), toImage(view))
   })
 
@@ -116,14 +120,20 @@ function oneRoutes(app: App, { images, operations }: ImageRoutesDeps): void {
     return accepted(request, reply, operations, operation)
   })
 
-  const exported = { operationId: 'exportImage', summary: "Download an image's tarball", tags, ...One, response: BYTES }
+  const exported = {
+    operationId: 'exportImage',
+    summary: "Download an image's tarball",
+    tags,
+    ...Shown,
+    response: BYTES,
+  }
   app.get(
     '/1.0/images/:fingerprint/export',
     { schema: exported, config: { open: 'records' } },
     async (request, reply) => {
-      const { fingerprint } = request.params
-      const project = visitedProject(request)
-      const { rootfs, ...file } = await images.export(request.visitor, project, fingerprint, clientGone(reply))
+      const { visitor, params, query } = request
+      const options = { secret: query.secret, signal: clientGone(reply) }
+      const { rootfs, ...file } = await images.export(visitor, visitedProject(request), params.fingerprint, options)
       if (rootfs === undefined) return sendStream(reply, file)
       const first = { name: 'metadata', open: () => Promise.resolve(file) }
       return sendParts(reply, [first, { name: 'rootfs', open: rootfs }])
@@ -133,6 +143,21 @@ function oneRoutes(app: App, { images, operations }: ImageRoutesDeps): void {
 
 async function* wholeOf(content: Readable): AsyncGenerator<UploadPart> {
   yield { name: '', filename: '', content }
+}
+
+function actionRoutes(app: App, { images, operations }: ImageRoutesDeps): void {
+  const summary = 'Make a secret with which another server may read an image'
+  const shared = { operationId: 'createImageSecret', summary, tags, ...One, response: ACCEPTED }
+  app.post('/1.0/images/:fingerprint/secret', { schema: shared }, async (request, reply) => {
+    const operation = await images.share(callerOf(request), projectOf(request), request.params.fingerprint)
+    return accepted(request, reply, operations, operation)
+  })
+
+  const refreshed = { operationId: 'refreshImage', summary: 'Pull an image again', tags, ...One, response: ACCEPTED }
+  app.post('/1.0/images/:fingerprint/refresh', { schema: refreshed }, async (request, reply) => {
+    const operation = await images.refresh(callerOf(request), projectOf(request), request.params.fingerprint)
+    return accepted(request, reply, operations, operation)
+  })
 }
 
 /** The two files of an LXD image. */

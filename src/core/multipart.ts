@@ -1,6 +1,6 @@
 /** `multipart/form-data` as it comes (RFC 7578): part after part, none of them kept. */
 import { Readable } from 'node:stream'
-import { badRequest, Failure } from '../core/failure.ts'
+import { badRequest, Failure } from './failure.ts'
 
 export interface Part {
   name: string
