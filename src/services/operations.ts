@@ -134,8 +134,8 @@ export function createOperations(deps: OperationsDeps) {
   async function get(caller: Caller, id: string): Promise<OperationRecord> {
     const operation = await store.get(id)
     if (operation !== undefined && maySee(caller, operation)) return operation
-    if (operation === undefined) throw unknownId(id, deps, clock.now())
-    throw notFound('Operation not found')
+    // Who may not see it is told what is told of one that is nowhere.
+    throw unknownId(id, deps, clock.now())
   }
 
   /** The operation when it is final, or as it is after `seconds`; -1 waits as long as the server allows. */
