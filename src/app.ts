@@ -20,6 +20,7 @@ import { logRequests } from './http/request-log.ts'
 import { answerUnknown } from './http/unknown.ts'
 import { absentRoutes } from './http/v1/absent.ts'
 import { aliasRoutes } from './http/v1/aliases.ts'
+import { backupRoutes } from './http/v1/backups.ts'
 import { certificateRoutes } from './http/v1/certificates.ts'
 import { eventRoutes } from './http/v1/events.ts'
 import { consoleRoutes } from './http/v1/console.ts'
@@ -43,6 +44,7 @@ import { tokenRoutes } from './http/v1/tokens.ts'
 import { volumeRoutes } from './http/v1/volumes.ts'
 import { warningRoutes } from './http/v1/warnings.ts'
 import type { Aliases } from './services/aliases.ts'
+import type { Backups } from './services/backups.ts'
 import type { Certificates } from './services/certificates.ts'
 import type { Commands } from './services/commands.ts'
 import type { Consoles } from './services/consoles.ts'
@@ -52,6 +54,7 @@ import type { Events } from './services/events.ts'
 import type { ImageNames } from './services/image-names.ts'
 import type { Images } from './services/images.ts'
 import type { InstanceFiles } from './services/instance-files.ts'
+import type { InstanceImport } from './services/instance-import.ts'
 import type { InstanceLogs } from './services/instance-logs.ts'
 import type { Networks } from './services/networks.ts'
 import type { Nicknames } from './services/nicknames.ts'
@@ -79,7 +82,9 @@ export interface Services {
   certificates: Certificates
   warnings: Warnings
   instances: InstanceRoutesDeps['instances']
+  imports: InstanceImport
   snapshots: Snapshots
+  backups: Backups
   logs: InstanceLogs
   consoles: Consoles
   metadata: InstanceMetadatas
@@ -174,6 +179,7 @@ function nativeRoutes(native: App, services: Services): void {
   for (const root of ['instances', 'containers'] as const) {
     instanceRoutes(native, services, root)
     snapshotRoutes(native, services, root)
+    backupRoutes(native, services, root)
     logRoutes(native, services, root)
     consoleRoutes(native, services, root)
     metadataRoutes(native, services, root)

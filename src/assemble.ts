@@ -2,6 +2,7 @@
 import { arch, hostname } from 'node:os'
 import packageJson from '../package.json' with { type: 'json' }
 import { assembleCredentials, type Https } from './assemble-credentials.ts'
+import { assembleInstances } from './assemble-instances.ts'
 import { lxdArchitecture } from './core/architecture.ts'
 import type { EventBus, Peers, RecordStore } from './core/ports.ts'
 import type { Freshness } from './http/gate.ts'
@@ -9,10 +10,8 @@ import type { OpenScope } from './http/read-scope.ts'
 import { openEventBus } from './redis/event-bus.ts'
 import { createRedisLeader } from './redis/leader.ts'
 import { openPresence, type Presence } from './redis/peers.ts'
-import { createRedisTransfers } from './redis/transfers.ts'
 import { openMirror, type Mirror } from './redis/mirror.ts'
 import { createRedisReadingStore } from './redis/reading-store.ts'
-import { createAliases } from './services/aliases.ts'
 import { createCommands } from './services/commands.ts'
 import { createConsoles } from './services/consoles.ts'
 import { createInstanceMetadata } from './services/instance-metadata.ts'
@@ -23,17 +22,12 @@ import { createFirstStart } from './services/first-start.ts'
 import { createForgottenNames } from './services/forgotten-names.ts'
 import { createForeign } from './services/foreign.ts'
 import { readHostNetworks } from './services/host-networks.ts'
-import { createImageNames } from './services/image-names.ts'
 import { createImageLookup } from './services/image-lookup.ts'
 import { createSharedBy } from './services/image-sharing.ts'
-import { createImages } from './services/images.ts'
-import { createInstanceBulk } from './services/instance-bulk.ts'
-import { createInstanceCreation } from './services/instance-creation.ts'
 import { createInstanceFiles } from './services/instance-files.ts'
 import { createInstanceLogs } from './services/instance-logs.ts'
 import { createInstanceSessions } from './services/instance-sessions.ts'
 import { createInstanceViews, type InstanceViews } from './services/instance-views.ts'
-import { createInstances } from './services/instances.ts'
 import { createInventory, type Inventory } from './services/inventory.ts'
 import { createLeases } from './services/leases.ts'
 import { createNetworks } from './services/networks.ts'
@@ -49,7 +43,6 @@ import { createRunStates } from './services/run-states.ts'
 import { createSampler } from './services/sampler.ts'
 import { createScheduleSources } from './services/schedule-sources.ts'
 import { createServer } from './services/server.ts'
-import { createSnapshots } from './services/snapshots.ts'
 import { createStatsHistory, type StatsHistory } from './services/stats-history.ts'
 import { createStorage } from './services/storage.ts'
 import { createStreams, type Streams } from './services/streams.ts'
@@ -263,12 +256,12 @@ function assembleInside(
 
 function assembleServices(deps: Deps, { bus, inventory, records, renewing, operations, ...rest }: Reading & Assembled) {
   const { streams, https, sweep } = rest
-  const { config, clock, store, queue, engines, deployment } = deps
+  const { config, clock, store, queue, engines } = deps
   const [engine] = engines.values()
   if (engine === undefined) throw new Error('No member is configured')
   const { member } = engine
   const { version } = packageJson
-  const { WINDLASS_UPLOAD_GIB: uploadLimit, DOCKER_HOST } = config
+  const { DOCKER_HOST } = config
   const architecture = lxdArchitecture(arch() === 'x64' ? 'amd64' : arch())
   const isLocal = DOCKER_HOST === undefined || DOCKER_HOST.startsWith('unix://')
 
@@ -283,11 +276,9 @@ function assembleServices(deps: Deps, { bus, inventory, records, renewing, opera
   const lookup = createImageLookup({ ...common, architecture, registry, sharedBy: createSharedBy(common) })
   const views = createInstanceViews({ records, inventory, sampler: createSampler({ engines, clock }) })
   const { foreign, sessions, ...inside } = assembleInside(deps, { views, streams, inventory, write })
-  const { create } = createInstanceCreation({ ...common, images: lookup, leases, drafts, architecture, room })
-  const instances = createInstances({ views, operations, drafts, leases, room, foreign, sessions })
+  const whole = { ...common, views, lookup, drafts, leases, room, write, foreign, sessions, streams, architecture }
   const effects = createProfileEffects({ ...common, leases, room, hosts })
   const networks = createNetworks({ ...common, write, usedBy, room, hostNetworks: readHostNetworks })
-  const transfers = createRedisTransfers(deps.database, clock)
   const warnings = createWarnings({ records, clock })
   const nicknames = createNicknames({ records, clock })
   return {
@@ -299,14 +290,10 @@ function assembleServices(deps: Deps, { bus, inventory, records, renewing, opera
     warnings,
     nicknames,
     directory: createDirectory({ views, nicknames, records }),
-    imageNames: createImageNames({ lookup }),
     ...inside,
+    ...assembleInstances(deps, whole),
     files: createInstanceFiles({ ...common, store: { busy: renewing(store.busy) }, views, foreign, write }),
     statsHistory: openStatsHistory(deps, { inventory, records }),
-    instances: { ...instances, ...createInstanceBulk({ instances, operations, streams, member }), create },
-    snapshots: createSnapshots({ ...common, views, drafts, leases, room }),
-    images: createImages({ ...common, lookup, deployment, uploadLimit, write, transfers }),
-    aliases: createAliases({ ...common, lookup, write }),
     profiles: createProfiles({ ...common, write, usedBy, effects }),
     networks,
     projects: createProjects({ ...common, write, usedBy, room }),

@@ -1,7 +1,8 @@
 /** What the kinds that make an image share: its end, and taking back what was made. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { AliasRecord, ImageRecord } from '../src/contract/records.ts'
-import type { KeptFile, PackedBy } from '../src/core/engine.ts'
+import type { PackedBy } from '../src/core/compression.ts'
+import type { KeptFile } from '../src/core/engine.ts'
 import { imageVolume, KEPT_FILE } from '../src/core/kept-files.ts'
 import type { RecordChange } from '../src/core/ports.ts'
 import type { Kind } from '../src/operations/catalog.ts'

@@ -8,7 +8,7 @@ import { dropVolume } from './images.ts'
 import type { Context } from './steps.ts'
 import { removeVolumes } from './volumes.ts'
 
-/** Removes everything the engine has of an instance: container, volumes, snapshots. Each part may be gone already. */
+/** Removes everything the engine has of an instance: container, volumes, snapshots, backups. Each part may be gone already. */
 export async function removeInstance(context: Context<Kind>, uuid: string): Promise<void> {
   const instance = await loadInstance(context, uuid)
   await context.engine.containers.remove(instance.container, { force: true }, context.signal)
@@ -16,6 +16,7 @@ export async function removeInstance(context: Context<Kind>, uuid: string): Prom
   for (const { name } of await context.engine.volumes.find({ role: 'output', uuid }, context.signal))
     await dropVolume(context, name)
   for (const snapshot of await context.records.list('snapshot', uuid)) await removeSnapshot(context, snapshot)
+  for (const { tarball } of await context.records.list('backup', uuid)) await dropVolume(context, tarball)
   // After its snapshots: one whose image it uses has left it a tag of its own.
   await releaseOwnImage(context, instance)
 }
@@ -26,17 +27,19 @@ export async function removeSnapshot(context: Context<Kind>, snapshot: SnapshotR
   await removeVolumes(context, snapshot.volumes)
 }
 
-/** The records that go with an instance: its own, its snapshots', its leases. */
+/** The records that go with an instance: its own, its snapshots', its backups', its leases. */
 export async function removalOf(context: Context<Kind>, instance: InstanceRecord): Promise<RecordChange[]> {
   const { records } = context
-  const [snapshots, nicknames, leases] = await Promise.all([
+  const [snapshots, backups, nicknames, leases] = await Promise.all([
     records.list('snapshot', instance.uuid),
+    records.list('backup', instance.uuid),
     records.owned('nickname', instance.uuid),
     records.owned('lease', instance.uuid),
   ])
   return [
     { change: 'remove', noun: 'instance', uuid: instance.uuid, rev: instance.rev },
     ...snapshots.map(({ uuid, rev }): RecordChange => ({ change: 'remove', noun: 'snapshot', uuid, rev })),
+    ...backups.map(({ uuid, rev }): RecordChange => ({ change: 'remove', noun: 'backup', uuid, rev })),
     ...nicknames.map(({ uuid, rev }): RecordChange => ({ change: 'remove', noun: 'nickname', uuid, rev })),
     ...leases.map(({ uuid, rev }): RecordChange => ({ change: 'remove', noun: 'lease', uuid, rev })),
   ]

@@ -1,5 +1,6 @@
 /** Instances as clients send and read them. Answers have every field; requests may leave out any, or send null. */
 import { Type, type Static } from 'typebox'
+import { Backup } from './backup.ts'
 import { Config, Devices, Time } from './common.ts'
 import { maybe, named, nullable, ref } from './named.ts'
 import { Snapshot } from './snapshot.ts'
@@ -103,7 +104,7 @@ export const InstanceFull = named(
     ...common,
     state: nullable(ref(InstanceState)),
     snapshots: nullable(Type.Array(ref(Snapshot))),
-    backups: Type.Null(),
+    backups: nullable(Type.Array(ref(Backup))),
   }),
 )
 export type InstanceFull = Static<typeof InstanceFull>

@@ -83,6 +83,18 @@ export const SnapshotRecord = keyed({
 })
 export type SnapshotRecord = Static<typeof SnapshotRecord>
 
+/** A backup of an instance: a tarball of it as it was. `name` is unique within its instance. */
+export const BackupRecord = keyed({
+  member: Type.String(),
+  instance: Type.String({ description: "The instance's uuid." }),
+  instance_only: Type.Boolean({ description: 'Without its snapshots.' }),
+  created_at: Time,
+  expires_at: Time,
+  size: Type.Integer({ description: 'Bytes of the tarball.' }),
+  tarball: Type.String({ description: 'The volume that keeps it.' }),
+})
+export type BackupRecord = Static<typeof BackupRecord>
+
 /** `name` is the fingerprint. */
 export const ImageRecord = keyed({
   member: Type.String(),
@@ -198,6 +210,7 @@ export type ServerRecord = Static<typeof ServerRecord>
 export const RECORDS = {
   instance: InstanceRecord,
   snapshot: SnapshotRecord,
+  backup: BackupRecord,
   image: ImageRecord,
   alias: AliasRecord,
   profile: ProfileRecord,

@@ -1,3 +1,5 @@
+import { badRequest } from './failure.ts'
+
 /** How a tarball is packed, told by its first bytes; a file name proves nothing. */
 export type Compression = 'gzip' | 'xz' | 'zstd' | 'bzip2' | 'lzma' | 'squashfs' | 'none'
 
@@ -28,4 +30,18 @@ export function compressionOf(head: Uint8Array): Compression {
 /** What LXD's client puts behind the fingerprint when it saves an image. */
 export function tarballExtension(compression: Compression): string {
   return EXTENSION[compression]
+}
+
+/** What tarballs are packed by here. */
+export type PackedBy = Exclude<Compression, 'squashfs'>
+const PACKERS: readonly PackedBy[] = ['gzip', 'zstd', 'none', 'xz', 'bzip2', 'lzma']
+
+/**
+ * What a client calls the compression it wants; '' is gzip, LXD's own default. Bad-request for everything else: LXD runs
+ * what it finds there as a command.
+ */
+export function parseCompression(algorithm: string): PackedBy {
+  const known = PACKERS.find((one) => one === (algorithm || 'gzip'))
+  if (known !== undefined) return known
+  throw badRequest(`Unsupported compression algorithm "${algorithm}": use ${PACKERS.join(', ')}`)
 }

@@ -15,7 +15,16 @@ export interface OwnLabels {
   /** JSON of what the record held at creation, from which it can be rebuilt; '' where there is nothing to say. */
   origin: string
 }
-export type ObjectRole = 'instance' | 'snapshot' | 'image' | 'volume' | 'network' | 'tarball' | 'output' | 'helper'
+export type ObjectRole =
+  | 'instance'
+  | 'snapshot'
+  | 'backup'
+  | 'image'
+  | 'volume'
+  | 'network'
+  | 'tarball'
+  | 'output'
+  | 'helper'
 
 export interface Nic {
   /** LXD's device name; also the order. */

@@ -61,7 +61,7 @@ function readDisk(device: Config): Device {
   const { path = '', source = '', pool = '' } = device
   if (path === '') throw badRequest('Disk entry is missing the required "path" property')
   if (path === '/') return readRoot(source, pool)
-  checkPath(path)
+  checkVolumePath(path)
   if (source === '') throw badRequest('Disk entry is missing the required "source" property')
   const readonly = isTrue(device['readonly'])
   if (pool === '') return { type: 'host', source: checkedSource(source), path, readonly }
@@ -93,7 +93,8 @@ function checkPool(pool: string): void {
 /** Where the engine itself or the kernel mounts something, a mount of ours would break the container. */
 const GUARDED = /^\/(proc|sys|dev)(\/|$)/
 
-function checkPath(path: string): void {
+/** Where something of the instance's own may be mounted in it. Throws bad-request. */
+export function checkVolumePath(path: string): void {
   const parts = path.split('/')
   if (!path.startsWith('/') || path.includes(':') || path.includes('\0') || parts.includes('..') || parts.includes('.'))
     throw badRequest(`Invalid path "${path}": it must be absolute and plain`)

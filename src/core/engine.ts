@@ -6,8 +6,11 @@
  * a missing one).
  */
 import type { Readable } from 'node:stream'
+import type { Runs } from '../contract/backup.ts'
 import type { KeptMetadata } from '../contract/image-metadata.ts'
 import type { Boot } from '../contract/records.ts'
+import type { Backups } from './backups.ts'
+import type { PackedBy } from './compression.ts'
 import type { Containers, Execs, OwnLabels } from './container.ts'
 import type { Files } from './files.ts'
 
@@ -31,6 +34,10 @@ export interface ImageDetail {
   volumes: string[]
   parent: string
 }
+
+/** How an image of files alone is to run; what is left out is as the engine has it. */
+export type ImageRuns = Pick<Runs, 'command' | 'environment'> &
+  Partial<Pick<Runs, 'entrypoint' | 'user' | 'workdir' | 'stopSignal'>>
 
 export interface PullProgress {
   text: string
@@ -57,7 +64,7 @@ export interface Images {
   /** A root file system as plain tar → an image. The id. A failed one leaves nothing. */
   importTar(
     tar: Readable,
-    options: { labels: OwnLabels; tag: string; command: string[]; environment: Record<string, string> },
+    options: { labels: OwnLabels; tag: string } & ImageRuns,
     signal?: AbortSignal,
   ): Promise<string>
   /** What `docker save` wrote, as plain tar. The loaded image's id; more than one image is refused. */
@@ -102,9 +109,6 @@ export interface Images {
   /** Removes a tag, without force. `in-use`: something still needs it. */
   untag(tag: string, signal?: AbortSignal): Promise<'removed' | 'missing' | 'in-use'>
 }
-
-/** How a tarball may be packed; all but the first three need a program of the host. */
-export type PackedBy = 'gzip' | 'zstd' | 'none' | 'xz' | 'bzip2' | 'lzma'
 
 export interface ImageDetailSummary {
   id: string
@@ -249,6 +253,7 @@ export interface Engine {
   readonly containers: Containers
   readonly images: Images
   readonly volumes: Volumes
+  readonly backups: Backups
   readonly networks: Networks
   readonly execs: Execs
   readonly files: Files

@@ -11,6 +11,16 @@ export function imageVolume(uuid: string): string {
   return `windlass-image-${uuid}`
 }
 
+/** The tarball of a backup. */
+export function backupVolume(uuid: string): string {
+  return `windlass-backup-${uuid}`
+}
+
+/** A backup that was sent, until the instance is made of it. */
+export function uploadVolume(uuid: string): string {
+  return `windlass-upload-${uuid}`
+}
+
 export type OutputStream = 'stdout' | 'stderr'
 
 /** What a recorded exec has said. */

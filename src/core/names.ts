@@ -29,6 +29,20 @@ export function parseSnapshotName(name: string): string {
   return withinBounds('snapshot', name)
 }
 
+/** A backup's own name, without its instance's. */
+export function parseBackupName(name: string): string {
+  if (name === '') throw badRequest('No name provided')
+  if (name.includes('/')) throw badRequest('Backup names may not contain slashes')
+  if (/\s/.test(name)) throw badRequest('Invalid backup name: Cannot contain spaces')
+  if (name === '.' || name === '..') throw badRequest(`Invalid backup name "${name}"`)
+  return withinBounds('backup', name)
+}
+
+/** The name of the next backup of those who give none: LXD's `backup0`, `backup1` … */
+export function backupNumberedName(existing: string[]): string {
+  return `backup${nextNumber('backup', '', existing)}`
+}
+
 export function parseProfileName(name: string): string {
   if (name === '') throw badRequest('No name provided')
   if (name.includes('/')) throw badRequest('Profile names may not contain slashes')

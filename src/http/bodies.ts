@@ -35,10 +35,24 @@ export function acceptStreams(app: App): void {
   )
 }
 
+/** Registers the parser of a scope whose bodies are JSON unless they say that they are octets. */
+export function acceptOctets(app: App): void {
+  app.addContentTypeParser('application/octet-stream', asItIs)
+  readOutRefused(app)
+}
+
 /** Registers the parser of a scope whose bodies are streams, whatever they say they are. */
 export function acceptBytes(app: App): void {
   app.removeAllContentTypeParsers()
-  app.addContentTypeParser('*', async (_request: FastifyRequest, payload: NodeJS.ReadableStream) => payload)
+  app.addContentTypeParser('*', asItIs)
+  readOutRefused(app)
+}
+
+async function asItIs(_request: FastifyRequest, payload: NodeJS.ReadableStream): Promise<NodeJS.ReadableStream> {
+  return payload
+}
+
+function readOutRefused(app: App): void {
   app.addHook('onSend', async (request, reply) => {
     if (reply.statusCode >= 400) await readOut(request.raw)
   })

@@ -11,6 +11,7 @@ const TAGS = [
   ['server', 'The server and what it can do'],
   ['instances', 'Instances: system and application containers'],
   ['snapshots', 'Snapshots of instances'],
+  ['backups', 'Backups of instances: tarballs of them'],
   ['images', 'Images and their aliases'],
   ['profiles', 'Configuration that instances share'],
   ['networks', 'Bridges that instances are attached to'],

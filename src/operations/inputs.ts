@@ -3,6 +3,7 @@ import Type, { type Static } from 'typebox'
 import { Config, Devices, Role, Time } from '../contract/common.ts'
 import {
   AliasRecord,
+  BackupRecord,
   ImageRecord,
   InstanceRecord,
   NetworkRecord,
@@ -86,6 +87,28 @@ export const SnapshotRestore = Type.Object({ instance: Uuid, snapshot: Uuid })
 export const SnapshotTarget = Type.Object({ instance: Uuid, snapshot: Uuid })
 export const SnapshotUpdate = Type.Object({ instance: Uuid, snapshot: Uuid, next: SnapshotRecord })
 
+const Compression = Type.Union([
+  Type.Literal('gzip'),
+  Type.Literal('zstd'),
+  Type.Literal('none'),
+  Type.Literal('xz'),
+  Type.Literal('bzip2'),
+  Type.Literal('lzma'),
+])
+
+export const BackupCreate = Type.Object({ instance: Uuid, record: BackupRecord, compression: Compression })
+export const BackupTarget = Type.Object({ instance: Uuid, backup: Uuid })
+export const BackupRename = Type.Object({ instance: Uuid, backup: Uuid, name: Type.String() })
+
+export const InstanceImport = Type.Object({
+  draft: Draft,
+  /** The volume that holds the backup. */
+  upload: Type.String(),
+  /** Paths of its own volumes, in the order of the backup's. */
+  volumes: Type.Array(Type.String()),
+  snapshots: Type.Array(Type.Object({ record: SnapshotRecord, volumes: Type.Array(Type.String()) })),
+})
+
 export const ImageImport = Type.Object({
   /** What is known before the tarball was read: fingerprint, file name, properties given by headers. */
   image: ImageRecord,
@@ -110,14 +133,7 @@ export const ImagePull = Type.Object({ image: ImageRecord, reference: Type.Strin
 export const ImagePublish = Type.Object({
   image: ImageRecord,
   source: Type.Object({ instance: Uuid, snapshot: Type.String() }),
-  compression: Type.Union([
-    Type.Literal('gzip'),
-    Type.Literal('zstd'),
-    Type.Literal('none'),
-    Type.Literal('xz'),
-    Type.Literal('bzip2'),
-    Type.Literal('lzma'),
-  ]),
+  compression: Compression,
   aliases: Type.Array(AliasRecord),
 })
 

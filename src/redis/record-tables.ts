@@ -98,6 +98,7 @@ function emptyRows(): Rows {
   return {
     instance: new Map(),
     snapshot: new Map(),
+    backup: new Map(),
     image: new Map(),
     alias: new Map(),
     profile: new Map(),

@@ -83,7 +83,37 @@ export function createDrafts(deps: { records: RecordReader; hosts: Hosts }) {
     checkPolicy(role, spec, expanded.config)
   }
 
-  return { expand, check }
+  /**
+   * The same for a snapshot that comes from outside: would this role be allowed to go back to it? Addresses and volumes
+   * are looked for only then, and profiles that are gone by now count no more. Config and devices with the profiles' under them.
+   */
+  async function checkKept(role: Role, instance: InstanceRecord): Promise<{ config: Config; devices: Devices }> {
+    checkInstanceConfig(instance.config, WORDS.create.prefix)
+    checkDevices(instance.devices)
+    const { profiles } = pickProfiles(instance.profiles, await deps.records.list('profile', instance.project))
+    const config = expandConfig(profiles, instance.config)
+    const devices = expandDevices(profiles, instance.devices)
+    const judged = Object.entries(devices).filter(
+      ([, { type, pool = '', path }]) => type !== 'nic' && (pool === '' || path === '/'),
+    )
+    const spec = toContainerSpec({
+      instance,
+      config,
+      devices: Object.fromEntries(judged),
+      image: undefined,
+      networks: [],
+      leases: [],
+      volumes: [],
+      host: await deps.hosts.of(instance.member),
+      labels: NO_LABELS,
+      name: instance.name,
+      fresh: [],
+    })
+    checkPolicy(role, spec, config)
+    return { config, devices }
+  }
+
+  return { expand, check, checkKept }
 }
 
 /** The figures of each engine's machine, asked once; when it cannot be asked, bounds that refuse nothing. */

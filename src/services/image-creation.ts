@@ -2,6 +2,7 @@
 import type { ImagesPost } from '../contract/image.ts'
 import type { OperationRecord } from '../contract/operation-record.ts'
 import type { AliasRecord, ImageRecord, InstanceRecord, SnapshotRecord } from '../contract/records.ts'
+import { parseCompression } from '../core/compression.ts'
 import { badRequest, conflict, notFound } from '../core/failure.ts'
 import { imagePropertiesOf } from '../core/image-properties.ts'
 import { imageVolume } from '../core/kept-files.ts'
@@ -9,7 +10,6 @@ import { parseAliasName } from '../core/names.ts'
 import type { BusyClaim, Clock, RecordReader } from '../core/ports.ts'
 import { parseRegistryReference } from '../core/registry-reference.ts'
 import { parseExpiry } from '../core/times.ts'
-import type { InputOf } from '../operations/catalog.ts'
 import { requireProject, requireRole, type Caller } from './caller.ts'
 import { about, claims, createImageUpload, EXISTS, type ImageUploadDeps } from './image-upload.ts'
 
@@ -17,9 +17,6 @@ export interface ImageCreationDeps extends ImageUploadDeps {
   records: RecordReader
   clock: Clock
 }
-
-type Compression = InputOf<'image.publish'>['compression']
-const COMPRESSIONS: readonly Compression[] = ['gzip', 'zstd', 'none', 'xz', 'bzip2', 'lzma']
 
 export function createImageCreation(deps: ImageCreationDeps) {
   const { records, operations, lookup, clock } = deps
@@ -71,7 +68,7 @@ export function createImageCreation(deps: ImageCreationDeps) {
       throw badRequest('An image of another server must be named by its whole fingerprint')
     const draft = draftOf(project, body, {})
     const image = { ...draft, name: fingerprint }
-    const { limit, from } = { limit: deps.uploadLimit, from: source.project || 'default' }
+    const { limit, from } = { limit: deps.uploads.limit, from: source.project || 'default' }
     return operations.submit(caller, {
       kind: 'image.import',
       input: {
@@ -170,11 +167,4 @@ export function createImageCreation(deps: ImageCreationDeps) {
   }
 
   return { ...createImageUpload({ ...deps, enter }), create }
-}
-
-function parseCompression(algorithm: string): Compression {
-  const known = COMPRESSIONS.find((one) => one === (algorithm || 'gzip'))
-  if (known === undefined)
-    throw badRequest(`Unsupported compression algorithm "${algorithm}": use ${COMPRESSIONS.join(', ')}`)
-  return known
 }

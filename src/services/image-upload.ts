@@ -4,23 +4,22 @@ import { Readable } from 'node:stream'
 import type { OperationRecord } from '../contract/operation-record.ts'
 import type { AliasRecord, ImageRecord } from '../contract/records.ts'
 import type { Engine, KeptFile } from '../core/engine.ts'
-import { badRequest, isFailure, unavailable } from '../core/failure.ts'
+import { badRequest, unavailable } from '../core/failure.ts'
 import { imageVolume, KEPT_FILE, ROOTFS_FILE } from '../core/kept-files.ts'
-import type { NameClaim, Transfers } from '../core/ports.ts'
+import type { NameClaim } from '../core/ports.ts'
 import { parseExpiry } from '../core/times.ts'
 import type { Caller } from './caller.ts'
 import type { ImageLookup } from './image-lookup.ts'
 import { imageUrl } from './noun-urls.ts'
 import type { Operations } from './operations.ts'
+import type { Uploads } from './uploads.ts'
 
 export interface ImageUploadDeps {
   operations: Operations
   engines: ReadonlyMap<string, Engine>
   lookup: ImageLookup
   deployment: string
-  transfers: Pick<Transfers, 'begin'>
-  /** Bytes an uploaded tarball may have. */
-  uploadLimit: number
+  uploads: Uploads
 }
 
 /** Who may make images, and the records of the aliases that are to lead to the new one. */
@@ -77,27 +76,14 @@ export function createImageUpload(deps: ImageUploadDeps & { enter: Enter }) {
     const image = lookup.draft(project, given)
     const volume = imageVolume(image.uuid)
     const engine = engineOf(image.member)
-    // Should this process die over it, the sweep finds it by the transfer; from its acceptance on by the operation.
-    const transfer = await deps.transfers.begin()
-    const isDropped = async () => (await engine.volumes.remove(volume).catch(() => 'in-use')) !== 'in-use'
-    try {
-      const bound = { labels: labelsOf(image, transfer.id), maxBytes: deps.uploadLimit }
+    return deps.uploads.into({ engine, volume }, async (id) => {
+      const labels = labelsOf(image, id)
       const kept = await keepParts(parts, (file, content, used) => {
-        const options = { ...bound, maxBytes: bound.maxBytes - used }
+        const options = { labels, maxBytes: deps.uploads.limit - used }
         return engine.volumes.putFile(volume, file, content, options, info.signal)
       })
-      const made = { ...image, ...uploaded(kept, info) }
-      const operation = await submitImport(caller, { id: transfer.id, image: made, volume }, aliases)
-      // A repeat of an earlier request is answered with that one's operation.
-      if (operation.id === transfer.id || (await isDropped())) await transfer.end()
-      else transfer.leave()
-      return operation
-    } catch (failure) {
-      // It may have been accepted although the answer was lost.
-      if (!isFailure(failure, 'unavailable') && (await isDropped())) await transfer.end()
-      else transfer.leave()
-      throw failure
-    }
+      return submitImport(caller, { id, image: { ...image, ...uploaded(kept, info) }, volume }, aliases)
+    })
   }
 
   async function submitImport(caller: Caller, { id, image, volume }: Upload, aliases: AliasRecord[]) {

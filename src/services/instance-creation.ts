@@ -32,17 +32,25 @@ export interface InstanceCreationDeps {
   member: string
 }
 
-interface Order {
+/** Whom an instance is made for. */
+export interface NewInstance {
   caller: Caller
+  nicknames: Nickname[]
+  /** Said where its name is taken. */
+  taken?: string
+}
+
+interface Order extends NewInstance {
   project: string
   /** Checked. */
   name: string
   body: InstancesPost
-  nicknames: Nickname[]
 }
 
 const TAKEN =
   'Failed creating instance record: Add instance info to the database: This "instances" entry already exists'
+
+export type InstanceCreation = ReturnType<typeof createInstanceCreation>
 
 export function createInstanceCreation(deps: InstanceCreationDeps) {
   const { records, operations, clock } = deps
@@ -139,11 +147,11 @@ export function createInstanceCreation(deps: InstanceCreationDeps) {
     }))
   }
 
-  type Rest<K extends Kind> = Pick<Submission<K>, 'kind' | 'input' | 'resources' | 'secret'>
+  type Rest<K extends Kind> = Pick<Submission<K>, 'id' | 'kind' | 'input' | 'resources' | 'secret'>
 
   /** Accepts the operation together with the addresses its instance gets. */
   async function submitNew<K extends Kind>(
-    { caller, nicknames }: Order,
+    { caller, nicknames, taken = TAKEN }: NewInstance,
     draft: InstanceRecord,
     busy: BusyClaim[],
     rest: (draft: InstanceRecord) => Rest<K>,
@@ -162,7 +170,7 @@ export function createInstanceCreation(deps: InstanceCreationDeps) {
         member: draft.member,
         entity: { id: draft.uuid, name: draft.name, url: instanceUrl(draft) },
         names,
-        taken: TAKEN,
+        taken,
         busy: [own, ...busy, ...usesOf(leases, 'create')],
         changes: [
           ...room,
@@ -171,7 +179,7 @@ export function createInstanceCreation(deps: InstanceCreationDeps) {
         ],
       })
       if (submitted.outcome === 'accepted') return submitted.operation
-      if (!(isLeaseLost(submitted) || isRoomLost(submitted)) || tries >= MOST_TRIES) throw toRefusal(submitted, TAKEN)
+      if (!(isLeaseLost(submitted) || isRoomLost(submitted)) || tries >= MOST_TRIES) throw toRefusal(submitted, taken)
     }
   }
 
@@ -191,7 +199,7 @@ export function createInstanceCreation(deps: InstanceCreationDeps) {
     ['migration', refuseMigration],
   ])
 
-  return { create }
+  return { create, submitNew, basisOf }
 }
 
 function refuseOtherKinds({ type, stateful }: InstancesPost): void {

@@ -28,3 +28,12 @@ export function snapshotResources(instance: Named, snapshot: string): Record<str
     instances_snapshots: [snapshotUrl(instance, snapshot)],
   }
 }
+
+export function backupUrl({ project, name }: Named, backup: string, root = 'instances'): string {
+  return `/1.0/${root}/${encodeURIComponent(name)}/backups/${encodeURIComponent(backup)}${inProject(project)}`
+}
+
+/** LXD's clients take the name of a new backup from this odd form. */
+export function backupResources(instance: Named, backup: string): Record<string, string[]> {
+  return { ...instanceResources(instance), backups: [`/1.0/backups/${backup}`] }
+}

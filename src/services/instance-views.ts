@@ -1,7 +1,7 @@
 /** Instances as they are read: the record, its expansion by profiles, and the engine's word on its state. */
 import type { Config, Devices } from '../contract/common.ts'
 import type { InstanceState } from '../contract/instance.ts'
-import type { InstanceRecord, ProfileRecord, SnapshotRecord } from '../contract/records.ts'
+import type { BackupRecord, InstanceRecord, ProfileRecord, SnapshotRecord } from '../contract/records.ts'
 import { expandConfig, expandDevices, pickProfiles } from '../core/expand.ts'
 import { notFound } from '../core/failure.ts'
 import { foreignRecord, isShownAsForeign } from '../core/foreign.ts'
@@ -24,6 +24,7 @@ export interface InstanceView {
   config: Config
   devices: Devices
   snapshots: SnapshotRecord[]
+  backups: BackupRecord[]
   /** All of its project: a snapshot has names of its own. */
   profiles: ProfileRecord[]
 }
@@ -40,16 +41,23 @@ export function createInstanceViews({ records, inventory, sampler }: InstanceVie
   /** Instances of one project, or of every project the caller may enter. */
   async function list(caller: Caller, project: string | undefined): Promise<InstanceView[]> {
     if (project !== undefined && !mayEnter(caller, project)) return []
-    const [instances, profiles, snapshots] = await Promise.all([
+    const [instances, profiles, snapshots, backups] = await Promise.all([
       records.list('instance', project),
       records.list('profile', project),
       records.list('snapshot'),
+      records.list('backup'),
     ])
-    const byInstance = Map.groupBy(snapshots, (snapshot) => snapshot.instance)
+    const snapshotsOf = Map.groupBy(snapshots, ({ instance }) => instance)
+    const backupsOf = Map.groupBy(backups, ({ instance }) => instance)
     const byProject = Map.groupBy(profiles, (profile) => profile.project)
     const own = instances
       .filter((record) => mayEnter(caller, record.project))
-      .map((record) => toView(record, byProject.get(record.project) ?? [], byInstance.get(record.uuid) ?? []))
+      .map((record) =>
+        toView(record, byProject.get(record.project) ?? [], {
+          snapshots: snapshotsOf.get(record.uuid) ?? [],
+          backups: backupsOf.get(record.uuid) ?? [],
+        }),
+      )
     return project === undefined || project === RESERVED_PROJECT ? [...own, ...foreign(caller)] : own
   }
 
@@ -60,7 +68,7 @@ export function createInstanceViews({ records, inventory, sampler }: InstanceVie
       inventory
         .containers(member)
         .filter(isShownAsForeign)
-        .map((container) => toView(foreignRecord(member, container), [], [])),
+        .map((container) => toView(foreignRecord(member, container), [], { snapshots: [], backups: [] })),
     )
   }
 
@@ -75,21 +83,23 @@ export function createInstanceViews({ records, inventory, sampler }: InstanceVie
     if (where.project === RESERVED_PROJECT) return getForeign(caller, where.name)
     const record = await records.find('instance', where.project, where.name)
     if (record === undefined) throw notFound('Instance not found')
-    const [profiles, snapshots] = await Promise.all([
+    const [profiles, snapshots, backups] = await Promise.all([
       records.list('profile', where.project),
       records.list('snapshot', record.uuid),
+      records.list('backup', record.uuid),
     ])
-    return toView(record, profiles, snapshots)
+    return toView(record, profiles, { snapshots, backups })
   }
 
-  function toView(record: InstanceRecord, known: ProfileRecord[], snapshots: SnapshotRecord[]): InstanceView {
+  function toView(record: InstanceRecord, known: ProfileRecord[], own: Belongings): InstanceView {
     const { profiles } = pickProfiles(record.profiles, known)
     return {
       record,
       status: instanceStatus(record, inventory.container(record.member, record.container)),
       config: expandConfig(profiles, record.config),
       devices: expandDevices(profiles, record.devices),
-      snapshots: snapshots.toSorted((a, b) => (a.created_at < b.created_at ? -1 : 1)),
+      snapshots: own.snapshots.toSorted(byAge),
+      backups: own.backups.toSorted(byAge),
       profiles: known,
     }
   }
@@ -130,6 +140,12 @@ export function createInstanceViews({ records, inventory, sampler }: InstanceVie
   }
 
   return { list, get, state, states, measured }
+}
+
+type Belongings = Pick<InstanceView, 'snapshots' | 'backups'>
+
+function byAge(a: { created_at: string }, b: { created_at: string }): number {
+  return a.created_at < b.created_at ? -1 : 1
 }
 
 const NOTHING_MEASURED = { memoryBytes: 0, memoryPeakBytes: 0, swapBytes: 0, pid: 0, processes: 0, cpuNanoseconds: 0 }

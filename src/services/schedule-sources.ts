@@ -1,10 +1,11 @@
-/** Who has a schedule and what expires: instances' snapshots, and images that were cached and are not used. */
+/** Who has a schedule and what expires: instances' snapshots and backups, and images that were cached and are not used. */
 import { NEVER } from '../contract/common.ts'
 import type { ImageRecord } from '../contract/records.ts'
 import { isTrue } from '../core/config-values.ts'
 import { isForeign } from '../core/foreign.ts'
 import type { RecordReader } from '../core/ports.ts'
 import { SERVER } from './caller.ts'
+import type { Backups } from './backups.ts'
 import type { Images } from './images.ts'
 import type { InstanceView, InstanceViews } from './instance-views.ts'
 import type { Expired, Scheduled, SchedulesDeps } from './schedules.ts'
@@ -15,6 +16,7 @@ export interface ScheduleSourcesDeps {
   records: RecordReader
   views: Pick<InstanceViews, 'list'>
   snapshots: Pick<Snapshots, 'create' | 'remove'>
+  backups: Pick<Backups, 'remove'>
   images: Pick<Images, 'remove'>
 }
 
@@ -22,7 +24,7 @@ const DAY = 86_400_000
 const STOPPED = 102
 
 export function createScheduleSources(deps: ScheduleSourcesDeps): Pick<SchedulesDeps, 'scheduled' | 'expiring'> {
-  const { records, views, snapshots, images } = deps
+  const { records, views, snapshots, backups, images } = deps
 
   /** A stopped instance only where it says so, as in LXD. */
   async function scheduledSnapshots(): Promise<Scheduled[]> {
@@ -54,6 +56,16 @@ export function createScheduleSources(deps: ScheduleSourcesDeps): Pick<Schedules
     return (await Promise.all(found)).flat()
   }
 
+  async function expiredBackups(now: number): Promise<Expired[]> {
+    const over = (await records.list('backup')).filter(({ expires_at: at }) => at !== NEVER && Date.parse(at) <= now)
+    const found = over.map(async ({ instance: uuid, name }): Promise<Expired[]> => {
+      const instance = await records.get('instance', uuid)
+      if (instance === undefined) return []
+      return [{ name: `${instance.name}/${name}`, remove: () => backups.remove(SERVER, instance, name) }]
+    })
+    return (await Promise.all(found)).flat()
+  }
+
   /** Cached ones that nobody has made an instance from for the days that `images.remote_cache_expiry` says. */
   async function expiredImages(now: number): Promise<Expired[]> {
     const cached = (await records.list('image')).filter((image) => image.cached)
@@ -80,5 +92,5 @@ export function createScheduleSources(deps: ScheduleSourcesDeps): Pick<Schedules
       .map(({ name, project }) => ({ name, remove: () => images.remove(SERVER, project, name) }))
   }
 
-  return { scheduled: [scheduledSnapshots], expiring: [expiredSnapshots, expiredImages] }
+  return { scheduled: [scheduledSnapshots], expiring: [expiredSnapshots, expiredBackups, expiredImages] }
 }

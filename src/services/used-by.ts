@@ -77,13 +77,15 @@ function toUser(instance: InstanceRecord, known: ProfileRecord[]): User {
   return { project: instance.project, url: instanceUrl(instance), devices }
 }
 
+const DRAFTING = ['instance.create', 'instance.copy', 'instance.import', 'instance.update']
+
 function draftOf(operation: OperationRecord): InstanceRecord[] {
   if (isFinal(operation.state) || operation.unreadable !== undefined) return []
   const { kind } = operation
-  if (kind !== 'instance.create' && kind !== 'instance.copy' && kind !== 'instance.update') return []
-  const job = decodeJob(operation)
-  if (job.kind === 'instance.create' || job.kind === 'instance.copy') return [job.input.draft]
-  return job.kind === 'instance.update' ? [job.input.next] : []
+  if (!DRAFTING.includes(kind)) return []
+  const { input } = decodeJob(operation)
+  if ('draft' in input) return [input.draft]
+  return 'next' in input && 'container' in input.next ? [input.next] : []
 }
 
 export function usesNetwork({ devices }: User, name: string): boolean {

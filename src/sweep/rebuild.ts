@@ -22,7 +22,7 @@ export interface RebuildDeps {
 
 const REASON = 'The engine has it, and Redis has no record of it'
 
-/** Networks first, for instances have addresses on them; then what instances are made of; snapshots last. */
+/** Networks first, for instances have addresses on them; then what instances are made of; snapshots and backups last. */
 export function findRebuildable(deps: RebuildDeps, sight: Sight): Mend[] {
   return [
     ...lostNetworks(deps, sight),
@@ -30,6 +30,7 @@ export function findRebuildable(deps: RebuildDeps, sight: Sight): Mend[] {
     ...lostImages(deps, sight),
     ...lostInstances(deps, sight),
     ...lostSnapshots(deps, sight),
+    ...lostBackups(deps, sight),
   ]
 }
 
@@ -246,6 +247,22 @@ function lostSnapshots(deps: RebuildDeps, sight: Sight): Mend[] {
     const put = { change: 'put', noun: 'snapshot', record: { ...record, engineImage: id, volumes } } as const
     return [
       rebuilding(deps, { noun: 'snapshot', own }, async () =>
+        (await deps.records.get('instance', record.instance)) === undefined ? [] : [put],
+      ),
+    ]
+  })
+}
+
+/** Of an instance that has a record by now. How large it is no label says. */
+function lostBackups(deps: RebuildDeps, sight: Sight): Mend[] {
+  return sight.volumes.flatMap(({ name, own }) => {
+    if (!isLost(sight, own) || own.role !== 'backup') return []
+    const record = originOf('backup', own)
+    const siblings = sight.known.backups.filter(({ instance }) => instance === record?.instance)
+    if (record === undefined || isTaken(siblings, record)) return []
+    const put = { change: 'put', noun: 'backup', record: { ...record, tarball: name } } as const
+    return [
+      rebuilding(deps, { noun: 'backup', own }, async () =>
         (await deps.records.get('instance', record.instance)) === undefined ? [] : [put],
       ),
     ]

@@ -1,5 +1,12 @@
 /** One look at a member's engine, and at what Redis has to say about everything that was seen there. */
-import type { InstanceRecord, NetworkRecord, ImageRecord, SnapshotRecord, VolumeRecord } from '../contract/records.ts'
+import type {
+  BackupRecord,
+  ImageRecord,
+  InstanceRecord,
+  NetworkRecord,
+  SnapshotRecord,
+  VolumeRecord,
+} from '../contract/records.ts'
 import type { OperationRecord } from '../contract/operation-record.ts'
 import type { ContainerSummary, OwnLabels } from '../core/container.ts'
 import type { Engine, ImageDetailSummary, NetworkDetail, VolumeDetail } from '../core/engine.ts'
@@ -18,6 +25,7 @@ export interface SightDeps {
 export interface Known {
   instances: InstanceRecord[]
   snapshots: SnapshotRecord[]
+  backups: BackupRecord[]
   images: ImageRecord[]
   volumes: VolumeRecord[]
   networks: NetworkRecord[]
@@ -79,15 +87,17 @@ async function makersOf({ store, transfers }: SightDeps, ids: Set<string>): Prom
 }
 
 async function readKnown({ records }: SightDeps): Promise<Known> {
-  const [instances, snapshots, images, volumes, networks, unreadable] = await Promise.all([
+  const [instances, snapshots, backups, images, volumes, networks, unreadable] = await Promise.all([
     records.list('instance'),
     records.list('snapshot'),
+    records.list('backup'),
     records.list('image'),
     records.list('volume'),
     records.list('network'),
     records.unreadable(),
   ])
-  return { instances, snapshots, images, volumes, networks, unreadable: new Set(unreadable.map(({ uuid }) => uuid)) }
+  const uuids = new Set(unreadable.map(({ uuid }) => uuid))
+  return { instances, snapshots, backups, images, volumes, networks, unreadable: uuids }
 }
 
 /** How long after its end an operation is still looked through for what its late calls may have left; milliseconds. */

@@ -53,9 +53,10 @@ export async function readKnown(database: Database, records: RecordStore): Promi
 }
 
 async function readPointers(records: RecordStore): Promise<Pointer[]> {
-  const [instances, snapshots, images, volumes, networks] = await Promise.all([
+  const [instances, snapshots, backups, images, volumes, networks] = await Promise.all([
     records.list('instance'),
     records.list('snapshot'),
+    records.list('backup'),
     records.list('image'),
     records.list('volume'),
     records.list('network'),
@@ -73,6 +74,11 @@ async function readPointers(records: RecordStore): Promise<Pointer[]> {
       { id: `windlass/image:${uuid}`, whose: `image ${name}`, owners: [uuid] },
       ...(tarball === '' ? [] : [{ id: tarball, whose: `tarball of image ${name}`, owners: [uuid] }]),
     ]),
+    ...backups.map(({ uuid, name, instance, tarball }) => ({
+      id: tarball,
+      whose: `tarball of backup ${name}`,
+      owners: [uuid, instance],
+    })),
     ...volumes.map(({ uuid, name, volume }) => ({ id: volume, whose: `volume ${name}`, owners: [uuid] })),
     ...networks.map(({ uuid, name, network }) => ({ id: network, whose: `network ${name}`, owners: [uuid] })),
   ]

@@ -45,12 +45,14 @@ async function lookInto({ windlass, audit }: Bed, instance: unknown): Promise<un
     .filter(([key]) => !key.startsWith('volatile.') || key === 'volatile.recreate')
     .toSorted(([a], [b]) => a.localeCompare(b))
   const snapshots = fieldOf(instance, 'snapshots')
+  const backups = fieldOf(instance, 'backups')
   const record = await audit.records.find('instance', 'default', name)
   const files = await Promise.all(FILES.map((path) => readFileIn(windlass.engine.socket, `${name}.lxd`, path)))
   return {
     ...pick(instance, ['name', 'status', 'devices', 'profiles', 'description', 'ephemeral', 'architecture']),
     config,
     snapshots: (Array.isArray(snapshots) ? snapshots : []).map((one) => pick(one, ['name', 'expires_at', 'profiles'])),
+    backups: (Array.isArray(backups) ? backups : []).map((one) => pick(one, ['name', 'expires_at', 'instance_only'])),
     power: record?.power,
     volumes: record?.volumes.map(({ path }) => path).toSorted(),
     files,

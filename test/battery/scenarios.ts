@@ -1,6 +1,7 @@
 /** For each kind that workers perform, what a user does that makes every one of its steps run. A kind without one does not compile. */
 import type { WorkerKind } from '../../src/operations/catalog.ts'
 import { fieldOf } from '../../src/setup/api-client.ts'
+import { downloadApi } from '../support/download.ts'
 import { writeFileIn } from '../support/engine-objects.ts'
 import { IMAGE_SCENARIOS } from './image-scenarios.ts'
 import type { Kit } from './scenario-kit.ts'
@@ -16,6 +17,17 @@ async function lively(kit: Kit, name: string): Promise<void> {
   await kit.operate('POST', `${at(name)}/snapshots`, { name: 's0' })
   for (const directory of ['/root', '/data'])
     await writeFileIn(kit.engine, `${name}.lxd`, directory, { name: 'note', content: 'new' })
+}
+
+async function backedUp(kit: Kit, name: string): Promise<void> {
+  await lively(kit, name)
+  await kit.operate('POST', `${at(name)}/backups`, { name: 'b0', compression_algorithm: 'none' })
+}
+
+/** A backup of an instance, as a client has it. */
+async function exported(kit: Kit, name: string): Promise<Buffer> {
+  await backedUp(kit, name)
+  return downloadApi(kit.bed.windlass.socket, `${at(name)}/backups/b0/export`)
 }
 
 /** A running instance with a change that waits for its next start. */
@@ -71,6 +83,11 @@ export const SCENARIOS: { [K in WorkerKind]: Variant[] } = {
     await lively(kit, `${tag}a`)
     const body = { name: tag, source: { type: 'copy', source: `${tag}a` } }
     return { method: 'POST', path: '/1.0/instances', body, entity: tag }
+  }),
+  'instance.import': one(async (kit, tag) => {
+    const tarball = await exported(kit, `${tag}a`)
+    const headers = { 'x-lxd-name': tag, 'content-type': 'application/octet-stream' }
+    return { method: 'POST', path: '/1.0/instances', body: tarball, headers, entity: tag }
   }),
   'instance.update': [
     {
@@ -184,6 +201,18 @@ export const SCENARIOS: { [K in WorkerKind]: Variant[] } = {
   'snapshot.delete': one(async (kit, tag) => {
     await lively(kit, tag)
     return { method: 'DELETE', path: `${at(tag)}/snapshots/s0`, entity: `${tag}/s0` }
+  }),
+  'backup.create': one(async (kit, tag) => {
+    await lively(kit, tag)
+    return { method: 'POST', path: `${at(tag)}/backups`, body: { name: 'b0' }, entity: `${tag}/b0` }
+  }),
+  'backup.rename': one(async (kit, tag) => {
+    await backedUp(kit, tag)
+    return { method: 'POST', path: `${at(tag)}/backups/b0`, body: { name: 'b9' }, entity: `${tag}/b0` }
+  }),
+  'backup.delete': one(async (kit, tag) => {
+    await backedUp(kit, tag)
+    return { method: 'DELETE', path: `${at(tag)}/backups/b0`, entity: `${tag}/b0` }
   }),
   ...IMAGE_SCENARIOS,
   'network.create': one(async (_kit, tag) => ({

@@ -28,6 +28,7 @@ const view = (project: string, name: string, running: boolean): InstanceView => 
     config: { ...record.config, 'limits.cpu': '1' },
     devices: { root: { type: 'disk', path: '/', pool: 'default' } },
     snapshots: name === 'c1' ? [snapshot({ instance: record.uuid, name: 's0', rev: 1 })] : [],
+    backups: [],
     profiles: [],
   }
 }

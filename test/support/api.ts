@@ -55,7 +55,9 @@ export interface Answer {
 /** Nouns that a test brings along itself. */
 const ABSENT = {
   instances: absent<Services['instances']>('instances'),
+  imports: absent<Services['imports']>('imports'),
   snapshots: absent<Services['snapshots']>('snapshots'),
+  backups: absent<Services['backups']>('backups'),
   logs: absent<Services['logs']>('logs'),
   consoles: absent<Services['consoles']>('consoles'),
   metadata: absent<Services['metadata']>('metadata'),

@@ -1,6 +1,9 @@
 /** The total map of kinds to what performs them: a kind without a handler does not compile. */
 import type { WorkerKind } from '../../src/operations/catalog.ts'
 import type { Handler } from '../steps.ts'
+import { backupCreate } from './backup-create.ts'
+import { backupDelete } from './backup-delete.ts'
+import { backupRename } from './backup-rename.ts'
 import { imageDelete } from './image-delete.ts'
 import { imageImport } from './image-import.ts'
 import { imagePack } from './image-pack.ts'
@@ -12,6 +15,7 @@ import { instanceCreate } from './instance-create.ts'
 import { instanceDelete } from './instance-delete.ts'
 import { instanceExec } from './instance-exec.ts'
 import { instanceFreeze } from './instance-freeze.ts'
+import { instanceImport } from './instance-import.ts'
 import { instanceRename } from './instance-rename.ts'
 import { instanceRestart } from './instance-restart.ts'
 import { instanceStart } from './instance-start.ts'
@@ -33,6 +37,7 @@ import { volumeDelete } from './volume-delete.ts'
 export const handlers: { [K in WorkerKind]: Handler<K> } = {
   'instance.create': instanceCreate,
   'instance.copy': instanceCopy,
+  'instance.import': instanceImport,
   'instance.update': instanceUpdate,
   'instance.rename': instanceRename,
   'instance.delete': instanceDelete,
@@ -47,6 +52,9 @@ export const handlers: { [K in WorkerKind]: Handler<K> } = {
   'snapshot.update': snapshotUpdate,
   'snapshot.rename': snapshotRename,
   'snapshot.delete': snapshotDelete,
+  'backup.create': backupCreate,
+  'backup.rename': backupRename,
+  'backup.delete': backupDelete,
   'image.import': imageImport,
   'image.pull': imagePull,
   'image.refresh': imageRefresh,

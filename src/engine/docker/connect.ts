@@ -14,7 +14,7 @@ import { createNetworks } from './networks.ts'
 import { createSpool } from './spool.ts'
 import { readStart } from './start-time.ts'
 import { readStats } from './stats.ts'
-import { createTarballs } from './tarballs.ts'
+import { createBackups, createTarballs } from './tarballs.ts'
 import { createVolumes } from './volumes.ts'
 import { createWire, type WireOptions } from './engine-wire.ts'
 
@@ -52,6 +52,7 @@ export function createDockerEngine(options: DockerEngineOptions): Engine {
     },
     images: { ...images, ...createTarballs(wire, images, spool) },
     volumes: { ...volumes, ...spool },
+    backups: createBackups(wire, images, { ...volumes, ...spool }),
     networks: createNetworks(wire),
     files: createContainerFiles(wire, execs),
     execs,

@@ -1,7 +1,7 @@
 /** Images. */
 import { Readable } from 'node:stream'
 import type { OwnLabels } from '../../core/container.ts'
-import type { ImageDetail, ImageDetailSummary, Images } from '../../core/engine.ts'
+import type { ImageDetail, ImageDetailSummary, ImageRuns, Images } from '../../core/engine.ts'
 import { internal, notFound } from '../../core/failure.ts'
 import { inspectPayload } from './containers.ts'
 import { FLATTEN_FROM, flatten } from './flatten.ts'
@@ -38,11 +38,7 @@ export function createImages(wire: Wire): Basic {
         tar.destroy()
         return known
       }
-      const config = {
-        Cmd: options.command,
-        Env: Object.entries(options.environment).map(([key, value]) => `${key}=${value}`),
-      }
-      return imageFromTar(wire, tar, { ...options, config }, signal)
+      return imageFromTar(wire, tar, { ...options, config: configOf(options) }, signal)
     },
     load: (tar, signal) => load(wire, tar, signal),
     save: (reference, signal) => {
@@ -61,6 +57,17 @@ export function createImages(wire: Wire): Basic {
     },
     tag: (id, tag, signal) => tagImage(wire, id, tag, signal),
     untag: (tag, signal) => untag(wire, tag, signal),
+  }
+}
+
+function configOf({ command, entrypoint, environment, user, workdir, stopSignal }: ImageRuns): Fields {
+  return {
+    Cmd: command,
+    Env: Object.entries(environment).map(([key, value]) => `${key}=${value}`),
+    ...(entrypoint !== undefined && { Entrypoint: entrypoint }),
+    ...(user !== undefined && { User: user }),
+    ...(workdir !== undefined && { WorkingDir: workdir }),
+    ...(stopSignal && { StopSignal: stopSignal }),
   }
 }
 

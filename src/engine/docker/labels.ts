@@ -10,6 +10,7 @@ export type Kind = 'container' | 'image' | 'volume' | 'network'
 const ROLES: readonly ObjectRole[] = [
   'instance',
   'snapshot',
+  'backup',
   'image',
   'volume',
   'network',

@@ -65,12 +65,13 @@ function seconds(value: unknown): number {
   return Number.isSafeInteger(value) ? count(value) : 0
 }
 
-function parseYaml(yaml: string): unknown {
-  if (!isModest(yaml)) throw badRequest('metadata.yaml in the tarball is too large or nested too deep')
+/** A short YAML text of somebody else's; `what` it is begins the bad-request for what is none. */
+export function parseYaml(yaml: string, what = 'metadata.yaml in the tarball'): unknown {
+  if (!isModest(yaml)) throw badRequest(`${what} is too large or nested too deep`)
   try {
     return parse(yaml, { maxAliasCount: 0, uniqueKeys: false, logLevel: 'error' })
   } catch (error) {
-    throw badRequest('metadata.yaml in the tarball cannot be read', { cause: error })
+    throw badRequest(`${what} cannot be read`, { cause: error })
   }
 }
 
@@ -104,7 +105,7 @@ export function formatLxdMetadata(image: {
   created: number
   properties: Record<string, string>
   templates: KeptMetadata['templates']
-  runs: Runs
+  runs?: Runs
 }): string {
   return stringify({
     architecture: image.architecture,
@@ -112,6 +113,6 @@ export function formatLxdMetadata(image: {
     expiry_date: 0,
     properties: image.properties,
     templates: image.templates,
-    windlass: image.runs,
+    ...(image.runs !== undefined && { windlass: image.runs }),
   })
 }

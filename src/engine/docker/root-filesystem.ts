@@ -19,13 +19,13 @@ export async function* rootTar(entries: AsyncGenerator<TarEntry>, root: string):
   yield TAR_END
 }
 
-/** The same the other way: everything below `rootfs/`. */
-export async function* underRootfs(entries: AsyncGenerator<TarEntry>): AsyncGenerator<Buffer> {
+/** The same the other way: everything below `root`, which ends with a slash. */
+export async function* underRoot(entries: AsyncGenerator<TarEntry>, root: string): AsyncGenerator<Buffer> {
   for await (const entry of entries) {
     const name = normalName(entry.name)
     if (isLeftOut(entry, name)) continue
-    const linkname = entry.type === 'link' ? `rootfs/${normalName(entry.linkname)}` : entry.linkname
-    yield* entryBytes(entry, name === '' ? 'rootfs/' : `rootfs/${name}`, linkname)
+    const linkname = entry.type === 'link' ? `${root}${normalName(entry.linkname)}` : entry.linkname
+    yield* entryBytes(entry, `${root}${name}`, linkname)
   }
 }
 

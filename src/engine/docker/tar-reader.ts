@@ -59,10 +59,10 @@ export async function* readTar(source: AsyncIterable<Buffer>): AsyncGenerator<Ta
   let isFirst = true
   try {
     for (;;) {
-      const block = bytes.at(BLOCK) ?? (await bytes.take(BLOCK))
-      if (block === undefined) throw isFirst ? badRequest('Unsupported compression') : damaged('its end is missing')
+      const block = bytes.at(BLOCK) ?? (await bytes.take(BLOCK, isFirst ? noTar : tooShort))
+      if (block === undefined) throw isFirst ? noTar() : damaged('its end is missing')
       if (block[0] === 0 && block.every((byte) => byte === 0)) return await bytes.drain()
-      if (!hasValidSum(block)) throw isFirst ? badRequest('Unsupported compression') : damaged('a header is broken')
+      if (!hasValidSum(block)) throw isFirst ? noTar() : damaged('a header is broken')
       isFirst = false
       if (EXTENDED.has(flagOf(block))) await hear(said, bytes, block)
       else yield* oneEntry(bytes, toHeader(block, heard(said)))
@@ -71,6 +71,10 @@ export async function* readTar(source: AsyncIterable<Buffer>): AsyncGenerator<Ta
     await bytes.close()
   }
 }
+
+/** LXD's words for what it cannot read. */
+const noTar = (): Error => badRequest('Unsupported compression')
+const tooShort = (): Error => damaged('it ends too early')
 
 /** What headers in front of an entry have said of it, and of all entries after them. */
 interface Said {
@@ -251,13 +255,13 @@ class Bytes {
   }
 
   /** Exactly so many bytes; undefined where the source ends before the first. */
-  async take(length: number): Promise<Buffer | undefined> {
+  async take(length: number, short = tooShort): Promise<Buffer | undefined> {
     while (this.#chunk.length - this.#at < length) {
       const rest = this.#chunk.subarray(this.#at)
       const next = await this.#source.next()
       if (next.done === true) {
         if (rest.length === 0) return undefined
-        throw damaged('it ends too early')
+        throw short()
       }
       this.#chunk = rest.length === 0 ? next.value : Buffer.concat([rest, next.value])
       this.#at = 0

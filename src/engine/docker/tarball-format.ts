@@ -48,23 +48,33 @@ export async function surveyTarball(source: AsyncIterable<Buffer>): Promise<Surv
     templates: new Map(),
     probes: new Map(),
   }
+  for await (const entry of boundedTar(source)) await look(survey, entry, normalName(entry.name))
+  return survey
+}
+
+/** All entries; bad-request for a tarball without any, and for one with more than any file system should have. */
+export async function* boundedTar(source: AsyncIterable<Buffer>): AsyncGenerator<TarEntry> {
   let entries = 0
   for await (const entry of readTar(source)) {
     entries += 1
     if (entries > MAX_ENTRIES) throw badRequest(`The tarball has more than ${MAX_ENTRIES} entries`)
-    await look(survey, entry, normalName(entry.name))
+    yield entry
   }
   if (entries === 0) throw badRequest('The tarball is empty')
-  return survey
 }
 
 async function look(survey: Survey, entry: TarEntry, name: string): Promise<void> {
   if (entry.type === 'link') normalName(entry.linkname)
   if (name.startsWith('rootfs/')) survey.hasRootfs = true
-  if (PROBED.has(name)) survey.probes.set(name, targetOf(entry))
+  probe(survey, entry, name)
   if (entry.type !== 'directory' && name.length <= MAX_SAVED_NAME && survey.saved.size < MAX_SAVED)
     survey.saved.set(name, entry.type === 'file' ? '' : entry.linkname)
   if (entry.type === 'file') await lookInto(survey, entry, name)
+}
+
+/** Notes an entry that says how a root file system boots, by its normal name. */
+export function probe({ probes }: Pick<Survey, 'probes'>, entry: TarEntry, name: string): void {
+  if (PROBED.has(name)) probes.set(name, targetOf(entry))
 }
 
 async function lookInto(survey: Survey, entry: TarEntry, name: string): Promise<void> {
@@ -99,14 +109,14 @@ export function normalName(name: string): string {
 }
 
 /** How a root file system that was surveyed boots; undefined without an init. `root` is '' or 'rootfs/'. */
-export function bootOf(survey: Survey, root: string): Exclude<Boot, 'application'> | undefined {
+export function bootOf(survey: Pick<Survey, 'probes'>, root: string): Exclude<Boot, 'application'> | undefined {
   const found = resolve(survey.probes, root, 'sbin/init')
   if (found === undefined) return undefined
   const program = found.slice(found.lastIndexOf('/') + 1)
   return program === 'systemd' || program === 'busybox' ? program : 'init'
 }
 
-export function hasShell(survey: Survey, root: string): boolean {
+export function hasShell(survey: Pick<Survey, 'probes'>, root: string): boolean {
   return resolve(survey.probes, root, 'bin/sh') !== undefined
 }
 

@@ -6,6 +6,7 @@ import { badRequest, internal, notFound } from '../../core/failure.ts'
 import { decompressed } from './decompress.ts'
 import { parseLxdMetadata } from './lxd-metadata.ts'
 import { rootTar } from './root-filesystem.ts'
+import { runsOfLxd, runsOfRootfs, type RootRuns } from './root-runs.ts'
 import { ownConfig, savedImageOf, savedTar, type SavedImage } from './saved-image.ts'
 import { readTar, type TarEntry } from './tar-reader.ts'
 import { inChunks } from './tar-writer.ts'
@@ -14,7 +15,6 @@ import { bootOf, hasShell, normalName, readText, surveyTarball, type Survey } fr
 type Import = Images['importTarball']
 export type ImportImages = Pick<Images, 'find' | 'inspect' | 'importTar' | 'load' | 'tag'>
 
-const PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
 const MAX_CONFIG = 4 * 1024 * 1024
 
 /** One import under way. */
@@ -71,12 +71,7 @@ async function importLxd(
 ): Promise<ImportedTarball> {
   const metadata = parseLxdMetadata(about.metadata)
   const { root } = turn.tree
-  const init = bootOf(survey, root)
-  const usual = {
-    ...asRootfs(survey, root),
-    ...(init === undefined ? {} : { boot: init, command: ['/sbin/init'] }),
-  }
-  const image = await importTree(turn, metadata.runs ?? usual)
+  const image = await importTree(turn, metadata.runs ?? runsOfLxd(survey, root))
   const { told } = metadata
   const architecture = metadata.architecture || image.architecture
   const files = Object.fromEntries(about.templates)
@@ -84,20 +79,10 @@ async function importLxd(
 }
 
 async function importRootfs(turn: Turn, survey: Survey): Promise<ImportedTarball> {
-  return { ...(await importTree(turn, asRootfs(survey, ''))), format: 'rootfs', properties: {} }
+  return { ...(await importTree(turn, runsOfRootfs(survey, ''))), format: 'rootfs', properties: {} }
 }
 
-/** A bare root file system is a system only if systemd is its init: busybox images have an init that nobody means. */
-function asRootfs(
-  survey: Survey,
-  root: string,
-): { boot: Boot; command: string[]; environment: Record<string, string> } {
-  const environment = { PATH }
-  if (bootOf(survey, root) === 'systemd') return { boot: 'systemd', command: ['/sbin/init'], environment }
-  return { boot: 'application', command: [hasShell(survey, root) ? '/bin/sh' : '/sbin/init'], environment }
-}
-
-async function importTree(turn: Turn, runs: ReturnType<typeof asRootfs>) {
+async function importTree(turn: Turn, runs: RootRuns) {
   const { labels, tag } = turn.options
   const bytes = turn.open(turn.tree.file, { from: 50, to: 100 })
   const tar = Readable.from(inChunks(rootTar(readTar(bytes), turn.tree.root)), { objectMode: false })

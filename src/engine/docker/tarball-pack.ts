@@ -1,12 +1,11 @@
 /** An image → an LXD unified tarball, kept in a volume. */
-import { pipeline, Readable, type Transform } from 'node:stream'
-import { createGzip, createZstdCompress } from 'node:zlib'
+import { Readable } from 'node:stream'
 import type { OwnLabels } from '../../core/container.ts'
 import type { ImageDetail, Images, Volumes } from '../../core/engine.ts'
 import { notFound } from '../../core/failure.ts'
+import { compressed } from './compress.ts'
 import { formatLxdMetadata } from './lxd-metadata.ts'
-import { underRootfs } from './root-filesystem.ts'
-import { packedByProgram } from './decompress.ts'
+import { underRoot } from './root-filesystem.ts'
 import { readTar } from './tar-reader.ts'
 import { inChunks, newEntry, TAR_END, tarFile, tarHeader } from './tar-writer.ts'
 
@@ -45,27 +44,6 @@ async function* unifiedTar(image: ImageDetail, root: Readable, { metadata }: Pac
   if (Object.keys(made.files).length > 0) yield tarHeader(newEntry('templates', 'directory', 0))
   for (const [name, text] of Object.entries(made.files)) yield tarFile(`templates/${name}`, Buffer.from(text))
   // Without an encoding the chunks of a byte stream are Buffers.
-  yield* underRootfs(readTar(root as AsyncIterable<Buffer>))
+  yield* underRoot(readTar(root as AsyncIterable<Buffer>), 'rootfs/')
   yield TAR_END
-}
-
-/** zlib works in threads of its own, the programs in processes. Errors of the tar come out of what is returned. */
-function compressed(tar: Readable, compression: PackOptions['compression']): Readable {
-  switch (compression) {
-    case 'none':
-      return tar
-    case 'gzip':
-      return packedBy(tar, createGzip())
-    case 'zstd':
-      return packedBy(tar, createZstdCompress())
-    case 'xz':
-    case 'bzip2':
-    case 'lzma':
-      return Readable.from(packedByProgram(tar, compression), { objectMode: false })
-  }
-}
-
-function packedBy(tar: Readable, packer: Transform): Readable {
-  pipeline(tar, packer, () => undefined)
-  return packer
 }

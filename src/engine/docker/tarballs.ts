@@ -1,6 +1,9 @@
-/** Images as tarballs, over the engine's plain calls. */
+/** Images and backups as tarballs, over the engine's plain calls. */
+import type { Backups } from '../../core/backups.ts'
 import type { OwnLabels } from '../../core/container.ts'
 import type { Images, Volumes } from '../../core/engine.ts'
+import { createBackupPack } from './backup-pack.ts'
+import { createBackupUnpack } from './backup-unpack.ts'
 import { createHelper, removeHelper } from './helpers.ts'
 import { createTarballImport, type ImportImages } from './tarball-import.ts'
 import { createTarballPack } from './tarball-pack.ts'
@@ -18,6 +21,23 @@ export function createTarballs(
     packTarball: createTarballPack({
       inspect: images.inspect,
       putFile: spool.putFile,
+      exportRoot: (image, labels, signal) => exportRoot(wire, image, labels, signal),
+    }),
+  }
+}
+
+/** Backups, over the same. */
+export function createBackups(
+  wire: Wire,
+  images: Pick<ImportImages, 'inspect' | 'importTar'>,
+  volumes: Pick<Volumes, 'getFile' | 'putFile' | 'read' | 'write'>,
+): Backups {
+  return {
+    ...createBackupUnpack({ importTar: images.importTar, writeVolume: volumes.write, getFile: volumes.getFile }),
+    pack: createBackupPack({
+      inspect: images.inspect,
+      putFile: volumes.putFile,
+      readVolume: volumes.read,
       exportRoot: (image, labels, signal) => exportRoot(wire, image, labels, signal),
     }),
   }

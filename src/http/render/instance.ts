@@ -1,7 +1,8 @@
 /** Instances and snapshots as LXD shows them. */
 import { NEVER } from '../../contract/common.ts'
+import type { Backup } from '../../contract/backup.ts'
 import type { Instance, InstanceFull, InstanceState } from '../../contract/instance.ts'
-import type { SnapshotRecord } from '../../contract/records.ts'
+import type { BackupRecord, SnapshotRecord } from '../../contract/records.ts'
 import type { Snapshot } from '../../contract/snapshot.ts'
 import { expandConfig, expandDevices, pickProfiles } from '../../core/expand.ts'
 import type { InstanceView } from '../../services/instance-views.ts'
@@ -36,8 +37,14 @@ export function toInstanceFull(view: InstanceView, state: InstanceState | undefi
     state: state ?? null,
     // LXD says null where there are none.
     snapshots: view.snapshots.length === 0 ? null : view.snapshots.map((snapshot) => toSnapshot(snapshot, view)),
-    backups: null,
+    backups: view.backups.length === 0 ? null : view.backups.map(toBackup),
   }
+}
+
+/** LXD's backup. */
+export function toBackup(record: BackupRecord): Backup {
+  const { name, created_at, expires_at, instance_only } = record
+  return { name, created_at, expires_at, instance_only, container_only: instance_only, optimized_storage: false }
 }
 
 /** LXD's snapshot, expanded, as LXD does it, with what its profiles are now. */

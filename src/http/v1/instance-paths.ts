@@ -13,6 +13,11 @@ export const SnapshotParams = Type.Object({
   snapshot: Type.String({ examples: ['s0'] }),
 })
 
+export const BackupParams = Type.Object({
+  name: Type.String({ examples: ['c1'] }),
+  backup: Type.String({ examples: ['backup0'] }),
+})
+
 /** What a route is called in the document; under the old root it is deprecated and called after that. */
 export function wordsFor(root: InstanceRoot, operationId: string, summary: string, tag = 'instances') {
   const isOld = root === 'containers'

@@ -1,4 +1,5 @@
 /** Instances: read, create, change, delete. Registered twice: `/1.0/containers` is the old name of the same thing. */
+import { Readable } from 'node:stream'
 import { Type } from 'typebox'
 import {
   Instance,
@@ -23,24 +24,29 @@ import { instanceUrl } from '../../services/instance-urls.ts'
 import type { InstanceView } from '../../services/instance-views.ts'
 import type { Instances } from '../../services/instances.ts'
 import type { Operations } from '../../services/operations.ts'
+import type { InstanceImport } from '../../services/instance-import.ts'
 import type { Snapshots } from '../../services/snapshots.ts'
 import { ACCEPTED, CHANGED, listOf, oneOf } from '../accepting.ts'
 import { accepted, DONE, give, keeping, sync, tagged } from '../answers.ts'
 import type { App } from '../app-types.ts'
+import { acceptOctets } from '../bodies.ts'
 import { callerOf, listedProject, projectOf } from '../caller.ts'
+import { clientGone } from '../client-gone.ts'
 import { recursionOf } from '../recursion.ts'
 import { toInstance, toInstanceFull } from '../render/instance.ts'
+import { toImportInfo } from '../upload-headers.ts'
 import { InstanceParams, wordsFor, whereOf, type InstanceRoot } from './instance-paths.ts'
 
 export interface InstanceRoutesDeps {
   instances: Instances & Pick<ReturnType<typeof createInstanceCreation>, 'create'> & InstanceBulk
+  imports: InstanceImport
   snapshots: Snapshots
   operations: Operations
 }
 
 export function instanceRoutes(app: App, deps: InstanceRoutesDeps, root: InstanceRoot): void {
   listRoute(app, deps, root)
-  createRoute(app, deps, root)
+  app.register(async (uploads: App) => createRoute(uploads, deps, root))
   bulkRoute(app, deps, root)
   readRoutes(app, deps, root)
   writeRoutes(app, deps, root)
@@ -72,16 +78,27 @@ async function withStates(instances: Instances, views: InstanceView[]): Promise<
   return views.map((view) => toInstanceFull(view, states.get(view.record.uuid)))
 }
 
-function createRoute(app: App, { instances, operations }: InstanceRoutesDeps, root: InstanceRoot): void {
+function createRoute(app: App, { instances, imports, operations }: InstanceRoutesDeps, root: InstanceRoot): void {
+  acceptOctets(app)
   const schema = {
-    ...wordsFor(root, 'createInstance', 'Create an instance from an image, another instance or a snapshot'),
+    ...wordsFor(root, 'createInstance', 'Create an instance from an image, another instance, a snapshot or a backup'),
+    description:
+      'A backup is sent as octet-stream: what an export has given, of Windlass or of LXD. Headers: `X-LXD-name` gives ' +
+      'the instance another name, `X-LXD-pool` may be `default`.',
+    consumes: ['application/json', 'application/octet-stream'],
     querystring: InProject({}),
     body: ref(InstancesPost),
     response: ACCEPTED,
   }
   app.post(`/1.0/${root}`, { schema }, async (request, reply) => {
     const project = request.query.project || 'default'
-    const operation = await instances.create(callerOf(request), project, request.body)
+    const caller = callerOf(request)
+    // By content type it is what the parsers of this scope have made of it.
+    const body: unknown = request.body
+    const operation =
+      body instanceof Readable
+        ? await imports.take(caller, project, body, { ...toImportInfo(request.headers), signal: clientGone(reply) })
+        : await instances.create(caller, project, request.body)
     return accepted(request, reply, operations, operation)
   })
 }

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { parseLxdMetadata, formatLxdMetadata } from '../../../src/engine/docker/lxd-metadata.ts'
-import { rootTar, underRootfs } from '../../../src/engine/docker/root-filesystem.ts'
+import { rootTar, underRoot } from '../../../src/engine/docker/root-filesystem.ts'
 import { ownConfig, savedImageOf } from '../../../src/engine/docker/saved-image.ts'
 import { readTar } from '../../../src/engine/docker/tar-reader.ts'
 import { bootOf, hasShell, normalName, surveyTarball } from '../../../src/engine/docker/tarball-format.ts'
@@ -124,7 +124,10 @@ test('only file capabilities of the special attributes go to the engine', async 
 })
 
 test('a packed tree is the tree that was there', async () => {
-  const packed = underRootfs(readTar(inPieces(makeTar([{ name: './a' }, { name: 'b', type: 'link', linkname: 'a' }]))))
+  const packed = underRoot(
+    readTar(inPieces(makeTar([{ name: './a' }, { name: 'b', type: 'link', linkname: 'a' }]))),
+    'rootfs/',
+  )
   const chunks: Buffer[] = []
   for await (const chunk of packed) chunks.push(chunk)
   const again = Buffer.concat([...chunks, Buffer.alloc(1024)])

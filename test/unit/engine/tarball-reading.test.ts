@@ -96,7 +96,7 @@ test('garbage, damage and a missing end are told apart', async () => {
   const broken = Buffer.from(good)
   broken.fill(0xff, 512 + 3072, 512 + 3072 + 8)
   await expect(readAll(Buffer.alloc(3000, 'no tar'))).rejects.toThrow('Unsupported compression')
-  await expect(readAll(Buffer.from('short'))).rejects.toThrow('damaged')
+  await expect(readAll(Buffer.from('short'))).rejects.toThrow('Unsupported compression')
   await expect(readAll(Buffer.alloc(0))).rejects.toThrow('Unsupported compression')
   await expect(readAll(broken)).rejects.toThrow('a header is broken')
   await expect(readAll(good.subarray(0, 2000))).rejects.toThrow('it ends too early')

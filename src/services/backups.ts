@@ -1,0 +1,143 @@
+/** Backups of instances: made, listed, sent, renamed and deleted. Importing one is in instance-import.ts. */
+import type { BackupsPost } from '../contract/backup.ts'
+import type { OperationRecord } from '../contract/operation-record.ts'
+import type { BackupRecord, InstanceRecord } from '../contract/records.ts'
+import { parseCompression } from '../core/compression.ts'
+import type { Engine } from '../core/engine.ts'
+import { forbidden, isFailure, notFound, unavailable } from '../core/failure.ts'
+import { KEPT_FILE } from '../core/kept-files.ts'
+import { backupNumberedName, parseBackupName } from '../core/names.ts'
+import type { Clock, RecordReader } from '../core/ports.ts'
+import { restrictionOf } from '../core/restrictions.ts'
+import { parseExpiry } from '../core/times.ts'
+import { requireRole, type Caller } from './caller.ts'
+import { backupResources, backupUrl } from './instance-urls.ts'
+import type { InstanceView, InstanceViews, Where } from './instance-views.ts'
+import { on, requireOwn } from './instances.ts'
+import type { Operations } from './operations.ts'
+import type { Write } from './writes.ts'
+
+export interface BackupsDeps {
+  records: RecordReader
+  views: Pick<InstanceViews, 'get'>
+  operations: Operations
+  engines: ReadonlyMap<string, Engine>
+  clock: Clock
+  deployment: string
+  write: Write
+}
+
+export type Backups = ReturnType<typeof createBackups>
+
+export function createBackups({ records, views, operations, engines, clock, deployment, write }: BackupsDeps) {
+  /** Of one instance, oldest first. */
+  async function list(caller: Caller, where: Where): Promise<BackupRecord[]> {
+    return (await views.get(caller, where)).backups
+  }
+
+  async function get(caller: Caller, where: Where, name: string) {
+    const { record, backups } = await views.get(caller, where)
+    const backup = backups.find((one) => one.name === name)
+    if (backup === undefined) throw notFound('Instance backup not found')
+    return { instance: record, backup }
+  }
+
+  async function create(caller: Caller, where: Where, body: BackupsPost): Promise<OperationRecord> {
+    requireRole(caller, 'operator')
+    const view = await views.get(caller, where)
+    requireOwn(view)
+    const instance = view.record
+    const record = draftOf(view, body)
+    const project = (await records.find('project', '', instance.project))?.config ?? {}
+    if (restrictionOf(project, 'restricted.backups') === 'block')
+      throw forbidden(`Project "${instance.project}" doesn't allow for backup creation`)
+    const wanted = body.compression_algorithm || project['backups.compression_algorithm'] || ''
+    const input = { instance: instance.uuid, record, compression: parseCompression(wanted) }
+    return operations.submit(caller, {
+      ...on(instance, 'backup.create', input),
+      ...about(instance, record),
+      names: [{ noun: 'backup', scope: instance.uuid, name: record.name }],
+      taken: `Backup "${record.name}" already exists`,
+    })
+  }
+
+  function draftOf({ record: instance, backups }: InstanceView, body: BackupsPost): BackupRecord {
+    const name = body.name ? parseBackupName(body.name) : backupNumberedName(backups.map((one) => one.name))
+    return {
+      v: 1,
+      rev: 0,
+      uuid: clock.uuid(),
+      project: instance.project,
+      name,
+      member: instance.member,
+      instance: instance.uuid,
+      instance_only: body.instance_only ?? body.container_only ?? false,
+      created_at: new Date(clock.now()).toISOString(),
+      expires_at: parseExpiry(body.expires_at),
+      size: 0,
+      tarball: '',
+    }
+  }
+
+  async function rename(caller: Caller, where: Where, name: string, newName: string): Promise<OperationRecord> {
+    requireRole(caller, 'operator')
+    const { instance, backup } = await get(caller, where, name)
+    parseBackupName(newName)
+    return operations.submit(caller, {
+      ...on(instance, 'backup.rename', { instance: instance.uuid, backup: backup.uuid, name: newName }, 'use'),
+      ...about(instance, backup),
+      names: [{ noun: 'backup', scope: instance.uuid, name: newName }],
+      taken: `Backup "${newName}" already exists`,
+      busy: claims(instance, backup, 'rename'),
+    })
+  }
+
+  /** One that is just being sent is sent to its end. */
+  async function remove(caller: Caller, where: Where, name: string): Promise<OperationRecord> {
+    requireRole(caller, 'operator')
+    const { instance, backup } = await get(caller, where, name)
+    return operations.submit(caller, {
+      ...on(instance, 'backup.delete', { instance: instance.uuid, backup: backup.uuid }, 'use'),
+      ...about(instance, backup),
+      busy: claims(instance, backup, 'delete'),
+    })
+  }
+
+  /** The tarball. Must be read or destroyed. */
+  async function exportTarball(caller: Caller, where: Where, name: string, signal?: AbortSignal) {
+    requireRole(caller, 'operator')
+    const { instance, backup } = await get(caller, where, name)
+    const { uuid, project, member } = backup
+    const engine = engines.get(member)
+    if (engine === undefined) throw unavailable(`The engine "${member}" is not known to this process`)
+    const whose = { deployment, role: 'helper' as const, uuid, project }
+    const labels = { ...whose, operation: '', step: 'export', origin: '' }
+    const file = await engine.volumes.getFile(backup.tarball, KEPT_FILE, labels, signal)
+    if (file === undefined) throw notFound(`The tarball of backup "${name}" is gone from the engine`)
+    const event = { action: 'instance-backup-retrieved', source: backupUrl(instance, name), project }
+    // Reading goes on while Redis is away.
+    await write(caller, { changes: [], event }).catch((failure: unknown) => {
+      if (isFailure(failure, 'unavailable')) return
+      file.content.destroy()
+      throw failure
+    })
+    return { filename: '', size: file.size, content: file.content }
+  }
+
+  return { list, get, create, rename, remove, export: exportTarball }
+}
+
+/** The instance may go on with everything that does not take it away. */
+function claims(instance: InstanceRecord, backup: BackupRecord, action: string) {
+  return [
+    { key: `instance:${instance.uuid}` as const, mode: 'use' as const, action },
+    { key: `backup:${backup.uuid}` as const, mode: 'own' as const, action },
+  ]
+}
+
+function about(instance: InstanceRecord, backup: BackupRecord) {
+  return {
+    entity: { id: backup.uuid, name: `${instance.name}/${backup.name}`, url: backupUrl(instance, backup.name) },
+    resources: backupResources(instance, backup.name),
+  }
+}

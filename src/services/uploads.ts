@@ -1,0 +1,51 @@
+/** What clients send lies on a member's engine, in a volume that nobody else knows of yet, until an operation has it. */
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { OperationRecord } from '../contract/operation-record.ts'
+import type { Engine } from '../core/engine.ts'
+import { isFailure } from '../core/failure.ts'
+import type { Transfers } from '../core/ports.ts'
+
+export type Uploads = ReturnType<typeof createUploads>
+
+export function createUploads(deps: { transfers: Pick<Transfers, 'begin'>; uploadLimit: number }) {
+  /**
+   * Fills the volume and submits the operation that is to have it, which goes by the id that `work` is given. Nothing is
+   * left where that fails.
+   */
+  async function into(
+    { engine, volume }: { engine: Engine; volume: string },
+    work: (id: string) => Promise<OperationRecord>,
+  ): Promise<OperationRecord> {
+    // Should this process die over it, the sweep finds it by the transfer; from its acceptance on by the operation.
+    const transfer = await deps.transfers.begin()
+    const isDropped = () => drop(engine, volume)
+    try {
+      const operation = await work(transfer.id)
+      // A repeat of an earlier request is answered with that one's operation.
+      if (operation.id === transfer.id || (await isDropped())) await transfer.end()
+      else transfer.leave()
+      return operation
+    } catch (failure) {
+      // It may have been accepted although the answer was lost.
+      if (!isFailure(failure, 'unavailable') && (await isDropped())) await transfer.end()
+      else transfer.leave()
+      throw failure
+    }
+  }
+
+  /** `limit`: bytes an upload may have. */
+  return { into, limit: deps.uploadLimit }
+}
+
+/** How often, and after how many milliseconds, a volume of which a helper is still going is tried again. */
+const TRIES = 10
+const BETWEEN = 200
+
+async function drop(engine: Engine, volume: string): Promise<boolean> {
+  for (let tries = 1; ; tries++) {
+    const outcome = await engine.volumes.remove(volume).catch(() => 'in-use')
+    if (outcome !== 'in-use') return true
+    if (tries === TRIES) return false
+    await sleep(BETWEEN)
+  }
+}
