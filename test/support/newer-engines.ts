@@ -1,4 +1,4 @@
-// `npm run test:engines`: the engine port's suite, the demo and the compose file against the Docker Engines of Debian's
+// `npm run test:engines`: the engine port's suite, a booting Debian, the demo and the compose file against the Docker Engines of Debian's
 // newer releases, each in a root of its own. Needs root, debootstrap and 2 GB; arguments pick engines by name.
 import { spawn } from 'node:child_process'
 import { mkdir, rm } from 'node:fs/promises'
@@ -47,11 +47,13 @@ async function tryEngine(engine: RootedEngine, root: string): Promise<[string, b
     ...env,
     WINDLASS_TEST_DOCKER_HOST: `unix://${engine.socket}`,
     WINDLASS_TEST_ENGINE_PID: String(engine.pid),
+    WINDLASS_TEST_DEBIAN: 'yes',
     WINDLASS_TEST_COMPOSE: resolve(root, 'usr/libexec/docker/cli-plugins/docker-compose'),
   }
   const vitest = (file: string): Promise<boolean> => succeeds(['node_modules/.bin/vitest', 'run', file], variables)
   return [
     ['engine port', await vitest('test/ports/engine.docker.test.ts')],
+    ['Debian', await vitest('test/system/debian.test.ts')],
     ['compose 2', await vitest('test/system/compose.test.ts')],
     ['demo', await runDemo(engine)],
   ]
