@@ -1,6 +1,6 @@
 /**
- * Keeps power: what is to run is started when the engine comes up, and what has stopped by itself is written down as
- * stopped. Done by the one process that leads, over records and containers as they are now; a guard on the record's
+ * Keeps power: what is to run is started when the engine comes up, and what has stopped by itself, or was started by
+ * others, is written down as such. Done by the one process that leads, over records and containers as they are now; a guard on the record's
  * revision keeps it from undoing what a user has done meanwhile.
  */
 import type { OperationRecord } from '../contract/operation-record.ts'
@@ -26,13 +26,14 @@ export interface PowerDeps {
   onError(failure: unknown, instance: InstanceRecord): void
 }
 
-/** An instance without power that should have it. */
+/** An instance that does not stand as its record says. */
 interface Case {
   record: InstanceRecord
   config: Config
   /** Names this very standstill. */
   key: string
-  remedy: 'start' | 'settle'
+  /** `rouse`: it runs although nobody asked us, and the record is to say so. */
+  remedy: 'start' | 'settle' | 'rouse'
 }
 
 /** One look at every instance; called about every second. */
@@ -51,13 +52,22 @@ export function createPower(deps: PowerDeps): () => Promise<void> {
     seen = keys
     settled = new Set([...settled].filter((key) => keys.has(key)))
     await Promise.all(
-      due.filter(({ remedy }) => remedy === 'settle').map((one) => attempt(one.record, () => settle(one))),
+      due.map(async (one) => {
+        if (one.remedy === 'settle') await attempt(one.record, () => settle(one))
+        if (one.remedy === 'rouse') await attempt(one.record, () => tell(one.record, 'running'))
+      }),
     )
     await startAll(due.filter(({ remedy }) => remedy === 'start'))
   }
 
   async function findCases(): Promise<Case[]> {
-    const standing = (await records.list('instance')).filter(stands)
+    const all = await records.list('instance')
+    const risen = await Promise.all(all.filter(rises).map((record) => attempt(record, () => riseOf(record))))
+    const standing = all.filter(stands)
+    return [...risen.filter((one) => one !== undefined), ...(await findStill(standing))]
+  }
+
+  async function findStill(standing: InstanceRecord[]): Promise<Case[]> {
     if (standing.length === 0) return []
     const profiles = Map.groupBy(await records.list('profile'), ({ project }) => project)
     const cases = standing.map(async (record) => {
@@ -74,6 +84,16 @@ export function createPower(deps: PowerDeps): () => Promise<void> {
     if (!inventory.member(member).online) return false
     const status = inventory.container(member, container)?.status
     return status === 'exited' || status === 'created' || status === 'dead'
+  }
+
+  function rises({ member, container, power }: InstanceRecord): boolean {
+    return power === 'stopped' && inventory.container(member, container)?.status === 'running'
+  }
+
+  async function riseOf(record: InstanceRecord): Promise<Case | undefined> {
+    const detail = await engines.get(record.member)?.containers.inspect(record.container)
+    if (detail?.status !== 'running') return undefined
+    return { record, config: {}, remedy: 'rouse', key: `${record.uuid}:${record.container}:${record.rev}` }
   }
 
   async function caseOf(record: InstanceRecord, config: Config): Promise<Case | undefined> {
@@ -112,13 +132,20 @@ export function createPower(deps: PowerDeps): () => Promise<void> {
       if (submitted.outcome === 'accepted') settled.add(key)
       return
     }
+    await tell(record, 'stopped')
+  }
+
+  /** Writes down what has become of it without us, once; unless somebody has changed it meanwhile. */
+  async function tell(record: InstanceRecord, power: InstanceRecord['power']): Promise<undefined> {
     const { requestor } = SERVER
-    const source = instanceUrl(record)
+    const at = clock.now()
+    const used = power === 'running' ? { last_used_at: new Date(at).toISOString() } : {}
+    const action = power === 'running' ? 'instance-started' : 'instance-shutdown'
     await records.write({
-      changes: [{ change: 'put', noun: 'instance', record: { ...record, power: 'stopped' } }],
+      changes: [{ change: 'put', noun: 'instance', record: { ...record, ...used, power } }],
       unlessBusy: [`instance:${record.uuid}`],
-      lifecycle: [{ action: 'instance-shutdown', source, context: {}, requestor, project: record.project }],
-      at: clock.now(),
+      lifecycle: [{ action, source: instanceUrl(record), context: {}, requestor, project: record.project }],
+      at,
     })
   }
 

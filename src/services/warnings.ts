@@ -1,4 +1,5 @@
 /** Trouble that is not anyone's request: noted once, counted, and gone when it is over. */
+import type { Lifecycle } from '../contract/operation-record.ts'
 import type { Warning, WarningPut } from '../contract/warning.ts'
 import type { WarningRecord } from '../contract/records.ts'
 import { badRequest, notFound } from '../core/failure.ts'
@@ -34,13 +35,18 @@ export function createWarnings(deps: WarningsDeps) {
     const record = await load(caller, uuid)
     const { status } = body
     if (status !== 'new' && status !== 'acknowledged') throw badRequest('Invalid warning status: new or acknowledged')
-    await write(caller, { change: 'put', noun: 'warning', record: { ...record, status } })
+    const action = status === 'acknowledged' ? 'warning-acknowledged' : 'warning-reset'
+    await write(caller, { change: 'put', noun: 'warning', record: { ...record, status } }, eventOf(action, record))
   }
 
   async function remove(caller: Caller, uuid: string): Promise<void> {
     requireRole(caller, 'operator')
-    const { rev } = await load(caller, uuid)
-    await write(caller, { change: 'remove', noun: 'warning', uuid, rev })
+    const record = await load(caller, uuid)
+    await write(
+      caller,
+      { change: 'remove', noun: 'warning', uuid, rev: record.rev },
+      eventOf('warning-deleted', record),
+    )
   }
 
   /** Notes trouble; the same again only counts. */
@@ -75,12 +81,21 @@ export function createWarnings(deps: WarningsDeps) {
     return record
   }
 
-  async function write(caller: Caller, change: RecordChange): Promise<void> {
-    const written = await records.write({ changes: [change], idempotency: keptAnswer(caller), at: clock.now() })
+  async function write(caller: Caller, change: RecordChange, event?: Omit<Lifecycle, 'requestor'>): Promise<void> {
+    const written = await records.write({
+      changes: [change],
+      idempotency: keptAnswer(caller),
+      ...(event !== undefined && { lifecycle: [{ ...event, requestor: caller.requestor }] }),
+      at: clock.now(),
+    })
     if (written.outcome !== 'written') throw toRefusal(written, undefined)
   }
 
   return { list, get, update, remove, raise, resolve }
+}
+
+function eventOf(action: string, { uuid, project }: WarningRecord): Omit<Lifecycle, 'requestor'> {
+  return { action, source: `/1.0/warnings/${uuid}`, context: {}, project }
 }
 
 function unseen(key: string, uuid: string, at: string): WarningRecord {

@@ -110,6 +110,9 @@ describe.skipIf(LXC === undefined)('lxc', () => {
     await windlass.operate('POST', '/1.0/reconcile', {})
     const [row = ''] = (await lxc.rows('warning', 'list')).filter((line) => line.includes('Unexplained object'))
     const [uuid = ''] = row.split(',')
+    await using monitor = lxc.monitor('--type=lifecycle', '--format', 'json')
+    // What happened before its socket was open it is not told: something happens until it is told of it.
+    while (monitor.printed() === '') await lxc.ok('query', '-X', 'PATCH', '-d', '{}', '/1.0/instances/c0')
     expect(row).toMatch(/^[0-9a-f-]{36},Unexplained object,NEW,\w+,1,/)
     expect(await lxc.ok('warning', 'show', uuid)).toMatch(
       /^status: new\nuuid: [0-9a-f-]{36}\nlocation: none\nproject: [^]*\ntype: Unexplained object\ncount: 1\nfirst_seen_at: 20/,
@@ -120,6 +123,11 @@ describe.skipIf(LXC === undefined)('lxc', () => {
     await askEngine(windlass.engine.socket, 'DELETE', '/volumes/strange')
     await lxc.ok('warning', 'delete', uuid)
     expect(await lxc.fails('warning', 'show', uuid)).toBe('Warning not found')
+    const printed = await monitor.until((told) => told.includes('"warning-deleted"'))
+    for (const action of ['warning-acknowledged', 'warning-deleted'])
+      expect(printed).toContain(
+        `"action":"${action}","context":{},"requestor":{"address":"@","protocol":"unix","username":"root"},"source":"/1.0/warnings/${uuid}"`,
+      )
   })
 
   test('settings are set, shown, edited and unset', async () => {

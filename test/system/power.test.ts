@@ -117,6 +117,23 @@ async function settledDown(name: string): Promise<void> {
   )
 }
 
+test('one that others start is told of once, and is started again after the engine', async () => {
+  await create('roused', { start: false })
+  await atEngine('POST', 'roused', 'start')
+  const told = '"instance-started","source":"/1.0/instances/roused"'
+  await until(
+    10_000,
+    async () => (lifecycle.includes(told) ? true : undefined),
+    () => new Error('Nobody says that it was started'),
+  )
+  await restartEngine()
+  await startedAgain('roused')
+  // Once for those who started it, once for the server after the engine's restart.
+  expect(lifecycle.split(told)).toHaveLength(3)
+  await stop('roused')
+  await operate('DELETE', '/1.0/instances/roused')
+}, 60_000)
+
 test('a system that reboots from inside is started again', async () => {
   const init = 'if [ ! -e /booted ]; then : > /booted; sleep 1; exit 129; fi\nwhile :; do sleep 1; done'
   const uploaded = await operate('POST', '/1.0/images', await systemImageTar(init))
