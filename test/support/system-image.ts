@@ -2,10 +2,11 @@ import { buffer } from 'node:stream/consumers'
 import { extract, pack } from 'tar-stream'
 import { tinyImageTar } from './tiny-image.ts'
 
+const METADATA = 'architecture: x86_64\ncreation_date: 1700000000\nproperties:\n  os: tiny\n'
+
 /** The tiny image as LXD's unified tarball, with a shell script as its init system. */
-export async function systemImageTar(init: string): Promise<Buffer> {
+export async function systemImageTar(init: string, metadata = METADATA): Promise<Buffer> {
   const tar = pack()
-  const metadata = 'architecture: x86_64\ncreation_date: 1700000000\nproperties:\n  os: tiny\n'
   tar.entry({ name: 'metadata.yaml', mode: 0o644 }, metadata)
   tar.entry({ name: 'rootfs', type: 'directory', mode: 0o755 })
   const from = extract()

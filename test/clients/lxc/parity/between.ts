@@ -1,0 +1,103 @@
+/** What happened between the recorded commands and was not kept, as their outputs tell. */
+export const BETWEEN: Readonly<Record<string, readonly string[]>> = {
+  '008': ['launch tiny c2 -c limits.memory=64MiB -c user.a=b'],
+  '012': ['init tiny cnp --no-profiles --storage default'],
+  '016': ['init tiny cyaml'],
+  '032': ['start c0'],
+  '040': ['pause c1'],
+  '044': ['stop c1 --force'],
+  '064': ['stop c1 --force'],
+  '101': ['launch tiny c1', 'pause c1'],
+  '124': ['start c1', 'exec c1 -- touch /tmp/x'],
+  '132': ['file push -p w/hello.txt c1/tmp/new/deep/hello.txt'],
+  '144': ['file delete c1/tmp/hello.txt'],
+  '152': ['stop c1 --force'],
+  '153': ['start c1'],
+  '160': ['config set c1 user.x=1 user.y=2'],
+  '177': ['config device add c1 px proxy listen=tcp:127.0.0.1:18080 connect=tcp:127.0.0.1:80'],
+  '200': ['launch tiny c1', 'init tiny cs'],
+  '226': ['copy c1/s0 c6'],
+  '237': ['init tiny c7'],
+  '240': ['publish cs --alias img3 description=hello os=busy'],
+  '245': ['image delete img5'],
+
+  '261': ['image alias delete al2'],
+  '275': ['image import uni.tar --alias uni'],
+  '281': ['delete cs'],
+  '300': [
+    'delete -f c2',
+    'delete -f c5 c6 c7 c8',
+    'delete -f csnew',
+    'init tiny cs',
+    'image delete img3 uni',
+    'exec c1 -- touch /root/new',
+  ],
+  '308': ['image export tiny w/exp2'],
+  '310': ['delete c3 -f'],
+  '328': ['profile set p1 limits.memory 64MiB'],
+  '331': ['profile device add p1 eth0 nic network=lxdbr0 name=eth0'],
+  '339': ['profile copy p1 p2'],
+  '347': ['profile add c1 p1'],
+  '348': ['profile remove c1 p1'],
+  '363': ['project set pr1 user.k v'],
+  '367': ['delete inproj --project pr1', 'project rename pr1 pr2'],
+  '383': ['network detach-profile net1 p3 eth0'],
+  '387': ['network delete net1', 'network delete net3'],
+  '391': ['profile delete p3'],
+  '423': ['query -X DELETE /1.0/profiles/qp'],
+  '501': ['remote add once HTTPS --accept-certificate --password wrong', 'config set core.trust_password sekret'],
+  '509': ['delete -f cr'],
+  '515': ['remote switch local'],
+  '525': ['config trust add --name x --quiet', 'config trust remove CLIENT'],
+  '533': ['config trust remove CLIENT'],
+  '540': ['remote add rq HTTPS --accept-certificate --password sekret'],
+  '551': ['copy cs rz:cx1'],
+  '803': ['launch tiny c1 -c limits.cpu=1 -c limits.memory=256MiB', 'init tiny cs', 'image set-property tiny p 1'],
+  '830': ['snapshot c1'],
+  '841': ['stop c1 --force', 'rename c1 c1x'],
+  '846': ['config trust add --name tk --quiet'],
+  '860': ['launch tiny c1', 'init tiny cs', 'snapshot c1', 'snapshot c1'],
+  '866': ['delete -f c1'],
+  '869': ['launch tiny c1'],
+}
+
+/** Where a scenario began anew, with nothing but the image. */
+export const FRESH: ReadonlySet<string> = new Set(['101', '200', '800', '860'])
+
+/** What was typed at the terminal: after which words on the screen, and what. */
+export const TYPED: Readonly<Record<string, readonly (readonly [string, string])[]>> = {
+  '116': [
+    ['~ # ', 'echo hello-tty\n'],
+    ['\nhello-tty', '\u0003'],
+    ['^C', 'exit\n'],
+  ],
+  '117': [
+    ['~ # ', 'sleep 100\n'],
+    ['sleep 100\r\n', '\u0003'],
+    ['^C', 'echo $?\n'],
+    ['130\r\n', 'exit\n'],
+  ],
+  '120': [
+    ['~ # ', 'id\n'],
+    ['(root)\r\n', 'exit\n'],
+  ],
+  '200': [
+    ['<ctrl>+a q', 'hello\n'],
+    ['hello\r\n', '\u0001'],
+    ['hello\r\n', 'q'],
+  ],
+  '523': [
+    ['fingerprint])? ', 'y\n'],
+    ['for rp: ', 'sekret\n'],
+  ],
+  '559': [
+    ['~ # ', 'echo hi\n'],
+    ['\nhi\r\n', 'exit\n'],
+  ],
+  '803': [
+    ['<ctrl>+a q', '\u0001'],
+    ['<ctrl>+a q', 'q'],
+  ],
+  '842': [],
+  '862': [['(yes/no): ', 'yes\n']],
+}
