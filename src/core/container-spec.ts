@@ -55,10 +55,7 @@ export function toContainerSpec(sources: SpecSources): ContainerSpec {
     stopSignal: stopSignal(config, instance.boot, image),
     environment: prefixed(config, 'environment.'),
     nics: devices.flatMap(({ name, device }) => (device.type === 'nic' ? [toNic(name, device, sources)] : [])),
-    mounts: toMounts(
-      sources,
-      devices.map(({ device }) => device),
-    ),
+    mounts: toMounts(sources, devices),
     ports: devices.flatMap(({ device }) => (device.type === 'proxy' ? device.ports : [])),
     limits: limitsOf(config, sources.host),
     privileged: isTrue(config['security.privileged']),
@@ -142,14 +139,14 @@ function toNic(name: string, device: Extract<Device, { type: 'nic' }>, sources: 
 }
 
 /** The instance's own volumes first; a disk device on the same path takes its place. */
-function toMounts({ instance, volumes, fresh }: SpecSources, devices: Device[]): Mount[] {
+function toMounts({ instance, volumes, fresh }: SpecSources, devices: { name: string; device: Device }[]): Mount[] {
   const mounts = new Map<string, Mount>()
   for (const { path, volume } of instance.volumes)
     mounts.set(path, { type: 'volume', volume, path, readonly: false, populate: fresh.includes(path) })
-  for (const device of devices) {
+  for (const { name, device } of devices) {
     if (device.type === 'host') {
-      const { source, path, readonly } = device
-      mounts.set(path, { type: 'bind', source, path, readonly })
+      const { source, path, readonly, required } = device
+      mounts.set(path, { type: 'bind', device: name, source, path, readonly, required })
     } else if (device.type === 'volume') {
       const { path, readonly } = device
       const volume = engineVolume(device.volume, volumes)

@@ -40,7 +40,8 @@ export interface Nic {
 /** `populate`: a volume that is still empty gets what the image has at that path. */
 export type Mount =
   | { type: 'volume'; volume: string; path: string; readonly: boolean; populate: boolean }
-  | { type: 'bind'; source: string; path: string; readonly: boolean }
+  /** `required`: without the host's path there is no container; else it is left out. */
+  | { type: 'bind'; device: string; source: string; path: string; readonly: boolean; required: boolean }
 
 export interface PublishedPort {
   protocol: 'tcp' | 'udp'

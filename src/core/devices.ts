@@ -12,7 +12,7 @@ export type Device =
   | { type: 'none' }
   | { type: 'root'; pool: string }
   | { type: 'volume'; pool: string; volume: string; path: string; readonly: boolean }
-  | { type: 'host'; source: string; path: string; readonly: boolean }
+  | { type: 'host'; source: string; path: string; readonly: boolean; required: boolean }
   /** `address` and `mac` are '' where the server chooses. */
   | { type: 'nic'; network: string; address: string; mac: string }
   | { type: 'proxy'; ports: PublishedPort[] }
@@ -64,7 +64,9 @@ function readDisk(device: Config): Device {
   checkVolumePath(path)
   if (source === '') throw badRequest('Disk entry is missing the required "source" property')
   const readonly = isTrue(device['readonly'])
-  if (pool === '') return { type: 'host', source: checkedSource(source), path, readonly }
+  // `optional` is what older clients write.
+  const required = (device['required'] ?? '') === '' ? !isTrue(device['optional']) : isTrue(device['required'])
+  if (pool === '') return { type: 'host', source: checkedSource(source), path, readonly, required }
   if (source.startsWith('/')) throw badRequest('Storage volumes cannot be specified as absolute paths')
   if (source.includes('/')) throw badRequest('Storage volume names cannot contain "/"')
   checkPool(pool)

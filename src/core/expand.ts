@@ -31,6 +31,11 @@ export function withoutEmpty(config: Config): Config {
   return Object.fromEntries(Object.entries(config).filter(([, value]) => value !== ''))
 }
 
+/** LXD drops a device's property that is set to nothing: so it is unset. */
+export function withoutEmptyOptions(devices: Devices): Devices {
+  return Object.fromEntries(Object.entries(devices).map(([name, device]) => [name, withoutEmpty(device)]))
+}
+
 /** LXD prints maps in the order of their keys; so do we, and equal maps become equal text. */
 function sorted<Value>(map: Record<string, Value>): Record<string, Value> {
   return Object.fromEntries(Object.entries(map).toSorted(([a], [b]) => (a < b ? -1 : Number(a > b))))

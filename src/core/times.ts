@@ -8,8 +8,15 @@ const RFC_3339 = /^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]
 export function parseExpiry(text: string | null | undefined): string {
   if (!text || text === NEVER) return NEVER
   const at = RFC_3339.test(text) ? Date.parse(text) : Number.NaN
+  // Also 1970, which is how LXD shows it of images.
+  if (at <= 0) return NEVER
   if (Number.isNaN(at)) throw badRequest(`Invalid expires_at "${text}": a time such as 2030-01-01T00:00:00Z is wanted`)
   return toText(new Date(at))
+}
+
+/** LXD's zero of the times at which instances and images were used, and images expire, is another one than that of snapshots. */
+export function sinceEpoch(time: string): string {
+  return time === NEVER ? '1970-01-01T00:00:00Z' : time
 }
 
 /** `snapshots.expiry`, as `1d 12H` (M minutes, H hours, d days, w weeks, m months, y years), from now on; '' is never. */

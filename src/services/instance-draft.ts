@@ -3,7 +3,7 @@ import { NEVER } from '../contract/common.ts'
 import type { InstancesPost } from '../contract/instance.ts'
 import type { ImageRecord, InstanceRecord, LeaseRecord, SnapshotRecord } from '../contract/records.ts'
 import { isDerivedMac, macOf } from '../core/addresses.ts'
-import { withoutEmpty } from '../core/expand.ts'
+import { withoutEmpty, withoutEmptyOptions } from '../core/expand.ts'
 import { withTrigger } from '../core/guest.ts'
 import { imageConfig } from '../core/image-properties.ts'
 
@@ -30,7 +30,7 @@ export function draftOf(basis: Basis, body: InstancesPost, image: ImageRecord | 
     ...fromImage(image, basis),
     description: body.description ?? '',
     config: { ...configFrom(image), ...withoutEmpty(body.config ?? {}), 'volatile.uuid': uuid },
-    devices: body.devices ?? {},
+    devices: withoutEmptyOptions(body.devices ?? {}),
     profiles: body.profiles ?? ['default'],
     ephemeral: body.ephemeral ?? false,
     created_at: at,
@@ -75,7 +75,7 @@ export function copyDraft(
     architecture,
     description: body.description || from.description,
     config: { ...Object.fromEntries(inherited), ...draft.config },
-    devices: body.devices ?? from.devices,
+    devices: withoutEmptyOptions(body.devices ?? from.devices),
     ...(metadata !== undefined && { metadata }),
   }
   return withTrigger(copied, 'copy')

@@ -11,7 +11,7 @@ import type { InstanceRecord } from '../contract/records.ts'
 import { keepVolatile } from '../core/config-keys.ts'
 import { checkIfMatch, etagOf } from '../core/etag.ts'
 import type { ExecRequest } from '../core/exec-spec.ts'
-import { withoutEmpty } from '../core/expand.ts'
+import { withoutEmpty, withoutEmptyOptions } from '../core/expand.ts'
 import { badRequest, notImplemented } from '../core/failure.ts'
 import { foreignRefusal, isForeign } from '../core/foreign.ts'
 import { checkAction, checkProtection, parseStateAction } from '../core/instance-status.ts'
@@ -44,11 +44,12 @@ export type Instances = ReturnType<typeof createInstances>
 export function createInstances({ views, operations, drafts, leases, room, foreign, sessions }: InstancesDeps) {
   /** `PUT`: the whole writable side. What LXD guards (volatile keys) stays when the client leaves it out. */
   async function update(caller: Caller, where: Where, body: InstancePut, ifMatch?: string): Promise<OperationRecord> {
+    refuseNothing(body)
     const { record } = await writable(caller, where, ifMatch)
     return submitUpdate(caller, record, {
       ...record,
       config: keepVolatile(record.config, withoutEmpty(body.config ?? {})),
-      devices: body.devices ?? {},
+      devices: withoutEmptyOptions(body.devices ?? {}),
       // null is how clients write the empty list; one that leaves the field out does not mean to take the network away.
       profiles: body.profiles === undefined ? record.profiles : (body.profiles ?? []),
       description: body.description ?? '',
@@ -195,11 +196,20 @@ function patched(record: InstanceRecord, body: InstancePatch): InstanceRecord {
   return {
     ...record,
     config: withoutEmpty({ ...record.config, ...body.config }),
-    devices: { ...record.devices, ...body.devices },
+    devices: withoutEmptyOptions({ ...record.devices, ...body.devices }),
     profiles: body.profiles ?? record.profiles,
     description: body.description ?? record.description,
     ephemeral: body.ephemeral ?? record.ephemeral,
   }
+}
+
+/**
+ * `lxc config edit` with nothing on its standard input sends nothing but empty fields, which would wipe the instance's
+ * configuration. LXD refuses it as well, for the sake of its own keys.
+ */
+function refuseNothing({ config, devices, profiles, description }: InstancePut): void {
+  if (!config && !devices && !profiles && !description)
+    throw badRequest('Nothing is given: an update needs "config", "devices" or "profiles" (an empty one empties it)')
 }
 
 /** The same request asks LXD to move an instance to another server, pool or project. */

@@ -7,7 +7,7 @@ import { isTrue } from '../core/config-values.ts'
 import { parseDevice } from '../core/devices.ts'
 import type { Mount } from '../core/container.ts'
 import { checkIfMatch, etagOf } from '../core/etag.ts'
-import { effectiveDevices, withoutEmpty } from '../core/expand.ts'
+import { effectiveDevices, withoutEmpty, withoutEmptyOptions } from '../core/expand.ts'
 import { badRequest, forbidden, notFound } from '../core/failure.ts'
 import { parseProfileName } from '../core/names.ts'
 import { checkPolicy } from '../core/policy.ts'
@@ -200,7 +200,7 @@ export function createProfiles({ records, write, usedBy, effects, clock }: Profi
       if (device.type === 'nic' && !known.has(device.network))
         throw badRequest(`Device validation failed for "${name}": Network "${device.network}" not found`)
     const mounts = parsed.flatMap(({ device }): Mount[] =>
-      device.type === 'host' ? [{ ...device, type: 'bind' }] : [],
+      device.type === 'host' ? [{ ...device, type: 'bind', device: '' }] : [],
     )
     const spec = {
       mounts,
@@ -208,7 +208,7 @@ export function createProfiles({ records, write, usedBy, effects, clock }: Profi
       nesting: isTrue(config['security.nesting']),
     }
     checkPolicy(caller.role, spec, config)
-    return { config, devices }
+    return { config, devices: withoutEmptyOptions(devices) }
   }
 
   /** The keys of the networks it names: one that is being deleted must not gain a user. */

@@ -80,6 +80,7 @@ describe.skipIf(LXC === undefined)('lxc', () => {
     expect(await lxc.ok('config', 'get', 'a0', 'limits.memory')).toBe('128MiB\n')
     expect(await lxc.ok('config', 'get', 'a0', 'user.x')).toBe('\n')
     await lxc.feed((await show('a0')).replace('user.y: "2"', 'user.y: "3"'), 'config', 'edit', 'a0')
+    expect(await lxc.fails('config', 'edit', 'a0')).toContain('Nothing is given')
     const shown = await show('a0')
     expect(shown).toContain('  user.stdin: |\n    on stdin\n  user.y: "3"\n')
     expect(shown).toMatch(/ {2}volatile\.eth0\.hwaddr: 02:42:/)
@@ -91,6 +92,8 @@ describe.skipIf(LXC === undefined)('lxc', () => {
       'data:\n  path: /data\n  readonly: "true"\n  source: /tmp\n  type: disk\n',
     )
     await lxc.ok('config', 'device', 'remove', 'a0', 'data')
+    await lxc.ok('config', 'device', 'add', 'a0', 'later', 'disk', 'source=/nosuch', 'path=/x', 'required=false')
+    await lxc.ok('config', 'device', 'remove', 'a0', 'later')
     await lxc.ok('config', 'device', 'override', 'a0', 'root', 'size=200MiB')
     await lxc.ok('config', 'device', 'remove', 'a0', 'root')
     await lxc.ok('config', 'set', 'a0', 'security.protection.delete', 'true')
@@ -184,7 +187,10 @@ describe.skipIf(LXC === undefined)('lxc', () => {
       'config device add a0 eth1 nic network=lxdbr0 name=eth1',
       'Failed add validation for device "eth1": Instance DNS name "a0" already used on network',
     ],
-    ['config device add a0 bad disk source=/nosuchpath path=/zz', 'Missing source path "/nosuchpath" for disk'],
+    [
+      'config device add a0 bad disk source=/nosuchpath path=/zz',
+      'Failed add validation for device "bad": Missing source path "/nosuchpath" for disk "bad"',
+    ],
     ['profile add a0 nosuch', 'Profile not found'],
     ['snapshot a1 bad/name', 'Invalid snapshot name: Cannot contain "/"'],
     ['restore a1 nosuch', 'Snapshot a1/nosuch does not exist'],

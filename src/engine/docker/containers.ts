@@ -1,10 +1,10 @@
 /** Containers, but for what is in them (files.ts), what they say (logs.ts) and what they use (stats.ts). */
 import type { Containers, ContainerSpec, ContainerSummary, Limits } from '../../core/container.ts'
 import type { EngineInfo } from '../../core/engine.ts'
-import { conflict, type Failure, internal, timedOut } from '../../core/failure.ts'
+import { badRequest, conflict, type Failure, internal, timedOut } from '../../core/failure.ts'
 import { removeCgroupFolders } from './cgroup-folders.ts'
 import { CPU_PERIOD, makeContainerBody, makeEndpoint, memoryAndSwap } from './container-body.ts'
-import { refusal, says } from './errors.ts'
+import { missingSource, refusal, says } from './errors.ts'
 import { isRoleOf, labelFilter } from './labels.ts'
 import { toContainerDetail, toContainerSummary } from './normalize.ts'
 import { count, fields, type Fields, list, required, text } from './read.ts'
@@ -78,8 +78,9 @@ async function create(wire: Wire, spec: ContainerSpec, info: EngineInfo, signal?
   const doing = `creating container ${spec.name}`
   const { body, later } = makeContainerBody(spec, { api: await wire.api(), info })
   const request = { ...change(wire, doing, signal), path: '/containers/create', query: { name: spec.name }, body }
-  const answer = await wire.ask({ ...request, expect: [409] })
+  const answer = await wire.ask({ ...request, expect: [400, 409] })
   if (answer.status === 409) throw nameConflict(doing, spec.name, answer)
+  if (answer.status === 400) return create(wire, withoutMissing(doing, spec, answer), info, signal)
   const id = required(fields(answer.body).Id, "the new container's id")
   try {
     for (const nic of later) {
@@ -93,6 +94,18 @@ async function create(wire: Wire, spec: ContainerSpec, info: EngineInfo, signal?
     throw error
   }
   return id
+}
+
+/** The same container without the disk whose source the host does not have, if it can do without. */
+function withoutMissing(doing: string, spec: ContainerSpec, { status, words }: EngineAnswer): ContainerSpec {
+  const source = missingSource(words)
+  const disk = spec.mounts.find((mount) => mount.type === 'bind' && mount.source === source)
+  if (disk?.type !== 'bind') throw refusal(doing, status, words)
+  if (disk.required)
+    throw badRequest(
+      `Failed add validation for device "${disk.device}": Missing source path "${disk.source}" for disk "${disk.device}"`,
+    )
+  return { ...spec, mounts: spec.mounts.filter((mount) => mount !== disk) }
 }
 
 /** A taken name, with who has it: after a crash that can be one that only its id leads to. */

@@ -67,10 +67,15 @@ function listenRefusal(words: string): Failure | undefined {
   return new Failure(isTaken ? 'conflict' : 'bad-request', `Failed to listen on ${address}: ${reason}`)
 }
 
+/** The host's path that a container was to have and that is not there, where this is what the engine says. */
+export function missingSource(words: string): string | undefined {
+  return MISSING_SOURCE.exec(words)?.[1]
+}
+
 /** An engine's refusal. `doing` is a gerund with its object: `starting container web`. */
 export function refusal(doing: string, status: number, body: string): Failure {
   const words = engineWords(body) || `status ${status}`
-  const source = MISSING_SOURCE.exec(words)?.[1]
+  const source = missingSource(words)
   if (source !== undefined) return badRequest(`Missing source path "${source}" for disk`)
   return listenRefusal(words) ?? new Failure(codeOf(status, words), `Failed ${doing}: ${words}`)
 }

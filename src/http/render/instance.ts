@@ -5,6 +5,7 @@ import type { Instance, InstanceFull, InstanceState } from '../../contract/insta
 import type { BackupRecord, SnapshotRecord } from '../../contract/records.ts'
 import type { Snapshot } from '../../contract/snapshot.ts'
 import { expandConfig, expandDevices, pickProfiles } from '../../core/expand.ts'
+import { sinceEpoch } from '../../core/times.ts'
 import type { InstanceView } from '../../services/instance-views.ts'
 
 /** LXD's instance. */
@@ -15,7 +16,7 @@ export function toInstance({ record, status, config, devices }: InstanceView): I
     status: status.status,
     status_code: status.code,
     created_at: record.created_at,
-    last_used_at: record.last_used_at,
+    last_used_at: sinceEpoch(record.last_used_at),
     architecture: record.architecture,
     config: record.config,
     devices: record.devices,

@@ -7,6 +7,7 @@ import { InProject, ListQuery } from '../../contract/query.ts'
 import { etagOf } from '../../core/etag.ts'
 import { badRequest, unsupported } from '../../core/failure.ts'
 import { parseFilter } from '../../core/filter.ts'
+import { sinceEpoch } from '../../core/times.ts'
 import type { ImageView } from '../../services/image-lookup.ts'
 import type { UploadPart } from '../../services/image-upload.ts'
 import type { Images } from '../../services/images.ts'
@@ -185,7 +186,7 @@ function toImage({ record, aliases }: ImageView): Image {
     project: record.project,
     created_at: record.created_at,
     uploaded_at: record.uploaded_at,
-    expires_at: record.expires_at,
-    last_used_at: record.last_used_at,
+    expires_at: sinceEpoch(record.expires_at),
+    last_used_at: sinceEpoch(record.last_used_at),
   }
 }

@@ -183,7 +183,7 @@ test('disk devices are mounted, and win over a volume of the image on the same p
   const made = spec({ devices })
   expect(made.mounts).toEqual([
     { type: 'volume', volume: 'vol-data', path: '/var/lib/db', readonly: false, populate: false },
-    { type: 'bind', source: '/srv/a', path: '/var/lib/db/inner', readonly: true },
+    { type: 'bind', device: 'inner', source: '/srv/a', path: '/var/lib/db/inner', readonly: true, required: true },
   ])
   expect(made.ports).toEqual([{ protocol: 'tcp', listen: '127.0.0.1', hostPort: 8080, containerPort: 80 }])
 })

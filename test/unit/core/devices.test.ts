@@ -29,7 +29,7 @@ describe('what is understood', () => {
     [
       'host',
       { type: 'disk', source: '/srv/x', path: '/x' },
-      { type: 'host', source: '/srv/x', path: '/x', readonly: false },
+      { type: 'host', source: '/srv/x', path: '/x', readonly: false, required: true },
     ],
     [
       'px',

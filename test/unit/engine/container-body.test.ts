@@ -151,7 +151,7 @@ describe('a system container', () => {
 
 test('a volume that is not to be filled says so, whatever else it says', () => {
   const volume = { type: 'volume' as const, volume: 'v', path: '/a', readonly: false }
-  const bind = { type: 'bind' as const, source: '/s', path: '/b', readonly: true }
+  const bind = { type: 'bind' as const, device: 'b', source: '/s', path: '/b', readonly: true, required: true }
   const mounts = [{ ...volume, populate: false }, { ...volume, populate: true }, bind]
   expect(make({ mounts }).host.Mounts).toEqual([
     { Type: 'volume', Source: 'v', Target: '/a', ReadOnly: false, VolumeOptions: { NoCopy: true } },

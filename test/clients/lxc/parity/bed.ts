@@ -1,13 +1,13 @@
-import { spawn } from 'node:child_process'
+import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process'
 import { createHash, X509Certificate } from 'node:crypto'
 import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join, resolve } from 'node:path'
-import { env as ours } from 'node:process'
+import { isAbsolute, join } from 'node:path'
+import { cwd, env as ours } from 'node:process'
 import { setTimeout as delay } from 'node:timers/promises'
 import { gzipSync } from 'node:zlib'
 import { LXC } from '../../../support/lxc.ts'
-import { systemImageTar } from '../../../support/system-image.ts'
+import { systemImageFiles, systemImageTar } from '../../../support/system-image.ts'
 import { startWindlass, type TestWindlass } from '../../../support/windlass.ts'
 
 /** How a command ended, and what it printed. */
@@ -25,6 +25,8 @@ export interface Bed extends AsyncDisposable {
   readonly image: string
   /** What stood in the recording, by what stands for it here. */
   readonly names: Map<string, string>
+  /** The same for what only the commands between the recorded ones name. */
+  readonly places: Map<string, string>
   run(words: readonly string[], more?: RunOptions): Promise<Outcome>
 }
 
@@ -71,28 +73,38 @@ export async function makeBed(): Promise<Bed> {
     HOME: directory,
     LXD_CONF: join(directory, 'conf'),
     LXD_SOCKET: windlass.socket,
+    LXD_DIR: directory,
     TERM: 'xterm',
     SHELL: '/bin/sh',
   }
   const run: Bed['run'] = (words, more = {}) => runOne(words, more, { directory, env })
-  const tarball = gzipSync(await systemImageTar(INIT, METADATA))
-  await writeFile(join(directory, 'tiny-rootfs.tar.gz'), tarball)
-  await writeFile(join(directory, 'uni.tar'), await systemImageTar(INIT, `${METADATA}# another one\n`))
-  const imported = await run(['lxc', 'image', 'import', 'tiny-rootfs.tar.gz', '--alias', 'tiny'])
+  const files = await systemImageFiles(INIT, METADATA)
+  const [metadata, rootfs] = [gzipSync(files.metadata), gzipSync(files.rootfs)]
+  await writeFile(join(directory, 'tiny-meta.tar.gz'), metadata)
+  await writeFile(join(directory, 'tiny-rootfs.tar.gz'), rootfs)
+  const unified = await systemImageTar(INIT, METADATA)
+  await writeFile(join(directory, 'uni.tar'), unified)
+  await writeFile(join(directory, 'w/exp2.tar.gz'), gzipSync(unified))
+  const imported = await run(['lxc', 'image', 'import', 'tiny-meta.tar.gz', 'tiny-rootfs.tar.gz', '--alias', 'tiny'])
   if (imported.exit !== 0) throw new Error(`The image was not imported: ${imported.err}`)
   const https = windlass.api.https?.slice('https://'.length) ?? ''
-  const image = createHash('sha256').update(tarball).digest('hex')
+  const image = createHash('sha256').update(metadata).update(rootfs).digest('hex')
+  const lxdbr0 = await run(['lxc', 'network', 'get', 'lxdbr0', 'ipv4.address'])
   const names = new Map([
     [RECORDED_IMAGE, image],
     ['/home/user', directory],
     ['127.0.0.1:8443', https],
+  ])
+  const places = new Map([
     ['HTTPS', `https://${https}`],
+    ['SUBNET', lxdbr0.out.split('.').slice(0, 3).join('.')],
   ])
   return {
     windlass,
     directory,
     image,
     names,
+    places,
     run,
     [Symbol.asyncDispose]: async () => {
       await windlass[Symbol.asyncDispose]()
@@ -113,7 +125,7 @@ async function layOut(directory: string): Promise<void> {
   await mkdir(join(directory, 'conf'))
   await mkdir(join(directory, 'fake/conf-empty'), { recursive: true })
   await mkdir(join(w, 'd1/sub'), { recursive: true })
-  await symlink(resolve(LXC ?? ''), join(directory, 'bin/lxc'))
+  await symlink(isAbsolute(LXC ?? '') ? (LXC ?? '') : join(cwd(), LXC ?? ''), join(directory, 'bin/lxc'))
   await writeFile(join(w, 'hello.txt'), 'hello world\n')
   await writeFile(join(w, 'edited.txt'), 'edited\n')
   await writeFile(join(w, 'd1/a.txt'), 'a\n')
@@ -133,7 +145,6 @@ interface Place {
 async function runOne(words: readonly string[], more: RunOptions, place: Place): Promise<Outcome> {
   const [program = '', ...rest] = command(words, more)
   const child = spawn(program, rest, {
-    stdio: [more.typed === undefined && more.stdin === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
     cwd: place.directory,
     env: { ...place.env, ...more.env },
     timeout: LONGEST,
@@ -144,27 +155,34 @@ async function runOne(words: readonly string[], more: RunOptions, place: Place):
     child.once('error', reject)
     child.once('close', (code, signal) => resolve(signal === null ? (code ?? -1) : -2))
   })
-  child.stdout?.on('data', (chunk: Buffer) => (outcome.out += chunk.toString()))
-  child.stderr?.on('data', (chunk: Buffer) => (outcome.err += chunk.toString()))
-  child.stdin?.on('error', () => undefined)
-  if (more.stdin !== undefined) child.stdin?.end(more.stdin)
-  for (const [after, keys] of more.typed ?? []) {
-    const seen = () => outcome.out.includes(after)
-    // The client knows the two keys that leave a console only when it reads them apart.
-    do await delay(300)
-    while (!seen() && child.exitCode === null)
-    child.stdin?.write(keys)
-  }
+  child.stdout.on('data', (chunk: Buffer) => (outcome.out += chunk.toString()))
+  child.stderr.on('data', (chunk: Buffer) => (outcome.err += chunk.toString()))
+  child.stdin.on('error', () => undefined)
+  if (more.typed === undefined) child.stdin.end(more.stdin)
+  else await typeAll(child, more.typed, () => outcome.out)
   const signal = await Promise.race([more.meanwhile?.(() => outcome.out), ended])
   if (typeof signal === 'string') child.kill(signal)
   outcome.exit = await ended
   return outcome
 }
 
+async function typeAll(
+  child: ChildProcessWithoutNullStreams,
+  typed: NonNullable<RunOptions['typed']>,
+  printed: () => string,
+): Promise<void> {
+  for (const [after, keys] of typed) {
+    // The client knows the two keys that leave a console only when it reads them apart.
+    do await delay(300)
+    while (!printed().includes(after) && child.exitCode === null)
+    child.stdin.write(keys)
+  }
+}
+
 function command(words: readonly string[], { typed, stdin }: RunOptions): readonly string[] {
   if (typed !== undefined) return ['script', '-qec', words.map(quoted).join(' '), '/dev/null']
   // The client opens /dev/stdin, which a socket, as this process makes one, does not allow.
-  return stdin === undefined ? words : ['sh', '-c', 'cat | "$@"', 'sh', ...words]
+  return ['sh', '-c', stdin === undefined ? 'exec "$@" < /dev/null' : 'cat | "$@"', 'sh', ...words]
 }
 
 function quoted(word: string): string {

@@ -1,8 +1,10 @@
 /** What happened between the recorded commands and was not kept, as their outputs tell. */
 export const BETWEEN: Readonly<Record<string, readonly string[]>> = {
-  '008': ['launch tiny c2 -c limits.memory=64MiB -c user.a=b'],
+  '008': [
+    'launch tiny c2 -c limits.memory=64MiB -c user.a=b -c environment.FOO=bar -c limits.cpu=1 -d eth0,ipv4.address=SUBNET.50 -d root,size=50MiB',
+  ],
   '012': ['init tiny cnp --no-profiles --storage default'],
-  '016': ['init tiny cyaml'],
+  '016': ['init tiny cyaml -c user.fromstdin=yes'],
   '032': ['start c0'],
   '040': ['pause c1'],
   '044': ['stop c1 --force'],
@@ -32,15 +34,21 @@ export const BETWEEN: Readonly<Record<string, readonly string[]>> = {
     'image delete img3 uni',
     'exec c1 -- touch /root/new',
   ],
-  '308': ['image export tiny w/exp2'],
-  '310': ['delete c3 -f'],
+  '308': ['image import w/exp2.tar.gz --alias exp2'],
+  '310': ['delete c3 -f', 'image delete exp2'],
   '328': ['profile set p1 limits.memory 64MiB'],
   '331': ['profile device add p1 eth0 nic network=lxdbr0 name=eth0'],
   '339': ['profile copy p1 p2'],
   '347': ['profile add c1 p1'],
   '348': ['profile remove c1 p1'],
+  '353': [
+    'project create pr1',
+    'profile device add default root disk path=/ pool=default --project pr1',
+    'profile device add default eth0 nic network=lxdbr0 --project pr1',
+    'image import tiny-meta.tar.gz tiny-rootfs.tar.gz --alias tiny --project pr1',
+  ],
   '363': ['project set pr1 user.k v'],
-  '367': ['delete inproj --project pr1', 'project rename pr1 pr2'],
+  '367': ['delete inproj --project pr1', 'image delete tiny --project pr1', 'project rename pr1 pr2'],
   '383': ['network detach-profile net1 p3 eth0'],
   '387': ['network delete net1', 'network delete net3'],
   '391': ['profile delete p3'],
@@ -52,7 +60,7 @@ export const BETWEEN: Readonly<Record<string, readonly string[]>> = {
   '533': ['config trust remove CLIENT'],
   '540': ['remote add rq HTTPS --accept-certificate --password sekret'],
   '551': ['copy cs rz:cx1'],
-  '803': ['launch tiny c1 -c limits.cpu=1 -c limits.memory=256MiB', 'init tiny cs', 'image set-property tiny p 1'],
+  '803': ['image set-property tiny p 1', 'launch tiny c1 -c limits.cpu=1 -c limits.memory=256MiB', 'init tiny cs'],
   '830': ['snapshot c1'],
   '841': ['stop c1 --force', 'rename c1 c1x'],
   '846': ['config trust add --name tk --quiet'],
@@ -62,7 +70,7 @@ export const BETWEEN: Readonly<Record<string, readonly string[]>> = {
 }
 
 /** Where a scenario began anew, with nothing but the image. */
-export const FRESH: ReadonlySet<string> = new Set(['101', '200', '800', '860'])
+export const FRESH: ReadonlySet<string> = new Set(['101', '200', '803', '860'])
 
 /** What was typed at the terminal: after which words on the screen, and what. */
 export const TYPED: Readonly<Record<string, readonly (readonly [string, string])[]>> = {

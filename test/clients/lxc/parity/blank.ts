@@ -1,3 +1,4 @@
+import { stripVTControlCharacters } from 'node:util'
 import { parse } from 'yaml'
 
 const NEVER = /^(?:0001-01-01|1970-01-01)T00:00:00Z$/
@@ -12,7 +13,6 @@ const MEASURED =
   /^(?:usage|usage_peak|swap_usage|swap_usage_peak|pid|processes|server_pid|size|used|total|speed|netmask|(?:bytes|packets|errors)_.*)$/
 
 const RULES: readonly (readonly [RegExp, string])[] = [
-  [/\u001B\[[0-9;?]*[A-Za-z]/g, ''],
   [/y{50,}/g, 'y…'],
   [/eyJ[\w+/=]{100,}/g, '<token>'],
   [/-----BEGIN CERTIFICATE-----[\w+/=\\\s.<>]*(?:-----END CERTIFICATE-----|<PEM cut>)?(?:\\n)?/g, '<certificate>'],
@@ -28,6 +28,7 @@ const RULES: readonly (readonly [RegExp, string])[] = [
   // The engine does not tell the host's side of a nic; its name is an id.
   [/\bveth[0-9a-f]+\b/g, ''],
   [/^\s*Host interface: *$/gm, ''],
+  [/(?<=,)\d{3,}(?=,)/g, '<pid>'],
   [/\b\d+(?:\.\d+)?(?:B|[kKMGT]i?B)\b/g, '<size>'],
   [/^(PID|\s*Processes|\s*CPU usage \(in seconds\)|\s*Packets (?:received|sent)): \d+$/gm, '$1: <number>'],
   [/^\s*inet6:.*$/gm, ''],
@@ -35,7 +36,7 @@ const RULES: readonly (readonly [RegExp, string])[] = [
 
 /** What a command printed, without what no two servers have in common: ids, times, addresses, sizes, pids, progress. */
 export function blank(printed: string): string {
-  const text = printed.replaceAll('\r', '\n')
+  const text = stripVTControlCharacters(printed).replaceAll('\r', '\n')
   const events = linesOf(text).map(asJson)
   if (events.length > 1 && events.every((event) => event !== undefined))
     return [...new Set(events.flatMap(told))].toSorted().join('\n')
@@ -59,8 +60,8 @@ function blankText(text: string): string {
       .replaceAll(/-{3,}/g, '-')
       .trim(),
   )
-  // The client prints an instance's nics and an image's properties in no order.
-  return (/^(?:Name|Fingerprint): /.test(text) ? lines.toSorted() : lines).join('\n')
+  // The client prints maps in no order, and a random name stands anywhere in a list.
+  return lines.toSorted().join('\n')
 }
 
 function blankValue(value: unknown, key = ''): unknown {
@@ -107,7 +108,8 @@ function asYaml(text: string): unknown {
 function told(event: unknown): string[] {
   const { type, metadata } = event as { type: string; metadata: Record<string, unknown> }
   const { description, status, action, source, context = {} } = metadata
-  if (type !== 'lifecycle') return [`${description} ${status}`]
+  const happened = [action, source, JSON.stringify(context)].join(' ')
+  if (type !== 'lifecycle') return [[description, status].join(' ')]
   // By this the monitor was seen to listen.
-  return action === 'profile-updated' ? [] : [`${action} ${source} ${JSON.stringify(context)}`]
+  return action === 'profile-updated' ? [] : [happened]
 }

@@ -21,9 +21,9 @@ export async function* replay(bed: Bed, recordings: readonly Recording[]): Async
 
 /** What the recording names, by its name here. */
 function here(bed: Bed, word: string): string {
-  if (word.startsWith('eyJ')) return bed.names.get('TOKEN') ?? ''
+  if (word.startsWith('eyJ')) return bed.places.get('TOKEN') ?? ''
   let named = word
-  for (const [recorded, own] of bed.names) named = named.replaceAll(recorded, own)
+  for (const [recorded, own] of [...bed.names, ...bed.places]) named = named.replaceAll(recorded, own)
   return named
 }
 
@@ -60,9 +60,9 @@ async function clear(bed: Bed): Promise<void> {
 
 /** Waits for what the command before has begun. */
 async function settle(bed: Bed, number: string): Promise<void> {
-  const shows = async (path: string, what: string) => (await bed.windlass.call('GET', path)).text.includes(what)
-  if (number === '124') await until(() => shows('/1.0/instances/c1', '"Stopped"'))
-  if (number === '425') await until(async () => !(await shows('/1.0/operations', '"running"')))
+  const shows = async (path: string, what: RegExp) => what.test((await bed.windlass.call('GET', path)).text)
+  if (number === '124') await until(() => shows('/1.0/instances/c1', /"Stopped"/))
+  if (number === '425') await until(async () => !(await shows('/1.0/operations', /"(?:pending|running)"/)))
 }
 
 /** What cannot be written down as a command: operations that must be running, names that only this server knows. */
@@ -75,11 +75,12 @@ async function prepare(bed: Bed, number: string): Promise<void> {
     bed.names.set('a2c1a56e-7d1e-41a0-8b91-61c5aed251f6', await operation(bed, 'Executing operation'))
   if (number === '517' || number === '525' || number === '533') {
     const own = await clientFingerprint(bed.directory)
-    bed.names.set('8fce369def57', own.slice(0, 12)).set('CLIENT', own.slice(0, 12))
+    bed.names.set('8fce369def57', own.slice(0, 12))
+    bed.places.set('CLIENT', own.slice(0, 12))
   }
   if (number === '526') {
     const { out } = await bed.run(['lxc', 'config', 'trust', 'list-tokens', '--format', 'csv'])
-    bed.names.set('TOKEN', /eyJ[^,"\s|]*/.exec(out)?.[0] ?? '')
+    bed.places.set('TOKEN', /eyJ[^,"\s|]*/.exec(out)?.[0] ?? '')
   }
 }
 
