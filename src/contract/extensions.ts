@@ -24,6 +24,7 @@ export const API_EXTENSIONS = [
   'container_edit_metadata',
   'resources',
   'storage_api_volume_rename',
+  'storage_api_local_volume_handling',
   'console',
   'file_get_symlink',
   'network_leases',

@@ -94,6 +94,14 @@ export const CATALOG = {
     input: inputs.VolumeCreate,
     lifecycle: 'storage-volume-created',
   },
+  'volume.copy': {
+    ...task,
+    entity: 'volume',
+    description: 'Copying storage volume',
+    action: 'copy',
+    input: inputs.VolumeCopy,
+    lifecycle: 'storage-volume-created',
+  },
   'volume.delete': {
     ...task,
     entity: 'volume',

@@ -151,6 +151,7 @@ export const NetworkCreate = Type.Object({
 })
 export const NetworkTarget = Type.Object({ network: Uuid })
 export const VolumeCreate = Type.Object({ volume: VolumeRecord })
+export const VolumeCopy = Type.Object({ volume: VolumeRecord, from: Uuid })
 export const VolumeTarget = Type.Object({ volume: Uuid })
 /** What whoever uses the trust token will be: the certificate's label, its role and its projects. */
 export const CertificateInvite = Type.Object({

@@ -1,5 +1,6 @@
 /** Custom volumes of the pool `default`: volumes of the engine under names of the project's own. */
 import type { Config } from '../contract/common.ts'
+import type { OperationRecord } from '../contract/operation-record.ts'
 import type { InstanceRecord, VolumeRecord } from '../contract/records.ts'
 import type {
   StorageVolumePatch,
@@ -112,6 +113,35 @@ export function createVolumes(deps: VolumesDeps) {
     })
   }
 
+  /** The files of another one, of this project or of another one that the caller may enter. */
+  async function copy(
+    caller: Caller,
+    where: Omit<WhereVolume, 'name'>,
+    body: StorageVolumesPost,
+  ): Promise<OperationRecord> {
+    requireRole(caller, 'operator')
+    requirePool(where.pool)
+    requireProject(caller, where.project)
+    if ((await records.find('project', '', where.project)) === undefined) throw notFound('Project not found')
+    checkBody({ ...body, source: null })
+    const { name = '', pool, project, refresh } = body.source ?? {}
+    if (refresh === true) throw notImplemented('Refreshing a copy is not supported; delete it and copy again')
+    const from = { pool: pool || where.pool, project: project || where.project, name: name ?? '' }
+    const source = await load(caller, from)
+    const record = draftOf(where.project, { ...body, config: body.config ?? source.config })
+    return operations.submit(caller, {
+      kind: 'volume.copy',
+      input: { volume: { ...record, member: source.member }, from: source.uuid },
+      ...about(record),
+      names: [{ noun: 'volume', scope: record.project, name: record.name }],
+      taken: 'Volume by that name already exists',
+      busy: [
+        { key: `volume:${record.uuid}`, mode: 'own', action: 'create' },
+        { key: `volume:${source.uuid}`, mode: 'use', action: 'copy' },
+      ],
+    })
+  }
+
   function draftOf(project: string, body: StorageVolumesPost): VolumeRecord {
     const name = parseVolumeName(body.name ?? '')
     checkVolumeConfig(name, body.config ?? {})
@@ -208,7 +238,7 @@ export function createVolumes(deps: VolumesDeps) {
     return record
   }
 
-  return { list, get, roots, root, create, update, patch, rename, remove }
+  return { list, get, roots, root, create, copy, update, patch, rename, remove }
 }
 
 function checkBody({ type, content_type, source }: StorageVolumesPost): void {
@@ -216,8 +246,7 @@ function checkBody({ type, content_type, source }: StorageVolumesPost): void {
   if (content_type && content_type !== 'filesystem')
     throw badRequest(`Storage volumes of content type "${content_type}" are not possible on Docker Engine`)
   const from = source?.type || 'none'
-  if (from === 'copy' || from === 'migration')
-    throw notImplemented(`Creating a storage volume by ${from} is not served`)
+  if (from === 'migration') throw notImplemented('Migration between servers is not possible on Docker Engine')
   if (from !== 'none') throw badRequest(`Unknown source type "${from}"`)
 }
 

@@ -231,6 +231,11 @@ export const SCENARIOS: { [K in WorkerKind]: Variant[] } = {
     body: { name: tag },
     entity: tag,
   })),
+  'volume.copy': one(async (kit, tag) => {
+    await kit.send('POST', `${VOLUMES}/custom`, { name: `${tag}a` })
+    const body = { name: tag, source: { type: 'copy', name: `${tag}a`, pool: 'default' } }
+    return { method: 'POST', path: `${VOLUMES}/custom`, body, entity: tag }
+  }),
   'volume.delete': one(async (kit, tag) => {
     await kit.send('POST', `${VOLUMES}/custom`, { name: tag })
     return { method: 'DELETE', path: `${VOLUMES}/custom/${tag}`, entity: tag }

@@ -142,7 +142,17 @@ describe.skipIf(LXC === undefined)('lxc', () => {
     await lxc.ok('storage', 'volume', 'create', 'default', 'v1')
     await lxc.ok('storage', 'volume', 'attach', 'default', 'v1', 'c0', '/mnt')
     expect(await lxc.fails('storage', 'volume', 'delete', 'default', 'v1')).toMatch(/in use/)
+    await lxc.ok('exec', 'c0', '--', 'sh', '-c', 'echo kept > /mnt/note')
     await lxc.ok('storage', 'volume', 'detach', 'default', 'v1', 'c0')
+    await lxc.ok('storage', 'volume', 'copy', 'default/v1', 'default/v2')
+    expect(await lxc.fails('storage', 'volume', 'copy', 'default/v1', 'default/v2')).toBe(
+      'Volume by that name already exists',
+    )
+    await lxc.ok('storage', 'volume', 'rename', 'default', 'v2', 'v3')
+    await lxc.ok('storage', 'volume', 'attach', 'default', 'v3', 'c0', '/mnt')
+    expect(await lxc.ok('exec', 'c0', '--', 'cat', '/mnt/note')).toBe('kept\n')
+    await lxc.ok('storage', 'volume', 'detach', 'default', 'v3', 'c0')
+    await lxc.ok('storage', 'volume', 'delete', 'default', 'v3')
     await lxc.ok('storage', 'volume', 'delete', 'default', 'v1')
     expect(await lxc.fails('storage', 'volume', 'delete', 'default', 'v1')).toBe('Storage pool volume not found')
   })

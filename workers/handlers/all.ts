@@ -31,6 +31,7 @@ import { snapshotDelete } from './snapshot-delete.ts'
 import { snapshotRename } from './snapshot-rename.ts'
 import { snapshotRestore } from './snapshot-restore.ts'
 import { snapshotUpdate } from './snapshot-update.ts'
+import { volumeCopy } from './volume-copy.ts'
 import { volumeCreate } from './volume-create.ts'
 import { volumeDelete } from './volume-delete.ts'
 
@@ -64,6 +65,7 @@ export const handlers: { [K in WorkerKind]: Handler<K> } = {
   'network.create': networkCreate,
   'network.delete': networkDelete,
   'volume.create': volumeCreate,
+  'volume.copy': volumeCopy,
   'volume.delete': volumeDelete,
   'project.rename': projectRename,
   'server.reconcile': serverReconcile,

@@ -1,6 +1,10 @@
 /** Storage volumes: custom ones, and the root disks of instances to look at. */
+import type { FastifyReply, FastifyRequest } from 'fastify'
 import { Type } from 'typebox'
+import { Sync } from '../../contract/envelope.ts'
 import { ref } from '../../contract/named.ts'
+import { Operation } from '../../contract/operation.ts'
+import type { OperationRecord } from '../../contract/operation-record.ts'
 import { InProject, ListQuery } from '../../contract/query.ts'
 import {
   StorageVolume,
@@ -13,9 +17,10 @@ import { etagOf } from '../../core/etag.ts'
 import { notFound } from '../../core/failure.ts'
 import { parseFilter } from '../../core/filter.ts'
 import { volumeUrl } from '../../services/noun-urls.ts'
+import type { Operations } from '../../services/operations.ts'
 import type { RootVolumeView, Volumes, VolumeView, WhereVolume } from '../../services/volumes.ts'
-import { CHANGED, CREATED, listOf, oneOf } from '../accepting.ts'
-import { created, DONE, give, keeping, sync, tagged } from '../answers.ts'
+import { ACCEPTED, CHANGED, CREATED, listOf, oneOf } from '../accepting.ts'
+import { accepted, created, DONE, give, keeping, sync, tagged } from '../answers.ts'
 import type { App } from '../app-types.ts'
 import { callerOf, listedProject, projectOf } from '../caller.ts'
 import { recursionOf } from '../recursion.ts'
@@ -35,7 +40,13 @@ interface Shown {
   volume: StorageVolume
 }
 
-export function volumeRoutes(app: App, { volumes }: { volumes: Volumes }): void {
+export interface VolumeRoutesDeps {
+  volumes: Volumes
+  operations: Operations
+}
+
+export function volumeRoutes(app: App, deps: VolumeRoutesDeps): void {
+  const { volumes } = deps
   listRoutes(app, volumes)
   const got = {
     operationId: 'getStorageVolume',
@@ -53,7 +64,7 @@ export function volumeRoutes(app: App, { volumes }: { volumes: Volumes }): void 
     const view = await volumes.get(callerOf(request), where)
     return tagged(reply, etagOf(view.record.uuid, view.record.rev), fromVolume(view).volume)
   })
-  createRoute(app, volumes)
+  createRoute(app, deps)
   writeRoutes(app, volumes)
 }
 
@@ -99,26 +110,36 @@ function choose(query: { filter?: string; recursion?: string }, all: Shown[]): s
   return recursionOf(query) > 0 ? chosen.map(({ volume }) => volume) : chosen.map(({ url }) => url)
 }
 
-/** LXD answers 200 here, not 201, and without a location. */
-function createRoute(app: App, volumes: Volumes): void {
-  const words = { operationId: 'createStorageVolume', summary: 'Create or copy a storage volume', tags, params: Pool }
-  const schema = { ...words, querystring: InProject({}), body: ref(StorageVolumesPost), response: CHANGED }
-  app.post(`${ALL}/custom`, { schema }, async (request, reply) => {
-    const where = { pool: request.params.pool, project: projectOf(request) }
-    await volumes.create(keeping(request, DONE), where, request.body)
-    return give(reply, DONE)
-  })
-
-  const any = {
-    ...schema,
-    operationId: 'createStorageVolumeOfAnyType',
-    summary: 'Create a storage volume, the type in the body',
+/** LXD answers a creation with 200, not 201, and without a location; a copy is an operation. */
+function createRoute(app: App, { volumes, operations }: VolumeRoutesDeps): void {
+  const schema = {
+    operationId: 'createStorageVolume',
+    summary: 'Create or copy a storage volume',
+    description:
+      'A new one is there when this is answered, with nothing but success; a copy is made in the background.',
+    tags,
+    params: Pool,
+    querystring: InProject({}),
+    body: ref(StorageVolumesPost),
+    response: { ...ACCEPTED, 200: Sync(Type.Union([ref(Operation), Type.Object({})])) },
   }
-  app.post(ALL, { schema: any }, async (request, reply) => {
-    const where = { pool: request.params.pool, project: projectOf(request) }
-    await volumes.create(keeping(request, DONE), where, request.body)
+  const any = { operationId: 'createStorageVolumeOfAnyType', summary: 'Create or copy one, the type in the body' }
+  const repeated = async (request: FastifyRequest, reply: FastifyReply, operation: OperationRecord) => {
+    if (operation.kind === 'volume.copy') return accepted(request, reply, operations, operation)
+    await operations.finish(operation)
     return give(reply, DONE)
-  })
+  }
+  for (const [url, words] of [
+    [`${ALL}/custom`, {}],
+    [ALL, any],
+  ] as const)
+    app.post(url, { schema: { ...schema, ...words }, config: { repeated } }, async (request, reply) => {
+      const where = { pool: request.params.pool, project: projectOf(request) }
+      if (request.body.source?.type === 'copy')
+        return accepted(request, reply, operations, await volumes.copy(callerOf(request), where, request.body))
+      await volumes.create(keeping(request, DONE), where, request.body)
+      return give(reply, DONE)
+    })
 }
 
 function writeRoutes(app: App, volumes: Volumes): void {
