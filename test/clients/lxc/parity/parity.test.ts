@@ -32,7 +32,7 @@ describe.skipIf(LXC === undefined)('parity with LXD', () => {
     console.info(`${figures.text}; ${REPORT}`)
     expect(differing.filter((one) => !isKnown(one, known[one.id])).map(({ text }) => text)).toEqual([])
     expect(figures.exit).toBeGreaterThanOrEqual(95)
-    expect(figures.output).toBeGreaterThanOrEqual(80)
+    expect(figures.output).toBeGreaterThanOrEqual(85)
   })
 })
 
