@@ -119,6 +119,12 @@ test('what is no image is refused and leaves nothing on the engine', async () =>
   expect(errorOf(await windlass.call('POST', '/1.0/images', Buffer.alloc(0)))).toBe('400 The upload is empty')
   const garbage = await windlass.operate('POST', '/1.0/images', Buffer.alloc(100_000, 'garbage'))
   expect(garbage).toMatchObject({ status: 'Failure', err: 'Unsupported compression' })
+  const part = '--b\r\nContent-Disposition: form-data; name="metadata"; filename="m"\r\n\r\n'
+  const headers = { 'content-type': 'multipart/form-data; boundary=b' }
+  const cut = await windlass.call('POST', '/1.0/images', Buffer.from(part + 'x'.repeat(100_000)), headers)
+  expect(errorOf(cut)).toBe('400 The upload ends before its last part does')
+  const half = await windlass.call('POST', '/1.0/images', Buffer.from(`${part}xxx\r\n--b--\r\n`), headers)
+  expect(errorOf(half)).toContain('400 Invalid multipart image')
   expect(await settled()).toEqual(before)
 })
 

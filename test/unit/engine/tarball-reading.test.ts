@@ -131,6 +131,21 @@ test('gzip, xz, zstd and plain archives unpack to the same', async () => {
   }
 })
 
+test('what bzip2 and lzma have packed is unpacked', async () => {
+  const tar = makeTar([{ name: 'a', content: 'x'.repeat(100_000) }])
+  for (const [program, ...args] of [['bzip2'], ['xz', '--format=lzma']] as const) {
+    const packing = run(program, [...args, '--compress', '--stdout'], { encoding: 'buffer' })
+    packing.child.stdin?.end(tar)
+    const chunks: Buffer[] = []
+    for await (const chunk of decompressed(inPieces((await packing).stdout), () => undefined)) chunks.push(chunk)
+    expect(Buffer.concat(chunks)).toEqual(tar)
+  }
+})
+
+test('what only looks like a squashfs is refused, with the program to install or as damaged', async () => {
+  await expect(drain(Buffer.from(`hsqs${'x'.repeat(100_000)}`))).rejects.toThrow(/install squashfs-tools-ng|is damaged/)
+})
+
 test('a truncated or broken compression is a bad request that says so', async () => {
   const tar = makeTar([{ name: 'a', content: 'x'.repeat(100_000) }])
   const xz = run('xz', ['--compress', '--stdout'], { encoding: 'buffer' })
