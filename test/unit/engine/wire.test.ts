@@ -95,7 +95,7 @@ test('no answer ends in time: a call, a ping, a stream', async () => {
   expect(performance.now() - start).toBeLessThan(3_000)
 })
 
-test('a signal does not leave a call that makes something, but keeps it from being sent', async () => {
+test('a signal does not leave a call that changes something, but keeps it from being sent', async () => {
   let made = 0
   const control = new AbortController()
   const host = await fakeEngine((_, response) => {
@@ -104,7 +104,7 @@ test('a signal does not leave a call that makes something, but keeps it from bei
     setTimeout(() => response.end('{"Id":"x"}'), 20)
   })
   const wire = wireTo(host)
-  const making = { doing: 'making', method: 'POST', path: '/a', isMaking: true, signal: control.signal } as const
+  const making = { doing: 'making', method: 'POST', path: '/a', isChange: true, signal: control.signal } as const
   expect((await wire.ask(making)).body).toEqual({ Id: 'x' })
   await expect(wire.ask(making)).rejects.toMatchObject({ code: 'cancelled' })
   expect(made).toBe(1)
