@@ -188,7 +188,8 @@ async function keyPrefix(): Promise<string> {
 
 test('an upload whose API process died is removed; one that goes on is not', async () => {
   const volumes = async () => (await engineObjects(windlass.engine.socket)).volumes['tarball'] ?? 0
-  const before = await volumes()
+  const containers = async () => (await engineObjects(windlass.engine.socket)).containers.length
+  const [before, beside] = [await volumes(), await containers()]
   const doomed = await windlass.startApi()
   const begin = (at: string) => {
     const sent = request({
@@ -202,7 +203,9 @@ test('an upload whose API process died is removed; one that goes on is not', asy
     return sent
   }
   const dying = begin(doomed.socket)
-  const both = async (count: number) => ((await volumes()) === before + count ? true : undefined)
+  // Each has a volume and a container through which it is filled.
+  const both = async (count: number) =>
+    (await volumes()) === before + count && (await containers()) === beside + count ? true : undefined
   await until(
     20_000,
     () => both(1),
