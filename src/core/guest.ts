@@ -2,7 +2,7 @@
 import type { Config } from '../contract/common.ts'
 import type { KeptMetadata } from '../contract/image-metadata.ts'
 import type { InstanceRecord } from '../contract/records.ts'
-import { toFailure } from './failure.ts'
+import { toFailure, tooLarge } from './failure.ts'
 import { renderTemplate, type Scope, type Value } from './template.ts'
 
 /** LXD's key for what is to happen at the next start: create, copy or rename. */
@@ -32,6 +32,17 @@ const SEED = '/var/lib/cloud/seed/nocloud-net'
 const ENGINES = new Set(['/etc/hosts', '/etc/hostname', '/etc/resolv.conf'])
 const KERNELS = /^\/(proc|sys|dev)(\/|$)/
 const MAX_OUTPUT = 1024 * 1024
+/** They lie in records, which every API process holds in memory: characters of all templates, and of the rest. */
+const MAX_FILES = 128 * 1024
+const MAX_REST = 64 * 1024
+const MAX_RULES = 100
+
+/** Too-large, naming the bound, for metadata that no record takes. */
+export function checkMetadata({ files, ...rest }: KeptMetadata): void {
+  if (JSON.stringify(files).length > MAX_FILES) throw tooLarge(`Templates have at most ${MAX_FILES} characters`)
+  if (JSON.stringify(rest).length > MAX_REST) throw tooLarge(`Metadata have at most ${MAX_REST} characters`)
+  if (Object.keys(rest.templates).length > MAX_RULES) throw tooLarge(`At most ${MAX_RULES} templates can be applied`)
+}
 
 /** The config of a new or copied instance that has something to prepare. */
 export function withTrigger<Draft extends Pick<InstanceRecord, 'config' | 'boot' | 'metadata'>>(

@@ -14,8 +14,13 @@ export interface Scope {
 }
 
 type Token = { type: 'text' | 'value' | 'tag'; body: string }
+type Mark = { opens: string; closes: string; type: 'value' | 'tag' | 'comment' }
 
-const PIECE = /\{\{-?([^]*?)-?\}\}|\{%-?([^]*?)-?%\}|\{#[^]*?#\}/g
+const MARKS: readonly Mark[] = [
+  { opens: '{{', closes: '}}', type: 'value' },
+  { opens: '{%', closes: '%}', type: 'tag' },
+  { opens: '{#', closes: '#}', type: 'comment' },
+]
 const WORD = /\s*("(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|==|!=|\|\||&&|[A-Za-z_][\w.-]*|-?\d+|[(),|!:])/gy
 
 /** The text a template makes. Bad-request for what is no template, or uses more of the language. */
@@ -31,14 +36,27 @@ function fault(why: string): Error {
   return badRequest(`The template cannot be used: ${why}`)
 }
 
+/** In one pass: what is never closed is text, and is looked for only once. */
 function tokensOf(template: string): Token[] {
   const tokens: Token[] = []
+  const unclosed = new Set<Mark>()
   let from = 0
-  for (const match of template.matchAll(PIECE)) {
-    tokens.push({ type: 'text', body: template.slice(from, match.index) })
-    if (match[1] !== undefined) tokens.push({ type: 'value', body: match[1].trim() })
-    if (match[2] !== undefined) tokens.push({ type: 'tag', body: match[2].trim() })
-    from = match.index + match[0].length
+  for (let at = template.indexOf('{'); at >= 0; at = template.indexOf('{', at)) {
+    const mark = MARKS.find(({ opens }) => template.startsWith(opens, at))
+    const end = mark === undefined || unclosed.has(mark) ? -1 : template.indexOf(mark.closes, at + 2)
+    if (mark === undefined || end < 0) {
+      if (mark !== undefined) unclosed.add(mark)
+      at += 1
+      continue
+    }
+    tokens.push({ type: 'text', body: template.slice(from, at) })
+    const body = template
+      .slice(at + 2, end)
+      .replace(/^-/, '')
+      .replace(/-$/, '')
+      .trim()
+    if (mark.type !== 'comment') tokens.push({ type: mark.type, body })
+    at = from = end + 2
   }
   return [...tokens, { type: 'text', body: template.slice(from) }]
 }

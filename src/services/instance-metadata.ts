@@ -2,7 +2,8 @@
 import type { InstanceMetadata, InstanceMetadataPut, KeptMetadata, TemplateRule } from '../contract/image-metadata.ts'
 import type { InstanceRecord } from '../contract/records.ts'
 import { checkIfMatch, etagOf } from '../core/etag.ts'
-import { badRequest, notFound, tooLarge } from '../core/failure.ts'
+import { badRequest, notFound } from '../core/failure.ts'
+import { checkMetadata } from '../core/guest.ts'
 import { imagePropertiesOf } from '../core/image-properties.ts'
 import { requireRole, type Caller } from './caller.ts'
 import type { InstanceViews, Where } from './instance-views.ts'
@@ -11,10 +12,6 @@ import { instanceUrl } from './instance-urls.ts'
 import type { Write } from './writes.ts'
 
 export type InstanceMetadatas = ReturnType<typeof createInstanceMetadata>
-
-/** They lie in the record, which every API process holds in memory: characters of all templates, and of the rest. */
-const MAX_FILES = 128 * 1024
-const MAX_REST = 64 * 1024
 
 export function createInstanceMetadata({ views, write }: { views: InstanceViews; write: Write }) {
   async function get(caller: Caller, where: Where): Promise<{ metadata: InstanceMetadata; etag: string }> {
@@ -85,9 +82,7 @@ export function createInstanceMetadata({ views, write }: { views: InstanceViews;
   }
 
   async function change(caller: Caller, record: InstanceRecord, metadata: KeptMetadata): Promise<void> {
-    const { files, ...rest } = metadata
-    if (JSON.stringify(files).length > MAX_FILES) throw tooLarge(`Templates have at most ${MAX_FILES} characters`)
-    if (JSON.stringify(rest).length > MAX_REST) throw tooLarge(`Metadata have at most ${MAX_REST} characters`)
+    checkMetadata(metadata)
     await write(caller, {
       changes: [{ change: 'put', noun: 'instance', record: { ...record, metadata } }],
       event: {

@@ -3,6 +3,7 @@ import Schema from 'typebox/schema'
 import { BackupIndex, type InstancePortrait, type SnapshotPortrait } from '../../contract/backup.ts'
 import type { BackupContents } from '../../core/backups.ts'
 import { badRequest } from '../../core/failure.ts'
+import { checkMetadata } from '../../core/guest.ts'
 import { parseYaml } from './lxd-metadata.ts'
 
 /** Bytes; of an instance with hundreds of snapshots. */
@@ -48,6 +49,8 @@ export function parseBackupIndex(text: string): BackupContents {
     throw badRequest("The backup's index.yaml lists other snapshots than it describes")
   if (new Set(own.map(({ name }) => name)).size < own.length)
     throw badRequest("The backup's index.yaml describes a snapshot twice")
+  for (const { windlass } of [config.container, ...own])
+    if (windlass?.metadata !== undefined) checkMetadata(windlass.metadata)
   return { instance: config.container, snapshots: own }
 }
 

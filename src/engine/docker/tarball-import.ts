@@ -4,6 +4,7 @@ import type { Boot } from '../../contract/records.ts'
 import type { Images, ImportedTarball, Volumes } from '../../core/engine.ts'
 import { badRequest, internal, notFound } from '../../core/failure.ts'
 import { decompressed } from './decompress.ts'
+import { checkMetadata } from '../../core/guest.ts'
 import { parseLxdMetadata } from './lxd-metadata.ts'
 import { rootTar } from './root-filesystem.ts'
 import { runsOfLxd, runsOfRootfs, type RootRuns } from './root-runs.ts'
@@ -70,12 +71,11 @@ async function importLxd(
   about: Pick<Survey, 'templates'> & { metadata: string },
 ): Promise<ImportedTarball> {
   const metadata = parseLxdMetadata(about.metadata)
-  const { root } = turn.tree
-  const image = await importTree(turn, metadata.runs ?? runsOfLxd(survey, root))
-  const { told } = metadata
+  const kept = { ...metadata.told, files: Object.fromEntries(about.templates) }
+  checkMetadata(kept)
+  const image = await importTree(turn, metadata.runs ?? runsOfLxd(survey, turn.tree.root))
   const architecture = metadata.architecture || image.architecture
-  const files = Object.fromEntries(about.templates)
-  return { ...image, format: 'lxd', properties: told.properties, architecture, metadata: { ...told, files } }
+  return { ...image, format: 'lxd', properties: kept.properties, architecture, metadata: kept }
 }
 
 async function importRootfs(turn: Turn, survey: Survey): Promise<ImportedTarball> {

@@ -40,3 +40,9 @@ test.each([
 test('names of a prototype mean nothing', () => {
   expect(renderTemplate('{{ container.__proto__.x }}{{ constructor }}{{ config.toString }}', scope)).toBe('')
 })
+
+test('what is never closed is text, at any length', () => {
+  const open = '{{'.repeat(64 * 1024)
+  for (const text of [open, '{% '.repeat(40_000), '{{ a %} { } {', `{#${open}`])
+    expect(renderTemplate(text, scope)).toBe(text)
+})
