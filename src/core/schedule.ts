@@ -38,6 +38,8 @@ const FIELDS: Field[] = [
   { least: 0, most: 6, names: DAYS },
 ]
 
+const MAX_TEXT = 500
+
 /** What is wrong with a schedule; the text is LXD's. */
 export const scheduleFault: ValueCheck = (value) =>
   readSchedule(value) === undefined
@@ -60,6 +62,8 @@ export function isAtStart(schedule: string): boolean {
 
 /** The nicknames, or the one cron expression; undefined: neither. */
 function readSchedule(text: string): string[] | undefined {
+  // It is read every minute for every instance.
+  if (text.length > MAX_TEXT) return undefined
   const words = text.split(',').map((word) => word.trim().toLowerCase())
   if (words.every((word) => Object.hasOwn(NICKNAMES, word))) return words
   return parseCron(text) === undefined ? undefined : [text]

@@ -57,3 +57,7 @@ describe('snapshots.schedule', () => {
     (schedule) => expect(scheduleFault(schedule)).toMatch('Schedule must be of the form'),
   )
 })
+
+test('one that is longer than anybody writes is none', () => {
+  expect(scheduleFault(`0 0 * * ${'1,'.repeat(300)}1`)).toMatch('Schedule must be of the form')
+})
