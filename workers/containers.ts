@@ -5,8 +5,9 @@ import { toContainerSpec } from '../src/core/container-spec.ts'
 import { checkPolicy } from '../src/core/policy.ts'
 import type { ContainerDetail, ContainerSpec } from '../src/core/container.ts'
 import type { ImageDetail } from '../src/core/engine.ts'
-import { conflict, internal, notFound } from '../src/core/failure.ts'
+import { badRequest, conflict, internal, notFound } from '../src/core/failure.ts'
 import { checkForeign, foreignRecord, isForeign, isShownAsForeign } from '../src/core/foreign.ts'
+import { restrictionFault } from '../src/core/restrictions.ts'
 import { dockerName } from '../src/core/names.ts'
 import type { Observed, RecordChange } from '../src/core/ports.ts'
 import type { Kind } from '../src/operations/catalog.ts'
@@ -102,7 +103,7 @@ export async function imageOf(context: AnyContext, id: string): Promise<ImageDet
   return image
 }
 
-/** Everything a new container of this instance is made with, checked against what the requestor's role may do. */
+/** Everything a new container of this instance is made with, checked against what its requestor and its project may do. */
 export async function specOf(
   context: AnyContext,
   instance: InstanceRecord,
@@ -110,7 +111,8 @@ export async function specOf(
   fresh: readonly string[],
 ): Promise<ContainerSpec> {
   const { records, engine, signal } = context
-  const [profiles, networks, leases, volumes, host] = await Promise.all([
+  const [project, profiles, networks, leases, volumes, host] = await Promise.all([
+    records.find('project', '', instance.project),
     loadProfiles(context, instance),
     records.list('network'),
     records.owned('lease', instance.uuid),
@@ -118,10 +120,14 @@ export async function specOf(
     engine.info(signal),
   ])
   const config = expandConfig(profiles, instance.config)
+  const devices = expandDevices(profiles, instance.devices)
+  // A profile may have been changed since the operation was accepted.
+  const fault = restrictionFault(project?.config ?? {}, { config, devices })
+  if (fault !== undefined) throw badRequest(fault)
   const spec = toContainerSpec({
     instance,
     config,
-    devices: expandDevices(profiles, instance.devices),
+    devices,
     image,
     networks,
     leases,

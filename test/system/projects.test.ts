@@ -4,11 +4,13 @@ import { startWindlass, type TestWindlass } from '../support/windlass.ts'
 
 // What a project may have is decided when a request is accepted, whoever else asks at the same time, of any API process.
 
+const LATE = 'instance.create.look.before@late'
+
 let windlass: TestWindlass
 let sockets: string[]
 
 beforeAll(async () => {
-  windlass = await startWindlass({ workers: 1 })
+  windlass = await startWindlass({ workers: 1, env: { WINDLASS_TEST_POINT: LATE } })
   sockets = [windlass.socket, (await windlass.startApi()).socket]
 })
 afterAll(() => windlass?.[Symbol.asyncDispose]())
@@ -182,6 +184,23 @@ describe('restrictions', () => {
     expect(await windlass.operate('POST', '/1.0/instances/r1/snapshots?project=tight', { name: 's0' })).toMatchObject({
       status: 'Success',
     })
+  })
+
+  test('a profile that was changed while an instance was made cannot bring it either', async () => {
+    await makeProject('late', { restricted: 'true' })
+    await call('POST', '/1.0/profiles?project=late', { name: 'p' })
+    const body = { ...empty('late'), profiles: ['p'] }
+    const accepted = await call('POST', '/1.0/instances?project=late', body)
+    const [worker] = windlass.workers
+    await worker?.holds([LATE])
+    const devices = { web: { type: 'proxy', listen: 'tcp:127.0.0.1:18099', connect: 'tcp:127.0.0.1:80' } }
+    expect((await call('PATCH', '/1.0/profiles/p?project=late', { devices })).status).toBe(200)
+    worker?.letGo(LATE)
+    expect(await windlass.ended(accepted)).toMatchObject({
+      status: 'Failure',
+      err: expect.stringContaining('forbidden'),
+    })
+    expect(await metadataOf('/1.0/instances?project=late')).toEqual([])
   })
 
   test('only some networks may be used', async () => {
