@@ -1,4 +1,4 @@
-/** Writes what an instance is to find inside before it starts; its container must be stopped. */
+/** Writes what an instance is to find inside before it starts. */
 import { posix } from 'node:path'
 import { Readable } from 'node:stream'
 import type { InstanceRecord } from '../src/contract/records.ts'
@@ -15,6 +15,9 @@ const DBUS_ID = '/var/lib/dbus/machine-id'
 export async function prepareGuest(context: Context<Kind>, instance: InstanceRecord, container: string): Promise<void> {
   const triggers = triggersOf(instance)
   if (triggers.length === 0) return
+  // An earlier attempt has started it: what lies inside is the instance's own now.
+  const detail = await context.engine.containers.inspect(container, context.signal)
+  if (detail?.status === 'running' || detail?.status === 'paused') return
   const config = expandConfig(await loadProfiles(context, instance), instance.config)
   const { files, warnings } = guestFiles(instance, config, triggers)
   for (const sentence of warnings) context.warn(sentence)
