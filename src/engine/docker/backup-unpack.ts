@@ -76,11 +76,15 @@ const inSilence = (): void => undefined
 
 const UNSAID = { entrypoint: [], user: '', workdir: '', stopSignal: '' }
 
+/** Directories before the index: LXD's is the first or the second entry, and nobody may have all be read for it. */
+const MAX_BEFORE = 16
+
 /** The first file there is; nothing but folders may come before it. */
 async function readIndex(entries: AsyncGenerator<TarEntry>): Promise<BackupContents> {
+  let before = 0
   for (let next = await entries.next(); next.done !== true; next = await entries.next()) {
     const { value } = next
-    if (value.type === 'directory') continue
+    if (value.type === 'directory' && ++before <= MAX_BEFORE) continue
     if (value.type !== 'file' || normalName(value.name) !== INDEX) break
     return parseBackupIndex(await readText(value, INDEX, MAX_INDEX))
   }

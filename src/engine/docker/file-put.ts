@@ -7,7 +7,7 @@
 import { randomUUID } from 'node:crypto'
 import { posix } from 'node:path'
 import { Readable } from 'node:stream'
-import { badRequest, Failure, internal, isFailure, notFound, timedOut, unavailable } from '../../core/failure.ts'
+import { badRequest, Failure, internal, isFailure, notFound, timedOut, tooLarge } from '../../core/failure.ts'
 import type { FileAttributes, FilePlace, Files } from '../../core/files.ts'
 import { chunksOf } from './chunks.ts'
 import type { Wire } from './engine-wire.ts'
@@ -138,7 +138,7 @@ function refused({ path }: FilePlace, { status, words }: EngineAnswer): Failure 
   if (says(words, 'cannot overwrite directory')) return badRequest(`${path}: is a directory`)
   if (says(words, 'not a directory')) return badRequest(`${path}: not a directory`)
   if (says(words, 'resource busy')) return badRequest(`${path}: is a mount of its own and cannot be replaced`)
-  if (says(words, 'no space left')) return unavailable(`The engine has no space left for ${path}`)
+  if (says(words, 'no space left')) return tooLarge(`The engine has no space left for ${path}`)
   return refusal(`writing ${path}`, status, words)
 }
 

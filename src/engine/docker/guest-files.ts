@@ -7,7 +7,7 @@ import { posix } from 'node:path'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import type { Execs, RunningExec } from '../../core/container.ts'
-import { badRequest, internal, notFound, timedOut, unavailable, unsupported } from '../../core/failure.ts'
+import { badRequest, internal, notFound, timedOut, tooLarge, unsupported } from '../../core/failure.ts'
 import type { FileAttributes, Files } from '../../core/files.ts'
 import { chunksOf } from './chunks.ts'
 import { abortFailure, says } from './errors.ts'
@@ -81,7 +81,7 @@ async function ended({ stdout, stderr, exit }: RunningExec, path: string): Promi
     throw unsupported(`The instance has no shell, or not the programs with which ${path} could be written`)
   if (code === 0) return output
   if (says(words, 'no such file', 'nonexistent directory')) throw notFound(`There is no ${posix.dirname(path)}`)
-  if (says(words, 'no space left')) throw unavailable(`The instance has no space left for ${path}`)
+  if (says(words, 'no space left')) throw tooLarge(`The instance has no space left for ${path}`)
   throw badRequest(words.trim().split('\n').at(-1) || 'The upload was broken off')
 }
 

@@ -3,13 +3,13 @@ import { randomUUID } from 'node:crypto'
 import { open, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { tooLarge, unavailable } from '../../core/failure.ts'
+import { tooLarge } from '../../core/failure.ts'
 
 export interface Scratch extends AsyncDisposable {
   readonly size: number
   /** For a program of its own: the open file. */
   readonly descriptor: number
-  /** Too-large above 8 GiB, unavailable where there is no room. */
+  /** Too-large above 8 GiB and where there is no room. */
   add(chunk: Buffer): Promise<void>
   /** All of it from the beginning, in large pieces. */
   read(): AsyncGenerator<Buffer>
@@ -19,7 +19,7 @@ const PIECE = 256 * 1024
 /** Most bytes of one stream; nobody may fill the disk by being slow. */
 const MOST = 8 * 1024 ** 3
 
-/** Opens one in the system's temporary directory; unavailable where it has no room. */
+/** Opens one in the system's temporary directory; too-large where it has no room. */
 export async function openScratch(): Promise<Scratch> {
   const path = join(tmpdir(), `windlass-${randomUUID()}`)
   const file = await open(path, 'wx+', 0o600).catch(noRoom)
@@ -47,5 +47,5 @@ export async function openScratch(): Promise<Scratch> {
 }
 
 function noRoom(cause: unknown): never {
-  throw unavailable('The server has no room to keep a file aside; make room in its temporary directory', { cause })
+  throw tooLarge('The server has no room to keep a file aside; make room in its temporary directory', { cause })
 }
