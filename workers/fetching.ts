@@ -38,12 +38,20 @@ export async function fetchImage(context: Fetching): Promise<Fetched> {
 
 async function describe(context: Fetching, from: From): Promise<Pick<Fetched, 'properties' | 'filename'>> {
   const answer = await get(context, from, '')
-  const { metadata } = Object(JSON.parse((await textOf(answer)) || '{}'))
+  const { metadata } = recordIn(await textOf(answer), from)
   const { properties, filename }: { properties?: unknown; filename?: unknown } = Object(metadata)
   const told = Object.entries(Object(properties)).filter(
     (entry): entry is [string, string] => typeof entry[1] === 'string',
   )
   return { properties: Object.fromEntries(told), filename: typeof filename === 'string' ? filename : '' }
+}
+
+function recordIn(text: string, { url }: From): { metadata?: unknown } {
+  try {
+    return Object(JSON.parse(text))
+  } catch (cause) {
+    throw badRequest(`${url} does not give the image`, { cause })
+  }
 }
 
 interface Kept extends Pick<Fetched, 'size' | 'rootfs' | 'filename'> {
