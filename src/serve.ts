@@ -15,7 +15,7 @@ import { type HttpsFacts, toHttpsFacts } from './services/https-facts.ts'
 import type { Tokens } from './services/tokens.ts'
 import { refuseBusyPort } from './setup/ports.ts'
 import { ensureServerCertificate } from './setup/server-certificate.ts'
-import { settle } from './setup/lean-node.ts'
+import { stayLean } from './setup/lean-node.ts'
 import { stopAsked } from './stop-asked.ts'
 import { openDeps } from './wire.ts'
 
@@ -53,7 +53,7 @@ export async function serve(config: Config): Promise<void> {
     await services.prepare()
     const where = { url, https: listening.https, socket, dialects: urls }
     const stopping = stopAsked()
-    settle()
+    stayLean()
     process.send?.({ type: 'ready', ...where, docs: url === undefined ? undefined : `${url}/docs`, tokenFile })
     deps.log.info(where, 'Windlass listens')
     await stopping

@@ -47,9 +47,9 @@ async function start([command = 'up', ...args]) {
     return
   }
   installModules()
-  if (serverCommands.includes(command) || command === 'bench') compileSources()
+  const { nodeFlags } = await import('./setup/lean-node.ts')
+  if (serverCommands.includes(command) || command === 'bench') compileSources(nodeFlags('serve'))
   if (serverCommands.includes(command)) {
-    const { nodeFlags } = await import('./setup/lean-node.ts')
     await become(process.execPath, [...nodeFlags(command), join(root, 'src/main.ts'), command, ...args])
     return
   }
@@ -107,9 +107,10 @@ function installModules() {
 
 /**
  * Compiles all that API and workers load, after each change. Node keeps the code, so that no process of the server loads
- * the compiler of types: that is up to 20 MB in each of them, and time. Where nothing can be kept they are larger.
+ * the compiler of types: that is up to 20 MB in each of them, and time. Where nothing can be kept they are larger. V8
+ * takes the code only under the flags that it was compiled with, but for those of sizes.
  */
-function compileSources() {
+function compileSources(flags) {
   env.NODE_COMPILE_CACHE ??= compiled
   try {
     mkdirSync(compiled, { recursive: true })
@@ -119,7 +120,7 @@ function compileSources() {
   }
   const stamp = { sources: stateOfSources(), node: process.version, arch: process.arch }
   if (isStamped(compiled, stamp)) return
-  const done = spawnSync(process.execPath, [join(root, 'src/main.ts'), 'compile'], { stdio: 'ignore' })
+  const done = spawnSync(process.execPath, [...flags, join(root, 'src/main.ts'), 'compile'], { stdio: 'ignore' })
   if (done.status === 0) writeStamp(compiled, stamp)
 }
 

@@ -5,7 +5,7 @@ import type { Config } from '../src/config.ts'
 import type { Engine } from '../src/core/engine.ts'
 import { openEventBus } from '../src/redis/event-bus.ts'
 import { openJobSource, type RedisJobSource } from '../src/redis/job-source.ts'
-import { settle } from '../src/setup/lean-node.ts'
+import { stayLean } from '../src/setup/lean-node.ts'
 import { stopAsked } from '../src/stop-asked.ts'
 import { createPoints } from '../src/test-points.ts'
 import { openSweep } from '../src/open-sweep.ts'
@@ -60,7 +60,7 @@ export async function work(config: Config): Promise<void> {
   })
   await bus.ready
   const stopping = stopAsked()
-  settle()
+  stayLean()
   process.send?.({ type: 'ready' })
   log.info({ worker, members: [...engines.keys()] }, 'Worker takes jobs')
   const stopChecking = exitWhenDeaf(source, log)

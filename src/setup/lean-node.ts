@@ -2,14 +2,40 @@
  * Node's own arguments for one of the commands, so that its process stays small. V8 grows its young generation to three
  * times this number of MiB, 16 if not said, and an idle process does not give it back. No cost of
  * 4 for requests, nor of 2 for operations, stood out of the noise when it was measured. A worker mostly waits for the
- * engine: one thread beside its own is enough for V8's and Node's background work there. `--expose-gc` is for `settle`.
+ * engine: one thread beside its own is enough for V8's and Node's background work there. `--expose-gc` is for `stayLean`.
  */
 export function nodeFlags(command: string | undefined): string[] {
   const young = command === 'worker' ? ['--max-semi-space-size=2', '--v8-pool-size=1'] : ['--max-semi-space-size=4']
   return [...young, '--expose-gc']
 }
 
-/** Gives back what starting has left behind, some 20 MB, which V8 would keep until it needs room. */
-export function settle(): void {
+/** How often this process asks itself whether it has anything to give back; milliseconds. */
+const EVERY = 3_000
+/** Share of one processor below which nothing goes on. */
+const IDLE = 0.05
+/** Bytes that are worth the pause, some 0.1 s. */
+const WORTH = 8_000_000
+
+/**
+ * Gives back what starting has left behind, some 20 MB, and later what work has, whenever nothing goes on: V8 would keep
+ * both until it needs room.
+ */
+export function stayLean(): void {
+  giveBack()
+  let kept = process.memoryUsage.rss()
+  let before = process.cpuUsage()
+  const look = (): void => {
+    const { user, system } = process.cpuUsage(before)
+    const isIdle = (user + system) / 1_000 < IDLE * EVERY
+    if (isIdle && process.memoryUsage.rss() > kept + WORTH) {
+      giveBack()
+      kept = process.memoryUsage.rss()
+    }
+    before = process.cpuUsage()
+  }
+  setInterval(look, EVERY).unref()
+}
+
+function giveBack(): void {
   globalThis.gc?.({ type: 'major', execution: 'sync', flavor: 'last-resort' })
 }
