@@ -129,6 +129,11 @@ async function get(context: Fetching, from: From, rest: string): Promise<Incomin
     throw badRequest(`No server with the certificate that is wanted answers at ${url}`, { cause })
   })
   if (answer.statusCode === 200) return answer
+  // Who has pinned no certificate may be asking anything that answers; what that says is not told.
+  if (certificate === '') {
+    answer.destroy()
+    throw badRequest(`${url} does not give the image`)
+  }
   const told = await textOf(answer).catch((failure: unknown) => (isFailure(failure) ? failure.message : ''))
   throw badRequest(`${url} does not give the image: ${errorIn(told) || `status ${answer.statusCode}`}`)
 }
