@@ -1,7 +1,6 @@
 import type { OperationRecord } from '../contract/operation-record.ts'
 import type { InstanceRecord, SnapshotRecord } from '../contract/records.ts'
 import type { SnapshotsPost } from '../contract/snapshot.ts'
-import { restoredConfig } from '../core/config-keys.ts'
 import { checkIfMatch, etagOf } from '../core/etag.ts'
 import { badRequest, forbidden, notFound } from '../core/failure.ts'
 import { checkAction } from '../core/instance-status.ts'
@@ -17,6 +16,7 @@ import { usesOf, type Leases } from './leases.ts'
 import type { InstanceViews, InstanceView, Where } from './instance-views.ts'
 import { toRefusal, type Operations } from './operations.ts'
 import { isRoomLost, MOST_TRIES, type ProjectRoom } from './project-room.ts'
+import { asAt } from './used-by.ts'
 
 export interface SnapshotsDeps {
   records: RecordReader
@@ -131,8 +131,7 @@ export function createSnapshots({ records, views, operations, drafts, leases, ro
 
   /** Checks what the instance goes back to, and takes addresses for the NICs that it has lost since. */
   async function restorationOf(caller: Caller, now: InstanceRecord, snapshot: SnapshotRecord) {
-    const { devices, profiles } = snapshot
-    const next = { ...now, config: restoredConfig(now.config, snapshot.config), devices, profiles }
+    const next = asAt(now, snapshot)
     const expanded = await drafts.expand(now.project, next)
     const taking = await room.take(now.project, [{ uuid: now.uuid, name: now.name, ...expanded }])
     const taken = await leases.take(next, expanded.devices)

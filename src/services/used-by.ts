@@ -1,11 +1,12 @@
 /** Who uses what: instances and profiles by their devices and profiles, also those that are still being made. */
 import type { Devices } from '../contract/common.ts'
 import type { OperationRecord } from '../contract/operation-record.ts'
-import type { InstanceRecord, NetworkRecord, ProfileRecord } from '../contract/records.ts'
+import type { InstanceRecord, NetworkRecord, ProfileRecord, SnapshotRecord } from '../contract/records.ts'
+import { restoredConfig } from '../core/config-keys.ts'
 import { effectiveDevices, expandDevices, pickProfiles } from '../core/expand.ts'
 import { isFinal } from '../core/operation-states.ts'
 import type { OperationStore, RecordReader } from '../core/ports.ts'
-import { decodeJob } from '../operations/job.ts'
+import { decodeJob, type Job } from '../operations/job.ts'
 import { mayEnter, type Caller } from './caller.ts'
 import { instanceUrl } from './instance-urls.ts'
 import { profileUrl } from './noun-urls.ts'
@@ -45,7 +46,19 @@ export function createUsedBy({ records, store }: UsedByDeps) {
   async function drafts(project?: string): Promise<InstanceRecord[]> {
     // No finished operation ends in the future, so these are the unfinished ones alone.
     const unfinished = await store.recent(project, Number.MAX_SAFE_INTEGER)
-    return unfinished.flatMap(draftOf)
+    const restored = await Promise.all(unfinished.map(restorationOf))
+    return [...unfinished.flatMap(draftOf), ...restored.filter((draft) => draft !== undefined)]
+  }
+
+  /** The instance as it will be when it is back at its snapshot; where one of them is gone there is nothing to come. */
+  async function restorationOf(operation: OperationRecord): Promise<InstanceRecord | undefined> {
+    const job = unfinishedJob(operation)
+    if (job?.kind !== 'snapshot.restore') return undefined
+    const [now, snapshot] = await Promise.all([
+      records.get('instance', job.input.instance),
+      records.get('snapshot', job.input.snapshot),
+    ])
+    return now && snapshot && asAt(now, snapshot)
   }
 
   /** The same as users: they count when something is to be deleted, and have no URL that answers yet. */
@@ -68,6 +81,11 @@ export function createUsedBy({ records, store }: UsedByDeps) {
   return { users, drafts, coming, comingNetworks }
 }
 
+/** An instance as it is once it is back at its snapshot. */
+export function asAt(now: InstanceRecord, { config, devices, profiles }: SnapshotRecord): InstanceRecord {
+  return { ...now, config: restoredConfig(now.config, config), devices, profiles }
+}
+
 function toUser(instance: InstanceRecord, known: ProfileRecord[]): User {
   const { profiles } = pickProfiles(
     instance.profiles,
@@ -79,11 +97,17 @@ function toUser(instance: InstanceRecord, known: ProfileRecord[]): User {
 
 const DRAFTING = ['instance.create', 'instance.copy', 'instance.import', 'instance.update']
 
+/** Not decoded where nobody would look at it. */
+function unfinishedJob(operation: OperationRecord): Job | undefined {
+  const { kind, state, unreadable } = operation
+  if (isFinal(state) || unreadable !== undefined || ![...DRAFTING, 'snapshot.restore'].includes(kind)) return undefined
+  return decodeJob(operation)
+}
+
 function draftOf(operation: OperationRecord): InstanceRecord[] {
-  if (isFinal(operation.state) || operation.unreadable !== undefined) return []
-  const { kind } = operation
-  if (!DRAFTING.includes(kind)) return []
-  const { input } = decodeJob(operation)
+  const job = unfinishedJob(operation)
+  if (job === undefined) return []
+  const { input } = job
   if ('draft' in input) return [input.draft]
   return 'next' in input && 'container' in input.next ? [input.next] : []
 }

@@ -4,13 +4,14 @@ import { startWindlass, type TestWindlass } from '../support/windlass.ts'
 
 // What a project may have is decided when a request is accepted, whoever else asks at the same time, of any API process.
 
+const BACK = 'snapshot.restore.container.before@back'
 const LATE = 'instance.create.look.before@late'
 
 let windlass: TestWindlass
 let sockets: string[]
 
 beforeAll(async () => {
-  windlass = await startWindlass({ workers: 1, env: { WINDLASS_TEST_POINT: LATE } })
+  windlass = await startWindlass({ workers: 1, env: { WINDLASS_TEST_POINT: [LATE, BACK].join(',') } })
   sockets = [windlass.socket, (await windlass.startApi()).socket]
 })
 afterAll(() => windlass?.[Symbol.asyncDispose]())
@@ -112,6 +113,21 @@ describe('limits', () => {
       400,
       expect.stringMatching(/Reached maximum aggregate value "50" for "limits.processes"/),
     ])
+  })
+
+  test('what a restore under way brings back counts already', async () => {
+    await makeProject('back', { 'limits.memory': '200MiB' })
+    const at = (path: string) => `${path}?project=back`
+    await windlass.operate('POST', at('/1.0/instances'), empty('back', { 'limits.memory': '150MiB' }))
+    await windlass.operate('POST', at('/1.0/instances/back/snapshots'), { name: 's0' })
+    await call('PATCH', at('/1.0/instances/back'), { config: { 'limits.memory': '50MiB' } })
+    const restoring = await call('PUT', at('/1.0/instances/back'), { restore: 's0' })
+    const [worker] = windlass.workers
+    await worker?.holds([BACK])
+    const refused = await call('POST', at('/1.0/instances'), empty('second', { 'limits.memory': '100MiB' }))
+    expect([refused.status, errorOf(refused)]).toEqual([400, expect.stringContaining('limits.memory')])
+    worker?.letGo(BACK)
+    expect(await windlass.ended(restoring)).toMatchObject({ status: 'Success', err: '' })
   })
 
   test('networks are counted in the project default', async () => {
