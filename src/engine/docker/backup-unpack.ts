@@ -26,10 +26,11 @@ export function createBackupUnpack(parts: BackupUnpackParts): Omit<Backups, 'pac
   async function* open(kept: KeptTarball, show: Show, signal?: AbortSignal): AsyncGenerator<Buffer> {
     const file = await parts.getFile(kept.volume, kept.file, kept.labels, signal)
     if (file === undefined) throw notFound(`The backup is gone from volume ${kept.volume}`)
-    yield* decompressed(file.content, (read) => {
+    const onRead = (read: number): void => {
       const percent = Math.floor((100 * read) / Math.max(1, file.size))
       show(`Unpack: ${percent}%`, percent)
-    })
+    }
+    yield* decompressed(file.content, onRead, signal)
   }
   return {
     read: async (kept, signal) => {

@@ -12,6 +12,9 @@ import { damaged } from './tar-reader.ts'
 /** A tarball may grow to this, or to `MAX_RATIO` times its size if that is more. */
 const FREE = 1024 * 1024 * 1024
 const MAX_RATIO = 200
+/** Milliseconds that a program may take for what lies there whole. */
+const LONGEST = 1_800_000
+
 interface Program {
   program: string
   args: readonly string[]
@@ -36,7 +39,11 @@ const PACKERS = {
 const PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/opt/homebrew/bin'
 
 /** The plain bytes of a stream, however it is packed; of a squashfs a tar of its files. Calls back with how many bytes of it were read. */
-export async function* decompressed(content: Readable, onRead: (bytes: number) => void): AsyncGenerator<Buffer> {
+export async function* decompressed(
+  content: Readable,
+  onRead: (bytes: number) => void,
+  signal?: AbortSignal,
+): AsyncGenerator<Buffer> {
   let read = 0
   let written = 0
   const counted = async function* (): AsyncGenerator<Buffer> {
@@ -50,7 +57,7 @@ export async function* decompressed(content: Readable, onRead: (bytes: number) =
   const source = counted()
   try {
     const head = await readHead(source)
-    for await (const chunk of unpack(head, source)) {
+    for await (const chunk of unpack(head, source, signal)) {
       written += chunk.length
       if (written > FREE && written > MAX_RATIO * read)
         throw tooLarge(`The tarball unpacks to more than ${MAX_RATIO} times its size`)
@@ -74,7 +81,7 @@ async function readHead(source: AsyncGenerator<Buffer>): Promise<Buffer> {
   return head
 }
 
-function unpack(head: Buffer, rest: AsyncGenerator<Buffer>): AsyncIterable<Buffer> {
+function unpack(head: Buffer, rest: AsyncGenerator<Buffer>, signal?: AbortSignal): AsyncIterable<Buffer> {
   const whole = joined(head, rest)
   const compression = compressionOf(head)
   switch (compression) {
@@ -87,7 +94,7 @@ function unpack(head: Buffer, rest: AsyncGenerator<Buffer>): AsyncIterable<Buffe
     case 'bzip2':
       return throughProgram(whole, PROGRAMS[compression])
     case 'squashfs':
-      return throughFile(whole, PROGRAMS.squashfs)
+      return throughFile(whole, PROGRAMS.squashfs, signal)
     case 'none':
       return whole
   }
@@ -115,12 +122,17 @@ async function* throughProgram(source: AsyncIterable<Buffer>, unpacker: Program)
   yield* saidBy(child, unpacker, fed)
 }
 
-/** It is kept aside while it is read: the program goes back and forth in it. */
-async function* throughFile(source: AsyncIterable<Buffer>, unpacker: Program): AsyncGenerator<Buffer> {
+/** It is kept aside while it is read: the program goes back and forth in it, and sees no end of the source. */
+async function* throughFile(
+  source: AsyncIterable<Buffer>,
+  unpacker: Program,
+  signal?: AbortSignal,
+): AsyncGenerator<Buffer> {
   await using scratch = await openScratch()
   for await (const chunk of source) await scratch.add(chunk)
   const { program, args } = unpacker
-  const child = spawn(program, args, { env: { PATH }, stdio: [scratch.descriptor, 'pipe', 'pipe'] })
+  const bounds = { timeout: LONGEST, killSignal: 'SIGKILL', ...(signal !== undefined && { signal }) } as const
+  const child = spawn(program, args, { env: { PATH }, stdio: [scratch.descriptor, 'pipe', 'pipe'], ...bounds })
   yield* saidBy(child, unpacker, Promise.resolve(undefined))
 }
 

@@ -35,10 +35,11 @@ export function createTarballImport(images: ImportImages, volumes: Pick<Volumes,
     const open: Turn['open'] = async function* (name, { from, to }) {
       const file = await volumes.getFile(kept.volume, name, kept.labels, signal)
       if (file === undefined) throw notFound(`The uploaded tarball is gone from volume ${kept.volume}`)
-      yield* decompressed(file.content, (read) => {
+      const onRead = (read: number): void => {
         const percent = Math.floor(from + ((to - from) * read) / Math.max(1, file.size))
         options.onProgress(`Unpack: ${percent}%`, percent)
-      })
+      }
+      yield* decompressed(file.content, onRead, signal)
     }
     const turn = { images, options, signal, open, tree: { file: kept.file, root: '' } }
     const survey = await surveyTarball(open(kept.file, { from: 0, to: 50 }))
