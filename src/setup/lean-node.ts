@@ -11,25 +11,29 @@ export function nodeFlags(command: string | undefined): string[] {
 
 /** How often this process asks itself whether it has anything to give back; milliseconds. */
 const EVERY = 3_000
-/** Share of one processor below which nothing goes on. */
-const IDLE = 0.05
+/** Share of one processor below which nothing goes on, for so many looks in a row. */
+const IDLE = 0.03
+const LOOKS = 2
 /** Bytes that are worth the pause, some 0.1 s. */
 const WORTH = 8_000_000
+/** No two pauses are closer than this; milliseconds. */
+const APART = 20_000
 
 /**
- * Gives back what starting has left behind, some 20 MB, and later what work has, whenever nothing goes on: V8 would keep
+ * Gives back what starting has left behind, some 20 MB, and later what work has, when nothing goes on: V8 would keep
  * both until it needs room.
  */
 export function stayLean(): void {
   giveBack()
-  let kept = process.memoryUsage.rss()
+  let [kept, idle, next] = [process.memoryUsage.rss(), 0, 0]
   let before = process.cpuUsage()
   const look = (): void => {
     const { user, system } = process.cpuUsage(before)
-    const isIdle = (user + system) / 1_000 < IDLE * EVERY
-    if (isIdle && process.memoryUsage.rss() > kept + WORTH) {
+    idle = (user + system) / 1_000 < IDLE * EVERY ? idle + 1 : 0
+    if (idle >= LOOKS && performance.now() >= next && process.memoryUsage.rss() > kept + WORTH) {
       giveBack()
       kept = process.memoryUsage.rss()
+      next = performance.now() + APART
     }
     before = process.cpuUsage()
   }
