@@ -41,7 +41,7 @@ export function createCourse({ store, clock, ...told }: CourseDeps, hold: Hold, 
   let waiting: StepNote[] = []
 
   async function write(note: Omit<CourseNote, 'at' | 'notes'>): Promise<void> {
-    const carried = waiting
+    const carried = [...waiting]
     const noted = await store.note(hold, { ...note, notes: carried, at: clock.now() })
     told.onWritten()
     if (noted === 'fenced') throw new Abandoned(hold.id)
