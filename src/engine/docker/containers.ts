@@ -8,7 +8,7 @@ import { missingSource, refusal, says } from './errors.ts'
 import { isRoleOf, labelFilter } from './labels.ts'
 import { toContainerDetail, toContainerSummary } from './normalize.ts'
 import { count, fields, type Fields, list, required, text } from './read.ts'
-import { askUnless, type Wire } from './engine-wire.ts'
+import { askUnless, change, type Wire } from './engine-wire.ts'
 import { type EngineAnswer, route } from './requests.ts'
 
 type Life = Omit<Containers, 'stats' | 'logs' | 'logEnd' | 'attach' | 'stat' | 'readTar' | 'writeTar' | 'exportTar'>
@@ -67,10 +67,6 @@ export async function inspectPayload(wire: Wire, reference: string, signal?: Abo
   if (answer.status === 404) return undefined
   const payload = fields(answer.body)
   return payload.Id === reference || payload.Name === `/${reference}` ? payload : undefined
-}
-
-function change(wire: Wire, doing: string, signal: AbortSignal | undefined) {
-  return { doing, method: 'POST', signal, timeout: wire.timeouts.change, isChange: true } as const
 }
 
 async function create(wire: Wire, spec: ContainerSpec, info: EngineInfo, signal?: AbortSignal): Promise<string> {

@@ -169,3 +169,20 @@ export async function askUnless(wire: Wire, request: EngineRequest, pieces: read
   if (says(answer.words, ...pieces)) return false
   throw refusal(request.doing, answer.status, answer.words)
 }
+
+/** What a call has in common that changes something at the engine; a POST where nothing else is said. */
+export function change(wire: Wire, doing: string, signal: AbortSignal | undefined) {
+  return { doing, method: 'POST', signal, timeout: wire.timeouts.change, isChange: true } as const
+}
+
+/** Asks for something to be removed that the engine keeps where it is used. */
+export async function removeUnused(
+  wire: Wire,
+  { doing, path }: Pick<EngineRequest, 'doing' | 'path'>,
+  signal?: AbortSignal,
+): Promise<'removed' | 'missing' | 'in-use'> {
+  const request = { ...change(wire, doing, signal), method: 'DELETE', path } as const
+  const { status } = await wire.ask({ ...request, expect: [404, 409] })
+  if (status === 404) return 'missing'
+  return status === 409 ? 'in-use' : 'removed'
+}

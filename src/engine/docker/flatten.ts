@@ -1,7 +1,7 @@
 /** A container's file system as an image of one layer: engines refuse a commit at 125 layers. */
 import { imageFromTar, type NewImage } from './image-making.ts'
 import { fields, type Fields, required, text } from './read.ts'
-import { askUnless, type Wire } from './engine-wire.ts'
+import { askUnless, change, type Wire } from './engine-wire.ts'
 import { route } from './requests.ts'
 
 /** From so many layers on a commit flattens; not earlier, for it ends the sharing of layers. */
@@ -12,12 +12,10 @@ export async function flatten(wire: Wire, container: Fields, make: NewImage, sig
   const id = required(container.Id, "a container's id")
   const isRunning = text(fields(container.State).Status) === 'running'
   const doing = `exporting container ${id}`
-  const timeout = wire.timeouts.change
   if (isRunning) {
     const path = route`/containers/${id}/pause`
-    await askUnless(wire, { doing: `pausing container ${id}`, method: 'POST', path, signal, timeout }, [
-      'already paused',
-    ])
+    // Half-way it would stay paused: nobody would take it back.
+    await askUnless(wire, { ...change(wire, `pausing container ${id}`, signal), path }, ['already paused'])
   }
   try {
     const tar = await wire.stream({ doing, method: 'GET', path: route`/containers/${id}/export`, signal })
@@ -25,7 +23,7 @@ export async function flatten(wire: Wire, container: Fields, make: NewImage, sig
   } finally {
     if (isRunning) {
       const path = route`/containers/${id}/unpause`
-      await askUnless(wire, { doing: `unpausing container ${id}`, method: 'POST', path, timeout }, ['is not paused'])
+      await askUnless(wire, { ...change(wire, `unpausing container ${id}`, undefined), path }, ['is not paused'])
     }
   }
 }

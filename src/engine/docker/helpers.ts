@@ -2,7 +2,7 @@
 import type { OwnLabels } from '../../core/container.ts'
 import { toDockerLabels } from './labels.ts'
 import { fields, type Fields, required } from './read.ts'
-import type { Wire } from './engine-wire.ts'
+import { change, type Wire } from './engine-wire.ts'
 import { route } from './requests.ts'
 
 export interface HelperSpec {
@@ -55,10 +55,8 @@ export async function createHelper(wire: Wire, spec: HelperSpec, signal?: AbortS
       ...spec.host,
     },
   }
-  const timeout = wire.timeouts.change
-  const doing = 'creating a helper container'
-  const request = { doing, method: 'POST', path: '/containers/create', isChange: true } as const
-  const answer = await wire.ask({ ...request, body, signal, timeout })
+  const request = { ...change(wire, 'creating a helper container', signal), path: '/containers/create', body }
+  const answer = await wire.ask(request)
   return required(fields(answer.body).Id, "the new container's id")
 }
 

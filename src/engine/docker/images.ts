@@ -15,7 +15,7 @@ import { plainTar } from './plain-tar.ts'
 import { pull } from './pull.ts'
 import { fields, type Fields, list, required, text } from './read.ts'
 import { familiar, formatReference, parseReference } from './references.ts'
-import type { Wire } from './engine-wire.ts'
+import { removeUnused, type Wire } from './engine-wire.ts'
 import { route } from './requests.ts'
 
 type Basic = Omit<Images, 'importTarball' | 'packTarball'>
@@ -176,16 +176,7 @@ async function tagImage(wire: Wire, id: string, tag: string, signal?: AbortSigna
 async function untag(wire: Wire, tag: string, signal?: AbortSignal): Promise<'removed' | 'missing' | 'in-use'> {
   // With its tag the name can be taken for no id; by id a forceless delete would take all names.
   const name = formatReference(parseReference(tag))
-  const request = { doing: `untagging ${tag}`, method: 'DELETE', path: route`/images/${name}` } as const
-  const answer = await wire.ask({
-    ...request,
-    isChange: true,
-    signal,
-    timeout: wire.timeouts.change,
-    expect: [404, 409],
-  })
-  if (answer.status === 404) return 'missing'
-  return answer.status === 409 ? 'in-use' : 'removed'
+  return removeUnused(wire, { doing: `untagging ${tag}`, path: route`/images/${name}` }, signal)
 }
 
 /** Made where it is missing. Two that make it at once leave one without a name, which does no harm. */

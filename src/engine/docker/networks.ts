@@ -5,7 +5,7 @@ import { refusal, says } from './errors.ts'
 import { toDockerLabels } from './labels.ts'
 import { BRIDGE_NAME, toNetworkDetail } from './normalize.ts'
 import { fields, list, required } from './read.ts'
-import type { Wire } from './engine-wire.ts'
+import { change, type Wire } from './engine-wire.ts'
 import { route } from './requests.ts'
 
 /** The engine's own bridge, which older engines do not name in its options. */
@@ -34,9 +34,7 @@ export function createNetworks(wire: Wire): Networks {
         Options: { [BRIDGE_NAME]: spec.bridge, [MASQUERADE]: String(spec.nat ?? true) },
         Labels: toDockerLabels(spec.labels),
       }
-      const timeout = wire.timeouts.change
-      const request = { doing, method: 'POST', path: '/networks/create', isChange: true } as const
-      const answer = await wire.ask({ ...request, body, signal, timeout })
+      const answer = await wire.ask({ ...change(wire, doing, signal), path: '/networks/create', body })
       return required(fields(answer.body).Id, "the new network's id")
     },
     inspect: async (reference, signal) => {
@@ -55,14 +53,7 @@ export function createNetworks(wire: Wire): Networks {
     },
     remove: async (id, signal) => {
       const doing = `removing network ${id}`
-      const request = {
-        doing,
-        method: 'DELETE',
-        path: route`/networks/${id}`,
-        isChange: true,
-        signal,
-        timeout: wire.timeouts.change,
-      } as const
+      const request = { ...change(wire, doing, signal), method: 'DELETE', path: route`/networks/${id}` } as const
       const answer = await wire.ask({ ...request, expect: [403, 404, 409] })
       if (answer.status === 404) return 'missing'
       if (answer.status < 300) return 'removed'

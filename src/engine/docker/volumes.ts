@@ -2,7 +2,7 @@
 import type { OwnLabels } from '../../core/container.ts'
 import type { VolumeDetail, Volumes } from '../../core/engine.ts'
 import { conflict } from '../../core/failure.ts'
-import type { Wire } from './engine-wire.ts'
+import { change, removeUnused, type Wire } from './engine-wire.ts'
 import { labelFilter, toDockerLabels } from './labels.ts'
 import { toVolumeDetail } from './normalize.ts'
 import { fields, list } from './read.ts'
@@ -26,18 +26,8 @@ export function createVolumes(
     copy: (from, to, labels, signal) => copyFiles(helping(labels, signal), from, to),
     write: (name, tar, labels, signal) => writeFiles(helping(labels, signal), name, tar),
     read: (name, labels, signal) => readFiles(helping(labels, signal), name),
-    remove: async (name, signal) => {
-      const request = { doing: `removing volume ${name}`, method: 'DELETE', path: route`/volumes/${name}` } as const
-      const answer = await wire.ask({
-        ...request,
-        isChange: true,
-        signal,
-        timeout: wire.timeouts.change,
-        expect: [404, 409],
-      })
-      if (answer.status === 404) return 'missing'
-      return answer.status === 409 ? 'in-use' : 'removed'
-    },
+    remove: (name, signal) =>
+      removeUnused(wire, { doing: `removing volume ${name}`, path: route`/volumes/${name}` }, signal),
   }
 }
 
@@ -58,9 +48,7 @@ async function inspect(wire: Wire, name: string, signal?: AbortSignal): Promise<
 /** The engine answers with the volume that is there, whatever labels it was asked for. */
 async function create(wire: Wire, name: string, labels: OwnLabels, signal?: AbortSignal): Promise<void> {
   const body = { Name: name, Labels: toDockerLabels(labels) }
-  const doing = `creating volume ${name}`
-  const request = { doing, method: 'POST', path: '/volumes/create', isChange: true, body } as const
-  const answer = await wire.ask({ ...request, signal, timeout: wire.timeouts.change })
+  const answer = await wire.ask({ ...change(wire, `creating volume ${name}`, signal), path: '/volumes/create', body })
   const { own } = toVolumeDetail(answer.body, wire.deployment)
   if (own?.uuid !== labels.uuid || own.role !== labels.role) throw conflict(`The volume ${name} already exists`)
 }
