@@ -8,7 +8,7 @@ import { limitsOfType } from '../core/instance-type.ts'
 import { parseInstanceName } from '../core/names.ts'
 import type { BusyClaim, Clock, NameClaim, RecordChange, RecordReader } from '../core/ports.ts'
 import type { Kind } from '../operations/catalog.ts'
-import { isRoomLost, MOST_TRIES, type ProjectRoom } from './project-room.ts'
+import { submitInRoom, type ProjectRoom } from './project-room.ts'
 import { requireProject, requireRole, type Caller } from './caller.ts'
 import type { Drafts } from './drafts.ts'
 import type { ImageLookup } from './image-lookup.ts'
@@ -16,7 +16,7 @@ import { copyDraft, draftOf, pickName, withAddresses, type Basis } from './insta
 import { instanceResources, instanceUrl } from './instance-urls.ts'
 import { claimOf, putNickname, type Nickname } from './nicknames.ts'
 import { usesOf, type Leases } from './leases.ts'
-import { toRefusal, type Operations, type Submission } from './operations.ts'
+import type { Operations, Submission } from './operations.ts'
 
 export interface InstanceCreationDeps {
   records: RecordReader
@@ -159,12 +159,12 @@ export function createInstanceCreation(deps: InstanceCreationDeps) {
     const { config, devices } = await deps.drafts.expand(draft.project, draft, 'create')
     const names: NameClaim[] = [{ noun: 'instance', scope: draft.project, name: draft.name }, ...nicknames.map(claimOf)]
     const own: BusyClaim = { key: `instance:${draft.uuid}`, mode: 'own', action: 'create' }
-    for (let tries = 1; ; tries++) {
+    const make = async () => {
       const room = await deps.room.take(draft.project, [{ uuid: draft.uuid, name: draft.name, config, devices }])
       const leases = await deps.leases.take(draft, devices)
       await deps.drafts.check(caller.role, draft, leases)
       const made = withAddresses(draft, leases)
-      const submitted = await operations.trySubmit(caller, {
+      return {
         ...rest(made),
         project: draft.project,
         member: draft.member,
@@ -177,10 +177,9 @@ export function createInstanceCreation(deps: InstanceCreationDeps) {
           ...leases.map((record): RecordChange => ({ change: 'put', noun: 'lease', record })),
           ...nicknames.map((nickname) => putNickname(nickname, draft, clock.uuid())),
         ],
-      })
-      if (submitted.outcome === 'accepted') return submitted.operation
-      if (!(isLeaseLost(submitted) || isRoomLost(submitted)) || tries >= MOST_TRIES) throw toRefusal(submitted, taken)
+      }
     }
+    return submitInRoom(operations, caller, make, isLeaseLost)
   }
 
   const basisOf = (project: string, name: string): Basis => ({

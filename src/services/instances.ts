@@ -26,8 +26,8 @@ import type { InstanceView, InstanceViews, Where } from './instance-views.ts'
 import { instanceResources, instanceUrl } from './instance-urls.ts'
 import { withAddresses, withoutMacs } from './instance-draft.ts'
 import { usesOf, type Leases } from './leases.ts'
-import { toRefusal, type Operations } from './operations.ts'
-import { isRoomLost, MOST_TRIES, type ProjectRoom } from './project-room.ts'
+import type { Operations } from './operations.ts'
+import { submitInRoom, type ProjectRoom } from './project-room.ts'
 
 export interface InstancesDeps {
   views: InstanceViews
@@ -69,20 +69,16 @@ export function createInstances({ views, operations, drafts, leases, room, forei
     return submitUpdate(caller, record, patched(record, body), true)
   }
 
-  /** Again where somebody else has taken room in the project meanwhile. */
   async function submitUpdate(
     caller: Caller,
     now: InstanceRecord,
     next: InstanceRecord,
     deferred = false,
   ): Promise<OperationRecord> {
-    for (let tries = 1; ; tries++) {
+    return submitInRoom(operations, caller, async () => {
       const submission = await updateOf(caller, now, next)
-      const input = { ...submission.input, ...(deferred && { deferred }) }
-      const submitted = await operations.trySubmit(caller, { ...submission, input })
-      if (submitted.outcome === 'accepted') return submitted.operation
-      if (!isRoomLost(submitted) || tries >= MOST_TRIES) throw toRefusal(submitted, undefined)
-    }
+      return { ...submission, input: { ...submission.input, ...(deferred && { deferred }) } }
+    })
   }
 
   async function updateOf(caller: Caller, now: InstanceRecord, next: InstanceRecord) {

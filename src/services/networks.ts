@@ -1,6 +1,5 @@
 /** Managed networks: bridges of the engine whose addresses we lease. They belong to the project default and serve all. */
 import type { NetworkLease, NetworkPatch, NetworkPut, NetworksPost, NetworkState } from '../contract/network.ts'
-import type { OperationRecord } from '../contract/operation-record.ts'
 import type { InstanceRecord, LeaseRecord, NetworkRecord } from '../contract/records.ts'
 import { macOf, overlaps, parseNetworkAddress } from '../core/addresses.ts'
 import type { Engine } from '../core/engine.ts'
@@ -13,8 +12,8 @@ import { mayEnter, requireProject, requireRole, type Caller } from './caller.ts'
 import type { HostNetworks } from './host-networks.ts'
 import { checkNetworkConfig, FIXED } from './network-config.ts'
 import { networkUrl } from './noun-urls.ts'
-import { toRefusal, type Operations, type Submission } from './operations.ts'
-import { isRoomLost, MOST_TRIES, type ProjectRoom } from './project-room.ts'
+import type { Operations, Submission } from './operations.ts'
+import { submitInRoom, type ProjectRoom } from './project-room.ts'
 import { urlsFor, usesNetwork, type UsedBy } from './used-by.ts'
 import type { Write } from './writes.ts'
 
@@ -82,19 +81,8 @@ export function createNetworks(deps: NetworksDeps) {
     const { network, avoid } = creation.input
     await refuseOverlap(network)
     if (avoid?.interfaces.includes(name) === true) throw conflict(`Network interface "${name}" already exists`)
-    await operations.finish(await submitCreation(caller, creation))
-  }
-
-  /** Again where somebody else has taken room for a network meanwhile. */
-  async function submitCreation(caller: Caller, creation: Submission<'network.create'>): Promise<OperationRecord> {
-    for (let tries = 1; ; tries++) {
-      const submitted = await operations.trySubmit(caller, {
-        ...creation,
-        changes: await deps.room.takeForNetwork(HOME),
-      })
-      if (submitted.outcome === 'accepted') return submitted.operation
-      if (!isRoomLost(submitted) || tries >= MOST_TRIES) throw toRefusal(submitted, creation.taken)
-    }
+    const make = async () => ({ ...creation, changes: await deps.room.takeForNetwork(HOME) })
+    await operations.finish(await submitInRoom(operations, caller, make))
   }
 
   /** The operation that makes a network. `elsewhere`: under another name on the engine where its own is taken there. */

@@ -1,12 +1,16 @@
 /** Whether a project's limits leave room for what is to be made or changed in it. Texts are LXD's. */
 import type { Config } from '../contract/common.ts'
+import type { OperationRecord } from '../contract/operation-record.ts'
 import type { InstanceRecord, ProfileRecord } from '../contract/records.ts'
 import { isTrue } from '../core/config-values.ts'
 import { expandConfig, expandDevices, pickProfiles } from '../core/expand.ts'
 import { badRequest } from '../core/failure.ts'
-import type { RecordChange, RecordReader } from '../core/ports.ts'
+import type { RecordChange, RecordReader, Refusal } from '../core/ports.ts'
 import { restrictionFault } from '../core/restrictions.ts'
 import { parseBytes } from '../core/units.ts'
+import type { Kind } from '../operations/catalog.ts'
+import type { Caller } from './caller.ts'
+import { toRefusal, type Operations, type Submission } from './operations.ts'
 import type { UsedBy } from './used-by.ts'
 
 export interface ProjectRoomDeps {
@@ -30,7 +34,7 @@ export function createProjectRoom({ records, usedBy }: ProjectRoomDeps) {
   /**
    * Throws bad-request when the project would exceed a limit, or does not allow it, with these instances, new ones or
    * changed ones of it. An instance whose creation or change is under way counts already. What it returns belongs into
-   * the changes that are submitted: they are refused when somebody else has taken room meanwhile (`isRoomLost`).
+   * the changes that are submitted: they are refused when somebody else has taken room meanwhile (`submitInRoom`).
    */
   async function take(project: string, planned: Occupant[]): Promise<RecordChange[]> {
     // First of all: whoever takes room later changes it.
@@ -77,11 +81,30 @@ export function createProjectRoom({ records, usedBy }: ProjectRoomDeps) {
 }
 
 /** How often a request looks again: of several for the last room one is let in each time. */
-export const MOST_TRIES = 200
+const MOST_TRIES = 200
 
 /** Somebody else has taken room in the project: it is to be looked at again. */
-export function isRoomLost(submitted: { outcome: string; noun?: string }): boolean {
-  return submitted.outcome === 'changed' && submitted.noun === 'project'
+function isRoomLost(refusal: Refusal): boolean {
+  return refusal.outcome === 'changed' && refusal.noun === 'project'
+}
+
+/**
+ * Submits what `make` says, made anew as often as somebody else has taken the room that it takes; or something else
+ * that `isLost` knows.
+ */
+export async function submitInRoom<K extends Kind>(
+  { trySubmit }: Pick<Operations, 'trySubmit'>,
+  caller: Caller,
+  make: () => Promise<Submission<K>>,
+  isLost: (refusal: Refusal) => boolean = () => false,
+): Promise<OperationRecord> {
+  for (let tries = 1; ; tries++) {
+    const submission = await make()
+    const submitted = await trySubmit(caller, submission)
+    if (submitted.outcome === 'accepted') return submitted.operation
+    if (!(isRoomLost(submitted) || isLost(submitted)) || tries >= MOST_TRIES)
+      throw toRefusal(submitted, submission.taken)
+  }
 }
 
 function hasLimits(config: Config): boolean {

@@ -14,8 +14,8 @@ import { on, requireOwn } from './instances.ts'
 import { snapshotResources, snapshotUrl } from './instance-urls.ts'
 import { usesOf, type Leases } from './leases.ts'
 import type { InstanceViews, InstanceView, Where } from './instance-views.ts'
-import { toRefusal, type Operations } from './operations.ts'
-import { isRoomLost, MOST_TRIES, type ProjectRoom } from './project-room.ts'
+import type { Operations } from './operations.ts'
+import { submitInRoom, type ProjectRoom } from './project-room.ts'
 import { asAt } from './used-by.ts'
 
 export interface SnapshotsDeps {
@@ -122,11 +122,7 @@ export function createSnapshots({ records, views, operations, drafts, leases, ro
     const snapshot = view.snapshots.find((candidate) => candidate.name === own)
     if (snapshot === undefined) throw notFound(`Snapshot ${where.name}/${own} does not exist`)
     const { record } = view
-    for (let tries = 1; ; tries++) {
-      const submitted = await operations.trySubmit(caller, await restorationOf(caller, record, snapshot))
-      if (submitted.outcome === 'accepted') return submitted.operation
-      if (!isRoomLost(submitted) || tries >= MOST_TRIES) throw toRefusal(submitted, undefined)
-    }
+    return submitInRoom(operations, caller, () => restorationOf(caller, record, snapshot))
   }
 
   /** Checks what the instance goes back to, and takes addresses for the NICs that it has lost since. */
