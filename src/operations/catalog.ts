@@ -123,6 +123,7 @@ export const CATALOG = {
   'certificate.invite': {
     class: 'token',
     place: 'store',
+    claim: 'own',
     cancellable: true,
     metadata: none,
     entity: 'certificate',

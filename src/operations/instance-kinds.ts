@@ -10,7 +10,7 @@ const executed = Type.Object({
 
 const onInstance = { ...task, entity: 'instance' } as const
 /** Carried by the API process that accepted it, over websockets. */
-const stream = { class: 'websocket', place: 'api' } as const
+const stream = { class: 'websocket', place: 'api', claim: 'none' } as const
 const onSnapshot = { ...task, entity: 'snapshot' } as const
 const onBackup = { ...task, entity: 'backup' } as const
 
@@ -95,6 +95,7 @@ export const INSTANCE_KINDS = {
   },
   'instance.exec': {
     ...onInstance,
+    claim: 'none',
     description: 'Executing command',
     action: 'exec',
     input: inputs.InstanceExec,

@@ -10,6 +10,11 @@ export interface OperationSpec {
   description: string
   /** LXD's word in "Instance is busy running a … operation". */
   action: string
+  /**
+   * Of an instance: `own` keeps every other change of it away until the end; `none` goes on beside them, and what takes
+   * its container away ends it, as LXD ends a command with its instance.
+   */
+  claim: 'own' | 'none'
   input: TSchema
   /** Metadata of a finished one. */
   metadata: TSchema
@@ -23,4 +28,4 @@ export interface OperationSpec {
 /** Metadata that nobody reads anything of. */
 export const none = Type.Union([Type.Record(Type.String(), Type.Unknown()), Type.Null()])
 /** A job of the workers. */
-export const task = { class: 'task', place: 'worker', cancellable: true, metadata: none } as const
+export const task = { class: 'task', place: 'worker', claim: 'own', cancellable: true, metadata: none } as const

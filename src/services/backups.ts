@@ -84,7 +84,7 @@ export function createBackups({ records, views, operations, engines, clock, depl
     const { instance, backup } = await get(caller, where, name)
     parseBackupName(newName)
     return operations.submit(caller, {
-      ...on(instance, 'backup.rename', { instance: instance.uuid, backup: backup.uuid, name: newName }, 'use'),
+      ...on(instance, 'backup.rename', { instance: instance.uuid, backup: backup.uuid, name: newName }),
       ...about(instance, backup),
       names: [{ noun: 'backup', scope: instance.uuid, name: newName }],
       taken: `Backup "${newName}" already exists`,
@@ -97,7 +97,7 @@ export function createBackups({ records, views, operations, engines, clock, depl
     requireRole(caller, 'operator')
     const { instance, backup } = await get(caller, where, name)
     return operations.submit(caller, {
-      ...on(instance, 'backup.delete', { instance: instance.uuid, backup: backup.uuid }, 'use'),
+      ...on(instance, 'backup.delete', { instance: instance.uuid, backup: backup.uuid }),
       ...about(instance, backup),
       busy: claims(instance, backup, 'delete'),
     })

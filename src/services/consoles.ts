@@ -39,7 +39,7 @@ export function createConsoles({ views, engines, streams }: ConsolesDeps) {
     const size = { width: body.width ?? 0, height: body.height ?? 0 }
     return streams.open(
       caller,
-      { ...on(record, 'instance.console', { instance: record.uuid, ...size }), busy: [], metadata: {} },
+      { ...on(record, 'instance.console', { instance: record.uuid, ...size }), metadata: {} },
       {
         names: ['0', 'control'],
         needed: ['0'],

@@ -48,8 +48,6 @@ export function createInstanceSessions({ engines, streams }: InstanceSessionsDep
       caller,
       {
         ...on(record, 'instance.session', { instance: record.uuid, ...request }),
-        // Nobody has to wait for its end: what takes the container away ends it.
-        busy: [],
         metadata: { command, environment, interactive },
       },
       {

@@ -174,7 +174,7 @@ export function createInstances({ views, operations, drafts, leases, room, forei
     }
     // Without websockets there is nobody who could use a terminal.
     const input = { instance: record.uuid, ...request, record: body['record-output'] ?? false }
-    return operations.submit(caller, on(record, 'instance.exec', input, 'use'))
+    return operations.submit(caller, on(record, 'instance.exec', input))
   }
 
   async function writable(caller: Caller, where: Where, ifMatch: string | undefined) {
@@ -221,13 +221,9 @@ export function requireOwn({ record }: InstanceView): void {
   if (isForeign(record)) throw foreignRefusal(record.name)
 }
 
-/** An operation on one instance that is there; `own` keeps every other change away until it ends. */
-export function on<K extends Kind>(
-  record: InstanceRecord,
-  kind: K,
-  input: InputOf<K>,
-  mode: BusyClaim['mode'] = 'own',
-) {
+/** An operation on one instance that is there. */
+export function on<K extends Kind>(record: InstanceRecord, kind: K, input: InputOf<K>) {
+  const { action, claim } = CATALOG[kind]
   return {
     kind,
     input,
@@ -235,7 +231,7 @@ export function on<K extends Kind>(
     member: record.member,
     entity: { id: record.uuid, name: record.name, url: instanceUrl(record) },
     resources: instanceResources(record),
-    busy: [{ key: `instance:${record.uuid}`, mode, action: CATALOG[kind].action } satisfies BusyClaim],
+    busy: claim === 'own' ? [{ key: `instance:${record.uuid}`, mode: claim, action } satisfies BusyClaim] : [],
   }
 }
 

@@ -4,10 +4,13 @@ import { fieldOf } from '../../src/setup/api-client.ts'
 import { askEngine } from '../support/ask-engine.ts'
 import { LXC, startLxc, type LxcOnWindlass } from '../support/lxc.ts'
 
+/** A snapshot that is held while its instance is busy with it. */
+const HELD = 'snapshot.create.freeze.before@c0/held'
+
 describe.skipIf(LXC === undefined)('lxc', () => {
   let lxc: LxcOnWindlass
   beforeAll(async () => {
-    lxc = await startLxc()
+    lxc = await startLxc({ env: { WINDLASS_TEST_POINT: HELD } })
     await lxc.ok('init', 'busybox', 'c0')
     await lxc.ok('launch', 'busybox', 'c1')
   })
@@ -39,15 +42,18 @@ describe.skipIf(LXC === undefined)('lxc', () => {
   test('what cannot be changed is listed, and the others are', async () => {
     const { windlass } = lxc
     await lxc.ok('start', '--all')
-    const body = { command: ['sleep', '1000'], 'record-output': true }
-    const running = await windlass.call('POST', '/1.0/instances/c0/exec', body)
+    const held = await windlass.call('POST', '/1.0/instances/c0/snapshots', { name: 'held' })
+    const worker = await Promise.any(windlass.workers.map((one) => one.holds([HELD]).then(() => one)))
     expect(await lxc.fails('stop', '--all', '--force')).toMatch(
-      /The following instances failed to update state:\n - Instance: c0: Instance is busy running a "exec" operation$/,
+      /The following instances failed to update state:\n - Instance: c0: Instance is busy running a "snapshot" operation$/,
     )
     expect(await states()).toEqual(['c0,RUNNING', 'c1,STOPPED'])
-    await windlass.call('DELETE', String(fieldOf(running.body, 'operation')))
-    await windlass.ended(running)
+    worker.letGo(HELD)
+    await windlass.ended(held)
+    const command = ['sleep', '1000']
+    const recorded = await windlass.call('POST', '/1.0/instances/c0/exec', { command, 'record-output': true })
     await lxc.ok('stop', '--all', '--force')
+    expect(await windlass.ended(recorded)).toMatchObject({ class: 'task', status_code: expect.any(Number) })
     const wrong = await windlass.call('PUT', '/1.0/instances', { state: { action: 'explode' } })
     expect([wrong.status, fieldOf(wrong.body, 'error')]).toEqual([400, "Unknown action: 'explode'"])
   })

@@ -24,7 +24,8 @@ const STREAMS: readonly OutputStream[] = ['stdout', 'stderr']
 
 /**
  * A command in an instance. It is never run twice: the mark is written before anything starts, and whoever finds the
- * mark of an earlier attempt only follows its process to the end.
+ * mark of an earlier attempt only follows its process to the end. Whatever stops, recreates or deletes the instance
+ * ends it, with the exit code of a killed process.
  */
 export const instanceExec: Handler<'instance.exec'> = {
   steps: [
@@ -117,12 +118,27 @@ async function* firstBytes(stream: Readable, onCut: () => void): AsyncGenerator<
   }
 }
 
-async function output({ input, operation, records }: Executing): Promise<{ output?: Record<string, string> }> {
-  const instance = await records.get('instance', input.instance)
-  if (!input.record || instance === undefined) return {}
+async function output(context: Executing): Promise<{ output?: Record<string, string> }> {
+  const { input, operation } = context
+  if (!input.record) return {}
+  const instance = await instanceIfThere(context)
+  if (instance === undefined) {
+    // Deleted under the command: nobody asks for its logs any more.
+    await dropOutput(context)
+    return {}
+  }
   const logs = `/1.0/instances/${instance.name}/logs`
   return {
     output: Object.fromEntries(STREAMS.map((name, at) => [String(at + 1), `${logs}/${outputLog(operation.id, name)}`])),
+  }
+}
+
+async function instanceIfThere(context: Executing): Promise<InstanceRecord | undefined> {
+  try {
+    return await loadInstance(context, context.input.instance)
+  } catch (failure) {
+    if (isFailure(failure, 'not-found')) return undefined
+    throw failure
   }
 }
 
@@ -149,14 +165,18 @@ async function isAlive(context: Executing, container: string): Promise<boolean> 
   return engine.execs.alive(container, operation.id, userOf(input), signal)
 }
 
-/** Ends the process, if it lives, and drops what it said. */
+/** Ends the process, if it lives, and drops what it said. It has ended with an instance that is gone. */
 async function endProcess(context: Executing): Promise<string | undefined> {
-  const { container } = await loadInstance(context, context.input.instance)
-  const lives = await isAlive(context, container)
-  if (lives) await killProcess(context, container)
-  for (const name of STREAMS)
-    if (context.input.record) await dropVolume(context, outputVolume(context.operation.id, name))
+  const instance = await instanceIfThere(context)
+  const lives = instance !== undefined && (await isAlive(context, instance.container))
+  if (lives) await killProcess(context, instance.container)
+  await dropOutput(context)
   return lives ? 'Ended the command' : undefined
+}
+
+async function dropOutput(context: Executing): Promise<void> {
+  if (!context.input.record) return
+  for (const name of STREAMS) await dropVolume(context, outputVolume(context.operation.id, name))
 }
 
 async function killProcess(context: Executing, container: string): Promise<void> {
