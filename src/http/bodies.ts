@@ -84,7 +84,8 @@ export function readBody(payload: IncomingMessage, within = BODY_WITHIN): Promis
     if (size > JSON_LIMIT) reject(tooLarge('Request body is too large'))
     else chunks.push(chunk)
   }
-  const cutOff = (): void => reject(badRequest('The body ended too early'))
+  // Each request closes in the end, and an error with its stack is not cheap.
+  const cutOff = (): void => (payload.readableEnded ? undefined : reject(badRequest('The body ended too early')))
   payload.on('data', take)
   payload.once('end', () => resolve(Buffer.concat(chunks, size)))
   for (const event of ['error', 'close'] as const) payload.on(event, cutOff)
