@@ -3,11 +3,12 @@ import type { Config, Devices } from '../contract/common.ts'
 import type { Boot, InstanceRecord, LeaseRecord, NetworkRecord, VolumeRecord } from '../contract/records.ts'
 import { macOf } from './addresses.ts'
 import { isTrue } from './config-values.ts'
-import { parseDevice, type Device } from './devices.ts'
-import type { ContainerSpec, Mount, Nic, OwnLabels } from './container.ts'
+import { isUnix, parseDevice, type Device } from './devices.ts'
+import type { ContainerSpec, HostDevice, Mount, Nic, OwnLabels } from './container.ts'
 import type { ImageDetail } from './engine.ts'
 import { effectiveDevices, prefixed } from './expand.ts'
 import { badRequest, internal } from './failure.ts'
+import type { UnixDevice } from './host-devices.ts'
 import { limitsOf, type Host } from './limits.ts'
 import { searchDomainOf } from './names.ts'
 import { splitWords } from './words.ts'
@@ -57,6 +58,8 @@ export function toContainerSpec(sources: SpecSources): ContainerSpec {
     nics: devices.flatMap(({ name, device }) => (device.type === 'nic' ? [toNic(name, device, sources)] : [])),
     mounts: toMounts(sources, devices),
     ports: devices.flatMap(({ device }) => (device.type === 'proxy' ? device.ports : [])),
+    hostDevices: devices.flatMap(({ name, device }) => (isUnix(device) ? [toHostDevice(name, device)] : [])),
+    gpus: devices.flatMap(({ name, device }) => (device.type === 'gpu' ? [{ device: name, id: device.id }] : [])),
     limits: limitsOf(config, sources.host),
     privileged: isTrue(config['security.privileged']),
     nesting: isTrue(config['security.nesting']),
@@ -136,6 +139,10 @@ function toNic(name: string, device: Extract<Device, { type: 'nic' }>, sources: 
     mac: mac ?? macOf(lease.name),
     aliases: [instance.name],
   }
+}
+
+export function toHostDevice(name: string, { type, ...rest }: UnixDevice): HostDevice {
+  return { device: name, kind: type, ...rest }
 }
 
 /** The instance's own volumes first; a disk device on the same path takes its place. */

@@ -43,6 +43,26 @@ export type Mount =
   /** `required`: without the host's path there is no container; else it is left out. */
   | { type: 'bind'; device: string; source: string; path: string; readonly: boolean; required: boolean }
 
+/** A device node of the host. */
+export interface HostDevice {
+  /** LXD's device name. */
+  device: string
+  kind: 'unix-char' | 'unix-block'
+  source: string
+  path: string
+  /** Of `rwm`: read, write, make nodes of it. */
+  permissions: string
+  /** Without it there is no container; else it is left out. */
+  required: boolean
+}
+
+export interface GpuRequest {
+  /** LXD's device name. */
+  device: string
+  /** Its number on the host; '' for all. */
+  id: string
+}
+
 export interface PublishedPort {
   protocol: 'tcp' | 'udp'
   /** Address of the host; '' for all. */
@@ -85,6 +105,8 @@ export interface ContainerSpec {
   nics: Nic[]
   mounts: Mount[]
   ports: PublishedPort[]
+  hostDevices: HostDevice[]
+  gpus: GpuRequest[]
   limits: Limits
   privileged: boolean
   nesting: boolean
@@ -130,6 +152,8 @@ export interface ContainerDetail extends ContainerSummary {
   binds: string[]
   mounts: { type: string; volume: string; source: string; path: string; readonly: boolean }[]
   hostNamespaces: string[]
+  /** Nodes of the host and rules for them; without the GPUs that its runtime gives. */
+  hostDevices: string[]
   addedCapabilities: string[]
 }
 
@@ -168,6 +192,8 @@ export interface FileStat {
   /** Milliseconds since 1970. */
   modified: number
   linkTarget: string
+  /** Of an `other` that is a device. */
+  node?: 'char' | 'block'
 }
 
 /** The last `tail` lines (all for a negative number) of what came after `since` ('' for the beginning). */

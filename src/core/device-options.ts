@@ -3,8 +3,9 @@ import type { Config } from '../contract/common.ts'
 import { isAddress } from './addresses.ts'
 import { anything, boolean, hwaddr, integer, isTrue, oneOf, size, type ValueCheck } from './config-values.ts'
 import { badRequest } from './failure.ts'
+import { mode } from './host-devices.ts'
 
-export type DeviceType = 'disk' | 'nic' | 'proxy'
+export type DeviceType = 'disk' | 'gpu' | 'nic' | 'proxy' | 'unix-block' | 'unix-char'
 
 const impossible: ValueCheck = () => 'Not possible on Docker Engine'
 const onlyOff: ValueCheck = (value) => boolean(value) ?? (isTrue(value) ? 'Not possible on Docker Engine' : undefined)
@@ -13,6 +14,21 @@ const interfaceName: ValueCheck = (value) =>
   /^[^\s/:]{1,15}$/.test(value) && value !== '.' && value !== '..'
     ? undefined
     : 'Network interface contains invalid characters'
+
+const ofHost: ValueCheck = () => 'Docker Engine gives a device the owner that it has on the host'
+const byNumber: ValueCheck = () => 'Docker Engine knows GPUs by their number only, which is "id"'
+const byPath: ValueCheck = () => 'Docker Engine knows devices by their path on the host only, which is "source"'
+
+const UNIX: Record<string, ValueCheck> = {
+  source: anything,
+  path: anything,
+  required: boolean,
+  mode,
+  uid: ofHost,
+  gid: ofHost,
+  major: byPath,
+  minor: byPath,
+}
 
 const OPTIONS: Record<DeviceType, Record<string, ValueCheck>> = {
   disk: {
@@ -76,6 +92,18 @@ const OPTIONS: Record<DeviceType, Record<string, ValueCheck>> = {
     uid: impossible,
     'security.gid': impossible,
     'security.uid': impossible,
+  },
+  'unix-block': UNIX,
+  'unix-char': UNIX,
+  gpu: {
+    gputype: (value) => (value === 'physical' ? undefined : 'Only "physical" is possible on Docker Engine'),
+    id: (value) => (/^[0-9]{1,3}$/.test(value) ? undefined : 'Not the number of a GPU'),
+    vendorid: byNumber,
+    productid: byNumber,
+    pci: byNumber,
+    uid: ofHost,
+    gid: ofHost,
+    mode: () => 'Docker Engine gives a GPU the mode that it has on the host',
   },
 }
 

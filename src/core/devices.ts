@@ -5,6 +5,7 @@ import { badRequest, Failure } from './failure.ts'
 import { isTrue } from './config-values.ts'
 import { checkOptions, type DeviceType } from './device-options.ts'
 import { effectiveDevices } from './expand.ts'
+import { readGpu, readUnix, type GpuDevice, type UnixDevice } from './host-devices.ts'
 import { toPorts } from './proxy-device.ts'
 
 /** A device by what it does. */
@@ -16,12 +17,14 @@ export type Device =
   /** `address` and `mac` are '' where the server chooses. */
   | { type: 'nic'; network: string; address: string; mac: string }
   | { type: 'proxy'; ports: PublishedPort[] }
+  | UnixDevice
+  | GpuDevice
 
 /** The one storage pool there is: the engine's volumes. */
 export const POOL = 'default'
 
 // What LXD knows and Docker Engine cannot give without host privileges.
-const IMPOSSIBLE = ['gpu', 'infiniband', 'pci', 'tpm', 'unix-block', 'unix-char', 'unix-hotplug', 'usb']
+const IMPOSSIBLE = ['infiniband', 'pci', 'tpm', 'unix-hotplug', 'usb']
 
 /** One device → what it does. Throws bad-request: `Device validation failed for "eth0": …`. */
 export function parseDevice(name: string, device: Config): Device {
@@ -46,6 +49,11 @@ function readDevice(name: string, device: Config): Device {
       return readNic(checked(type, device))
     case 'proxy':
       return { type: 'proxy', ports: toPorts(checked(type, device)) }
+    case 'unix-block':
+    case 'unix-char':
+      return readUnix(type, checked(type, device))
+    case 'gpu':
+      return readGpu(checked(type, device))
     default:
       if (IMPOSSIBLE.includes(type)) throw badRequest(`Devices of type "${type}" are not possible on Docker Engine`)
       throw badRequest(type === '' ? 'Missing device type' : `Invalid device type "${type}"`)
@@ -136,6 +144,8 @@ export function checkExpandedDevices(expanded: Devices, instance?: string): void
   const paths = named.flatMap((device) => (device.type === 'volume' || device.type === 'host' ? [device.path] : []))
   const path = firstDouble(paths)
   if (path !== undefined) throw badRequest(`Invalid devices: More than one disk device uses the path "${path}"`)
+  const node = firstDouble(named.flatMap((device) => (isUnix(device) ? [device.path] : [])))
+  if (node !== undefined) throw badRequest(`Invalid devices: More than one unix device uses the path "${node}"`)
   const nics = named.filter((device) => device.type === 'nic')
   const second = nics.find((nic, at) => nics.findIndex((other) => other.network === nic.network) !== at)
   // The engine connects a container to a network once; LXD refuses the second NIC for the sake of the name.
@@ -146,6 +156,11 @@ export function checkExpandedDevices(expanded: Devices, instance?: string): void
   const ports = named.flatMap((device) => (device.type === 'proxy' ? device.ports : []))
   const port = firstDouble(ports.map((one) => `${one.protocol}:${one.listen}:${one.hostPort}`))
   if (port !== undefined) throw badRequest(`Invalid devices: More than one proxy device listens on ${port}`)
+}
+
+/** Whether it is a device node of the host. */
+export function isUnix<T extends Device>(device: T): device is T & UnixDevice {
+  return device.type === 'unix-char' || device.type === 'unix-block'
 }
 
 const NO_SINGLE_ROOT = 'Invalid devices: Failed detecting root disk device:'

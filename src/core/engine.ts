@@ -228,7 +228,12 @@ export interface EngineInfo {
   containers: number
   images: number
   rootDir: string
+  /** Names of the runtimes that it knows. */
+  runtimes: string[]
 }
+
+/** How an engine can give GPUs: by its nvidia runtime, or as the nodes that its host has. */
+export type Gpus = 'runtime' | 'nodes' | 'none'
 
 export type EngineEvent = {
   type: 'container' | 'image' | 'network' | 'volume'
@@ -250,6 +255,8 @@ export interface Engine {
   startedAt(signal?: AbortSignal): Promise<number>
   /** Resolves when it answers; unavailable else, within 2 s. */
   ping(signal?: AbortSignal): Promise<void>
+  /** Whether there are GPUs that it can give. */
+  gpus(signal?: AbortSignal): Promise<Gpus>
   readonly containers: Containers
   readonly images: Images
   readonly volumes: Volumes

@@ -72,7 +72,10 @@ const USUAL = [
   'SYS_CHROOT',
 ]
 
-type Effective = Pick<ContainerDetail, 'privileged' | 'binds' | 'mounts' | 'hostNamespaces' | 'addedCapabilities'>
+type Effective = Pick<
+  ContainerDetail,
+  'privileged' | 'binds' | 'mounts' | 'hostNamespaces' | 'hostDevices' | 'addedCapabilities'
+>
 
 /** Whether a role may start, stop, exec in or read the logs of it: exec in a privileged container is root on the host. */
 export function foreignAllowed(role: Role, detail: Effective): boolean {
@@ -95,6 +98,8 @@ function riskOf(detail: Effective): string | undefined {
   if (namespace !== undefined) return `shares the host's ${namespace} namespace`
   const capability = detail.addedCapabilities.find((name) => !USUAL.includes(name.toUpperCase().replace(/^CAP_/, '')))
   if (capability !== undefined) return `has the capability ${capability}`
+  const [device] = detail.hostDevices
+  if (device !== undefined) return `has the host's device ${device}`
   const path =
     detail.binds[0] ?? detail.mounts.find((mount) => mount.type !== 'volume' && mount.type !== 'tmpfs')?.source
   return path === undefined

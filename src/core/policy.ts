@@ -14,7 +14,7 @@ const OPEN_RAW = [
 /** Throws forbidden, naming the key or path, when a role may not have a container like this made. `config` is the expanded one. */
 export function checkPolicy(
   role: Role,
-  spec: Pick<ContainerSpec, 'mounts' | 'privileged' | 'nesting'>,
+  spec: Pick<ContainerSpec, 'mounts' | 'hostDevices' | 'gpus' | 'privileged' | 'nesting'>,
   config: Config,
 ): void {
   if (role === 'admin') return
@@ -23,6 +23,10 @@ export function checkPolicy(
   if (spec.nesting) throw needsAdmin('config key "security.nesting"')
   const bind = spec.mounts.find((mount) => mount.type === 'bind')
   if (bind !== undefined) throw needsAdmin(`disk device with the host path "${bind.source}"`)
+  const [node] = spec.hostDevices
+  if (node !== undefined) throw needsAdmin(`device "${node.device}" with the host's "${node.source}"`)
+  const [gpu] = spec.gpus
+  if (gpu !== undefined) throw needsAdmin(`device "${gpu.device}" with a GPU of the host`)
   const raw = Object.entries(config).find(
     ([key, value]) => key.startsWith('raw.') && value !== '' && !OPEN_RAW.includes(key),
   )

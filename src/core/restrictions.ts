@@ -95,18 +95,33 @@ function devicesFault(project: Config, devices: Devices): string | undefined {
 function deviceFault(project: Config, name: string, given: Config): string | undefined {
   const device = parseDevice(name, given)
   switch (device.type) {
-    case 'proxy':
-      return restrictionOf(project, 'restricted.devices.proxy') === 'allow' ? undefined : 'Proxy devices are forbidden'
     case 'nic':
       return nicFault(project, device.network)
     case 'volume':
       return restrictionOf(project, 'restricted.devices.disk') === 'block' ? 'Disk devices are forbidden' : undefined
     case 'host':
       return hostFault(project, device.source)
+    case 'proxy':
+    case 'unix-char':
+    case 'unix-block':
+    case 'gpu':
+      return allowedFault(project, device.type)
     case 'none':
     case 'root':
       return undefined
   }
+}
+
+const FORBIDDEN = {
+  proxy: 'Proxy devices are forbidden',
+  'unix-char': 'Unix character devices are forbidden',
+  'unix-block': 'Unix block devices are forbidden',
+  gpu: 'GPU devices are forbidden',
+}
+
+/** Of what is allowed as a whole or not at all. */
+function allowedFault(project: Config, type: keyof typeof FORBIDDEN): string | undefined {
+  return restrictionOf(project, `restricted.devices.${type}`) === 'allow' ? undefined : FORBIDDEN[type]
 }
 
 function nicFault(project: Config, network: string): string | undefined {

@@ -7,7 +7,8 @@ import { checkDevices, checkExpandedDevices, requireRoot } from '../core/devices
 import type { OwnLabels } from '../core/container.ts'
 import type { Engine } from '../core/engine.ts'
 import { expandConfig, expandDevices, pickProfiles } from '../core/expand.ts'
-import { notFound } from '../core/failure.ts'
+import { badRequest, notFound } from '../core/failure.ts'
+import { NO_GPU } from '../core/host-devices.ts'
 import { checkPolicy } from '../core/policy.ts'
 import type { RecordReader } from '../core/ports.ts'
 
@@ -81,6 +82,9 @@ export function createDrafts(deps: { records: RecordReader; hosts: Hosts }) {
       fresh: [],
     })
     checkPolicy(role, spec, expanded.config)
+    const [gpu] = spec.gpus
+    if (gpu !== undefined && !(await deps.hosts.hasGpus(instance.member)))
+      throw badRequest(`Failed to start device "${gpu.device}": ${NO_GPU}`)
   }
 
   /**
@@ -116,9 +120,11 @@ export function createDrafts(deps: { records: RecordReader; hosts: Hosts }) {
   return { expand, check, checkKept }
 }
 
-/** The figures of each engine's machine, asked once; when it cannot be asked, bounds that refuse nothing. */
+/** The figures of each engine's machine, asked once; when it cannot be asked, what refuses nothing. */
 export interface Hosts {
   of(member: string): Promise<{ cpus: number; memoryBytes: number }>
+  /** Asked each time. */
+  hasGpus(member: string): Promise<boolean>
 }
 
 const UNKNOWN_HOST = { cpus: 4096, memoryBytes: Number.MAX_SAFE_INTEGER }
@@ -138,5 +144,12 @@ export function createHosts(engines: ReadonlyMap<string, Engine>): Hosts {
       return UNKNOWN_HOST
     }
   }
-  return { of }
+  async function hasGpus(member: string): Promise<boolean> {
+    const found = await engines
+      .get(member)
+      ?.gpus(AbortSignal.timeout(5_000))
+      .catch(() => undefined)
+    return found !== 'none'
+  }
+  return { of, hasGpus }
 }

@@ -4,7 +4,8 @@ import type { ProfilePatch, ProfilePut, ProfilesPost } from '../contract/profile
 import type { ProfileRecord } from '../contract/records.ts'
 import { checkProfileConfig } from '../core/config-keys.ts'
 import { isTrue } from '../core/config-values.ts'
-import { parseDevice } from '../core/devices.ts'
+import { toHostDevice } from '../core/container-spec.ts'
+import { isUnix, parseDevice } from '../core/devices.ts'
 import type { Mount } from '../core/container.ts'
 import { checkIfMatch, etagOf } from '../core/etag.ts'
 import { effectiveDevices, withoutEmpty, withoutEmptyOptions } from '../core/expand.ts'
@@ -206,6 +207,8 @@ export function createProfiles({ records, write, usedBy, effects, clock }: Profi
       mounts,
       privileged: isTrue(config['security.privileged']),
       nesting: isTrue(config['security.nesting']),
+      hostDevices: parsed.flatMap(({ name, device }) => (isUnix(device) ? [toHostDevice(name, device)] : [])),
+      gpus: parsed.flatMap(({ name, device }) => (device.type === 'gpu' ? [{ device: name, id: device.id }] : [])),
     }
     checkPolicy(caller.role, spec, config)
     return { config, devices: withoutEmptyOptions(devices) }

@@ -24,6 +24,7 @@ const INFO = {
   containers: 2,
   images: 3,
   rootDir: '/var/lib/docker',
+  runtimes: [],
 }
 
 test('GET / lists the versions without a token', async () => {

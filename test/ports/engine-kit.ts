@@ -80,6 +80,8 @@ export function makeKit(open: () => Promise<EngineUnderTest>): EngineKit {
       nics: [],
       mounts: [],
       ports: [],
+      hostDevices: [],
+      gpus: [],
       limits: NO_LIMITS,
       privileged: false,
       nesting: false,

@@ -76,6 +76,8 @@ async function runIn(image: string, command: string[]): Promise<string> {
     nics: [],
     mounts: [],
     ports: [],
+    hostDevices: [],
+    gpus: [],
     limits: { cpuQuota: 0, cpuShares: 0, cpuSet: '', memoryBytes: 0, swapBytes: 0, processes: 0 },
     privileged: false,
     nesting: false,

@@ -6,6 +6,7 @@ import { watch } from './events.ts'
 import type { Tools } from './exec-kill.ts'
 import { createExecs } from './exec.ts'
 import { createFiles } from './files.ts'
+import { createHostDevices } from './host-devices.ts'
 import { createImages } from './images.ts'
 import { ping, rememberInfo } from './info.ts'
 import { attachConsole } from './console.ts'
@@ -37,13 +38,15 @@ export function createDockerEngine(options: DockerEngineOptions): Engine {
   const spool = createSpool(volumes)
   const execs = createExecs(wire, options.tools)
   const info = rememberInfo(wire, INFO_FOR)
+  const devices = createHostDevices(wire, images.empty, info)
   return {
     member: wire.member,
     info,
     startedAt: (signal) => readStart(wire, signal),
     ping: (signal) => ping(wire, signal),
+    gpus: (signal) => devices.gpus(signal),
     containers: {
-      ...createContainers(wire, info),
+      ...createContainers(wire, info, devices),
       ...createFiles(wire),
       stats: (id, signal) => readStats(wire, id, signal),
       logs: (id, part, signal) => readLogs(wire, id, part, signal),

@@ -1,6 +1,7 @@
 /** A container's spec as the body of `POST /containers/create`. Written out whole: nothing comes from a user's input. */
 import type { ContainerSpec, Limits, Mount, Nic } from '../../core/container.ts'
 import type { EngineInfo } from '../../core/engine.ts'
+import type { GivenDevices } from './host-devices.ts'
 import { toDockerLabels } from './labels.ts'
 import type { Fields } from './read.ts'
 import { bootExtras, type BootExtras } from './system-boot.ts'
@@ -17,8 +18,14 @@ export interface ContainerBody {
   later: Nic[]
 }
 
+/** What the engine is, and what of its host's devices the container is given. */
+export interface Found {
+  info: EngineInfo
+  given: GivenDevices
+}
+
 /** What to create for a spec on an engine of this API version. */
-export function makeContainerBody(spec: ContainerSpec, engine: { api: number; info: EngineInfo }): ContainerBody {
+export function makeContainerBody(spec: ContainerSpec, engine: { api: number } & Found): ContainerBody {
   const knowsMacs = engine.api >= API_WITH_NIC_MACS
   const first = spec.nics[0]
   const now = knowsMacs ? spec.nics : spec.nics.slice(0, 1)
@@ -38,7 +45,7 @@ export function makeContainerBody(spec: ContainerSpec, engine: { api: number; in
       ...(spec.workdir === undefined ? {} : { WorkingDir: spec.workdir }),
       ...(knowsMacs || first === undefined || first.mac === '' ? {} : { MacAddress: first.mac }),
       ExposedPorts: Object.fromEntries(spec.ports.map((port) => [`${port.containerPort}/${port.protocol}`, {}])),
-      HostConfig: makeHostConfig(spec, engine.info),
+      HostConfig: { ...makeHostConfig(spec, engine.info), ...engine.given },
       NetworkingConfig: {
         EndpointsConfig: Object.fromEntries(now.map((nic) => [nic.network, makeEndpoint(nic, knowsMacs)])),
       },

@@ -3,7 +3,8 @@ import type { Containers, ContainerSpec, ContainerSummary, Limits } from '../../
 import type { EngineInfo } from '../../core/engine.ts'
 import { badRequest, conflict, type Failure, internal, timedOut } from '../../core/failure.ts'
 import { removeCgroupFolders } from './cgroup-folders.ts'
-import { CPU_PERIOD, makeContainerBody, makeEndpoint, memoryAndSwap } from './container-body.ts'
+import { CPU_PERIOD, type Found, makeContainerBody, makeEndpoint, memoryAndSwap } from './container-body.ts'
+import type { HostDevices } from './host-devices.ts'
 import { missingSource, refusal, says } from './errors.ts'
 import { isRoleOf, labelFilter } from './labels.ts'
 import { toContainerDetail, toContainerSummary } from './normalize.ts'
@@ -17,14 +18,19 @@ type Life = Omit<Containers, 'stats' | 'logs' | 'logEnd' | 'attach' | 'stat' | '
 const KILLED_WITHIN = 60_000
 
 /** The life of containers on one engine; `info` may be a remembered answer. */
-export function createContainers(wire: Wire, info: (signal?: AbortSignal) => Promise<EngineInfo>): Life {
+export function createContainers(
+  wire: Wire,
+  info: (signal?: AbortSignal) => Promise<EngineInfo>,
+  devices: HostDevices,
+): Life {
   const summaries = async (doing: string, filters: string, signal?: AbortSignal): Promise<ContainerSummary[]> => {
     const query = { all: true, filters }
     const { body } = await wire.ask({ doing, method: 'GET', path: '/containers/json', query, signal })
     return list(body).map((one) => toContainerSummary(one, wire.deployment))
   }
   return {
-    create: async (spec, signal) => create(wire, spec, await info(signal), signal),
+    create: async (spec, signal) =>
+      create(wire, spec, { info: await info(signal), given: await devices.give(spec, signal) }, signal),
     find: async (labels, signal) => {
       const found = await summaries('looking for containers', labelFilter(labels, wire.deployment), signal)
       return found.filter((one) => one.own !== undefined)
@@ -69,14 +75,14 @@ export async function inspectPayload(wire: Wire, reference: string, signal?: Abo
   return payload.Id === reference || payload.Name === `/${reference}` ? payload : undefined
 }
 
-async function create(wire: Wire, spec: ContainerSpec, info: EngineInfo, signal?: AbortSignal): Promise<string> {
+async function create(wire: Wire, spec: ContainerSpec, from: Found, signal?: AbortSignal): Promise<string> {
   if (!isRoleOf(spec.labels.role, 'container')) throw internal(`A container cannot have the role ${spec.labels.role}`)
   const doing = `creating container ${spec.name}`
-  const { body, later } = makeContainerBody(spec, { api: await wire.api(), info })
+  const { body, later } = makeContainerBody(spec, { api: await wire.api(), ...from })
   const request = { ...change(wire, doing, signal), path: '/containers/create', query: { name: spec.name }, body }
   const answer = await wire.ask({ ...request, expect: [400, 409] })
   if (answer.status === 409) throw nameConflict(doing, spec.name, answer)
-  if (answer.status === 400) return create(wire, withoutMissing(doing, spec, answer), info, signal)
+  if (answer.status === 400) return create(wire, withoutMissing(doing, spec, answer), from, signal)
   const id = required(fields(answer.body).Id, "the new container's id")
   try {
     for (const nic of later) {

@@ -37,6 +37,7 @@ const BY_TEXT: readonly (readonly [piece: string, code: FailureCode])[] = [
   ['already in use', 'conflict'],
   ['pool overlaps', 'conflict'],
   ['has active endpoints', 'conflict'],
+  ['could not select device driver', 'bad-request'],
   ['unauthorized', 'bad-request'],
   ['no basic auth credentials', 'bad-request'],
   ['pull access denied', 'not-found'],
@@ -72,12 +73,21 @@ export function missingSource(words: string): string | undefined {
   return MISSING_SOURCE.exec(words)?.[1]
 }
 
+/** A device that was there when the container was made. */
+const MISSING_DEVICE = /gathering device information while adding custom device "([^"]+)"/
+
+function deviceRefusal(words: string): Failure | undefined {
+  const path = MISSING_DEVICE.exec(words)?.[1]
+  if (path === undefined) return undefined
+  return badRequest(`The host has no device "${path}" any more: bring it back, or remove it from the instance`)
+}
+
 /** An engine's refusal. `doing` is a gerund with its object: `starting container web`. */
 export function refusal(doing: string, status: number, body: string): Failure {
   const words = engineWords(body) || `status ${status}`
   const source = missingSource(words)
   if (source !== undefined) return badRequest(`Missing source path "${source}" for disk`)
-  return listenRefusal(words) ?? new Failure(codeOf(status, words), `Failed ${doing}: ${words}`)
+  return listenRefusal(words) ?? deviceRefusal(words) ?? new Failure(codeOf(status, words), `Failed ${doing}: ${words}`)
 }
 
 /** What the engine says in an error body: its `message`, or the bare text. */

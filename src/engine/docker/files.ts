@@ -73,6 +73,7 @@ export function toFileStat(header: unknown): FileStat {
     type: typeOf(mode),
     modified: moment(it.mtime),
     linkTarget: text(it.linkTarget),
+    ...nodeOf(mode),
   }
 }
 
@@ -88,6 +89,8 @@ function parse(json: string): unknown {
 const GO_DIRECTORY = 2 ** 31
 const GO_SYMLINK = 2 ** 27
 const GO_OTHERS = 2 ** 26 + 2 ** 25 + 2 ** 24 + 2 ** 21 + 2 ** 19
+const GO_DEVICE = 2 ** 26
+const GO_CHARACTERS = 2 ** 21
 const GO_SETUID = 2 ** 23
 const GO_SETGID = 2 ** 22
 const GO_STICKY = 2 ** 20
@@ -105,4 +108,8 @@ function typeOf(mode: number): FileStat['type'] {
   if (has(mode, GO_DIRECTORY)) return 'directory'
   if (has(mode, GO_SYMLINK)) return 'symlink'
   return (mode & GO_OTHERS) === 0 ? 'file' : 'other'
+}
+
+function nodeOf(mode: number): Pick<FileStat, 'node'> {
+  return has(mode, GO_DEVICE) ? { node: has(mode, GO_CHARACTERS) ? 'char' : 'block' } : {}
 }

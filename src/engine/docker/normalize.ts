@@ -67,6 +67,10 @@ export function toContainerDetail(payload: unknown, deployment: string): Contain
     binds: texts(host.Binds),
     mounts: list(it.Mounts).map(toMount),
     hostNamespaces: hostNamespacesOf(host),
+    hostDevices: [
+      ...list(host.Devices).map((device) => text(fields(device).PathOnHost)),
+      ...texts(host.DeviceCgroupRules),
+    ],
     addedCapabilities: texts(host.CapAdd),
   }
 }
@@ -216,5 +220,6 @@ export function toEngineInfo(payload: unknown, api: number): EngineInfo {
     containers: count(it.Containers),
     images: count(it.Images),
     rootDir: text(it.DockerRootDir),
+    runtimes: Object.keys(fields(it.Runtimes)),
   }
 }

@@ -276,6 +276,15 @@ describe('checkPolicy', () => {
     expect(() => checkPolicy('operator', spec({ config }), config)).toThrow(refusal(key))
   })
 
+  test.each([
+    [{ type: 'unix-char', path: '/dev/fuse' }, '/dev/fuse'],
+    [{ type: 'unix-block', source: '/dev/sda', path: '/dev/sdz' }, '/dev/sda'],
+    [{ type: 'gpu' }, 'a GPU of the host'],
+  ])('an operator may not have %j', (device: Record<string, string>, text) => {
+    expect(() => checkPolicy('operator', spec({ devices: { d: device } }), {})).toThrow(refusal(text))
+    expect(() => checkPolicy('admin', spec({ devices: { d: device } }), {})).not.toThrow()
+  })
+
   test('an operator may not mount a path of the host', () => {
     expect(() => checkPolicy('operator', spec({ devices: bind }), {})).toThrow(refusal('/etc'))
   })

@@ -47,6 +47,18 @@ describe('what is understood', () => {
         ],
       },
     ],
+    [
+      'fuse',
+      { type: 'unix-char', source: '/dev/fuse', path: '/dev/fuse2', mode: '0440', required: 'false' },
+      { type: 'unix-char', source: '/dev/fuse', path: '/dev/fuse2', permissions: 'rm', required: false },
+    ],
+    [
+      'disk',
+      { type: 'unix-block', path: '/dev/sdb' },
+      { type: 'unix-block', source: '/dev/sdb', path: '/dev/sdb', permissions: 'rwm', required: true },
+    ],
+    ['gpu', { type: 'gpu' }, { type: 'gpu', id: '' }],
+    ['gpu', { type: 'gpu', gputype: 'physical', id: '1' }, { type: 'gpu', id: '1' }],
     ['eth0', { type: 'none' }, { type: 'none' }],
   ])('%s %j', (name, device, parsed) => {
     expect(parseDevice(name, device)).toEqual(parsed)
@@ -57,7 +69,19 @@ describe('what is refused', () => {
   test.each([
     [{}, 'Missing device type'],
     [{ type: 'bad' }, 'Invalid device type "bad"'],
-    [{ type: 'gpu' }, 'not possible on Docker Engine'],
+    [{ type: 'usb' }, 'not possible on Docker Engine'],
+    [{ type: 'gpu', gputype: 'mdev' }, 'Only "physical" is possible'],
+    [{ type: 'gpu', pci: '0000:01:00.0' }, 'Docker Engine knows GPUs by their number only'],
+    [{ type: 'gpu', id: 'x' }, 'Not the number of a GPU'],
+    [{ type: 'unix-char' }, 'Unix device entry is missing the required "source" or "path" property'],
+    [{ type: 'unix-char', source: '/etc/passwd', path: '/dev/x' }, 'Path needs to be in "/dev"'],
+    [{ type: 'unix-char', source: '/dev/../etc/x' }, 'Path needs to be in "/dev"'],
+    [{ type: 'unix-char', source: '/dev/fuse', path: '/opt/fuse' }, 'below "/dev"'],
+    [{ type: 'unix-char', source: '/dev/zero', path: '/dev/null' }, 'has a device of its own there'],
+    [{ type: 'unix-char', path: '/dev/x', major: '10', minor: '229' }, 'by their path on the host only'],
+    [{ type: 'unix-char', path: '/dev/x', gid: '44' }, 'the owner that it has on the host'],
+    [{ type: 'unix-char', path: '/dev/x', mode: 'rw' }, 'Invalid value for an octal file mode'],
+    [{ type: 'unix-char', path: '/dev/x', mode: '0000' }, 'of no use'],
     [{ type: 'disk', path: '/x' }, 'Disk entry is missing the required "source" property'],
     [{ type: 'disk', source: '/x' }, 'Disk entry is missing the required "path" property'],
     [{ type: 'disk', path: '/' }, 'Root disk entry must have a "pool" property set'],
@@ -105,6 +129,10 @@ describe('together', () => {
 
   test.each([
     [{ root, eth0: { type: 'none' }, other: root }, 'More than one root device found'],
+    [
+      { root, a: { type: 'unix-char', path: '/dev/x' }, b: { type: 'unix-char', source: '/dev/y', path: '/dev/x' } },
+      '"/dev/x"',
+    ],
     [{ root, a: { type: 'disk', source: '/a', path: '/x' }, b: { type: 'disk', source: '/b', path: '/x' } }, '"/x"'],
     [
       { root, eth0, eth1: { ...eth0, name: 'eth1' } },

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { checkForeign, foreignAllowed, foreignRefusal } from '../../../src/core/foreign.ts'
 
-const plain = { privileged: false, binds: [], mounts: [], hostNamespaces: [], addedCapabilities: [] }
+const plain = { privileged: false, binds: [], mounts: [], hostNamespaces: [], hostDevices: [], addedCapabilities: [] }
 const mount = { volume: '', path: '/x', readonly: false }
 
 describe('an operator and a container made by others', () => {
@@ -18,6 +18,7 @@ describe('an operator and a container made by others', () => {
     [{ ...plain, privileged: true }, 'is privileged'],
     [{ ...plain, hostNamespaces: ['pid'] }, "shares the host's pid namespace"],
     [{ ...plain, addedCapabilities: ['SYS_ADMIN'] }, 'has the capability SYS_ADMIN'],
+    [{ ...plain, hostDevices: ['/dev/sda'] }, "has the host's device /dev/sda"],
     [{ ...plain, binds: ['/var/run/docker.sock:/var/run/docker.sock'] }, 'a socket'],
     [{ ...plain, mounts: [{ ...mount, type: 'bind', source: '/etc' }] }, 'has the host path /etc'],
   ])('%j is not', (detail, reason) => {

@@ -35,12 +35,17 @@ const base: ContainerSpec = {
     { protocol: 'tcp', listen: '', hostPort: 8080, containerPort: 80 },
     { protocol: 'tcp', listen: '127.0.0.1', hostPort: 8081, containerPort: 80 },
   ],
+  hostDevices: [],
+  gpus: [],
   limits: { cpuQuota: 50_000, cpuShares: 0, cpuSet: '0-1', memoryBytes: 1000, swapBytes: 500, processes: 0 },
   privileged: false,
   nesting: false,
 }
 const make = (more: Partial<ContainerSpec>, engine: { api: number; info: EngineInfo } = { api: 41, info }) => {
-  const { body, later } = makeContainerBody({ ...base, ...more }, engine)
+  const { body, later } = makeContainerBody(
+    { ...base, ...more },
+    { given: { Devices: [], DeviceRequests: [] }, ...engine },
+  )
   return { body, later, host: fields(body.HostConfig) }
 }
 

@@ -32,6 +32,12 @@ test.each([
     'bad-request',
     'Failed to listen on 192.0.2.1:80: cannot assign requested address',
   ],
+  [
+    500,
+    '{"message":"error gathering device information while adding custom device \\"/dev/x\\": no such file or directory"}',
+    'bad-request',
+    'The host has no device "/dev/x" any more: bring it back, or remove it from the instance',
+  ],
   [403, '{"message":"Address already in use"}', 'conflict', 'Failed doing it: Address already in use'],
   [
     403,
