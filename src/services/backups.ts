@@ -4,12 +4,13 @@ import type { OperationRecord } from '../contract/operation-record.ts'
 import type { BackupRecord, InstanceRecord } from '../contract/records.ts'
 import { parseCompression } from '../core/compression.ts'
 import type { Engine } from '../core/engine.ts'
-import { forbidden, isFailure, notFound, unavailable } from '../core/failure.ts'
+import { forbidden, isFailure, notFound } from '../core/failure.ts'
 import { KEPT_FILE } from '../core/kept-files.ts'
 import { backupNumberedName, parseBackupName } from '../core/names.ts'
 import type { Clock, RecordReader } from '../core/ports.ts'
 import { restrictionOf } from '../core/restrictions.ts'
 import { parseExpiry } from '../core/times.ts'
+import { engineOf } from './engine-of.ts'
 import { requireRole, type Caller } from './caller.ts'
 import { backupResources, backupUrl } from './instance-urls.ts'
 import type { InstanceView, InstanceViews, Where } from './instance-views.ts'
@@ -108,8 +109,7 @@ export function createBackups({ records, views, operations, engines, clock, depl
     requireRole(caller, 'operator')
     const { instance, backup } = await get(caller, where, name)
     const { uuid, project, member } = backup
-    const engine = engines.get(member)
-    if (engine === undefined) throw unavailable(`The engine "${member}" is not known to this process`)
+    const engine = engineOf(engines, member)
     const whose = { deployment, role: 'helper' as const, uuid, project }
     const labels = { ...whose, operation: '', step: 'export', origin: '' }
     const file = await engine.volumes.getFile(backup.tarball, KEPT_FILE, labels, signal)

@@ -4,9 +4,10 @@ import type { Config } from '../contract/common.ts'
 import type { ContainerDetail, ExecSpec } from '../core/container.ts'
 import type { Engine } from '../core/engine.ts'
 import { execEnvironment } from '../core/exec-environment.ts'
-import { isFailure, notFound, timedOut, unavailable } from '../core/failure.ts'
+import { isFailure, notFound, timedOut } from '../core/failure.ts'
 import { checkAction } from '../core/instance-status.ts'
 import type { Clock } from '../core/ports.ts'
+import { engineOf } from './engine-of.ts'
 import { requireRole, type Caller } from './caller.ts'
 import type { Foreign } from './foreign.ts'
 import type { InstanceViews, Where } from './instance-views.ts'
@@ -79,8 +80,7 @@ export function createCommands({ views, engines, foreign, clock }: CommandsDeps)
     member: string
     container: string
   }): Promise<{ engine: Engine; detail: ContainerDetail }> {
-    const engine = engines.get(record.member)
-    if (engine === undefined) throw unavailable(`No engine serves member ${record.member}`)
+    const engine = engineOf(engines, record.member)
     const detail = await engine.containers.inspect(record.container)
     if (detail === undefined) throw notFound('Instance not found')
     return { engine, detail }

@@ -3,8 +3,9 @@ import type { InstanceConsolePost } from '../contract/instance.ts'
 import type { OperationRecord } from '../contract/operation-record.ts'
 import type { AttachedConsole } from '../core/container.ts'
 import type { Engine } from '../core/engine.ts'
-import { badRequest, unavailable } from '../core/failure.ts'
+import { badRequest } from '../core/failure.ts'
 import { checkAction } from '../core/instance-status.ts'
+import { engineOf } from './engine-of.ts'
 import { requireRole, type Caller } from './caller.ts'
 import { parseControl } from './control-messages.ts'
 import type { InstanceViews, Where } from './instance-views.ts'
@@ -34,8 +35,7 @@ export function createConsoles({ views, engines, streams }: ConsolesDeps) {
     checkType(body.type ?? '')
     checkAction('console', view.status.status)
     const { record } = view
-    const engine = engines.get(record.member)
-    if (engine === undefined) throw unavailable(`No engine serves member ${record.member}`)
+    const engine = engineOf(engines, record.member)
     const size = { width: body.width ?? 0, height: body.height ?? 0 }
     return streams.open(
       caller,

@@ -1,8 +1,9 @@
 /** What a role may do with a container made by others is decided on what the engine says it is. */
 import type { InstanceRecord } from '../contract/records.ts'
 import type { Engine } from '../core/engine.ts'
-import { notFound, unavailable } from '../core/failure.ts'
+import { notFound } from '../core/failure.ts'
 import { checkForeign, isForeign } from '../core/foreign.ts'
+import { engineOf } from './engine-of.ts'
 import type { Caller } from './caller.ts'
 
 export interface Foreign {
@@ -14,8 +15,7 @@ export function createForeign({ engines }: { engines: ReadonlyMap<string, Engine
   return {
     check: async (caller, record) => {
       if (!isForeign(record)) return
-      const engine = engines.get(record.member)
-      if (engine === undefined) throw unavailable(`No engine serves member ${record.member}`)
+      const engine = engineOf(engines, record.member)
       const detail = await engine.containers.inspect(record.container)
       if (detail === undefined) throw notFound('Instance not found')
       checkForeign(caller.role, detail)

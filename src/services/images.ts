@@ -7,9 +7,10 @@ import type { ImageRecord } from '../contract/records.ts'
 import { compressionOf, tarballExtension } from '../core/compression.ts'
 import { checkIfMatch, etagOf } from '../core/etag.ts'
 import { withoutEmpty } from '../core/expand.ts'
-import { notFound, unavailable } from '../core/failure.ts'
+import { notFound } from '../core/failure.ts'
 import { imageVolume, KEPT_FILE, ROOTFS_FILE } from '../core/kept-files.ts'
 import { parseExpiry } from '../core/times.ts'
+import { engineOf } from './engine-of.ts'
 import { requireRole, SERVER, type Caller, type Visitor } from './caller.ts'
 import { createImageCreation, type ImageCreationDeps } from './image-creation.ts'
 import type { ImageView } from './image-lookup.ts'
@@ -117,8 +118,7 @@ export function createImages(deps: ImagesDeps) {
       step: 'export',
       origin: '',
     }
-    const engine = deps.engines.get(member)
-    if (engine === undefined) throw unavailable(`The engine "${member}" is not known to this process`)
+    const engine = engineOf(deps.engines, member)
     const file = await engine.volumes.getFile(record.tarball, kept, labels, signal)
     if (file === undefined) throw notFound(`The tarball of image ${record.name} is gone from the engine`)
     const extension = tarballExtension(compressionOf(await peek(file.content)))

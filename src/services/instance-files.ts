@@ -2,11 +2,12 @@
 import type { Readable } from 'node:stream'
 import type { InstanceRecord } from '../contract/records.ts'
 import type { Engine } from '../core/engine.ts'
-import { badRequest, conflict, isFailure, notFound, unavailable } from '../core/failure.ts'
+import { badRequest, conflict, isFailure, notFound } from '../core/failure.ts'
 import { parseFilePath } from '../core/file-paths.ts'
 import type { FileAttributes, FileEntry, FilePlace } from '../core/files.ts'
 import { foreignRefusal, isForeign } from '../core/foreign.ts'
 import type { Clock, OperationStore } from '../core/ports.ts'
+import { engineOf } from './engine-of.ts'
 import { requireRole, type Caller } from './caller.ts'
 import type { Foreign } from './foreign.ts'
 import { instanceUrl } from './instance-urls.ts'
@@ -143,8 +144,7 @@ export function createInstanceFiles(deps: InstanceFilesDeps) {
     requireRole(caller, 'operator')
     const { record } = await views.get(caller, where)
     await foreign.check(caller, record)
-    const engine = engines.get(record.member)
-    if (engine === undefined) throw unavailable(`The engine "${record.member}" is not known to this process`)
+    const engine = engineOf(engines, record.member)
     const place: FilePlace = { container: record.container, path }
     return { record, engine, place }
   }

@@ -7,12 +7,13 @@ import type { BackupContents } from '../core/backups.ts'
 import { checkVolumePath } from '../core/devices.ts'
 import { withoutEmpty } from '../core/expand.ts'
 import type { Engine } from '../core/engine.ts'
-import { badRequest, conflict, notFound, unavailable } from '../core/failure.ts'
+import { badRequest, conflict, notFound } from '../core/failure.ts'
 import { KEPT_FILE, uploadVolume } from '../core/kept-files.ts'
 import { parseInstanceName, parseSnapshotName } from '../core/names.ts'
 import type { Clock, RecordReader } from '../core/ports.ts'
 import { restrictionFault } from '../core/restrictions.ts'
 import { parseExpiry } from '../core/times.ts'
+import { engineOf } from './engine-of.ts'
 import { requireProject, requireRole, type Caller } from './caller.ts'
 import type { Drafts } from './drafts.ts'
 import type { InstanceCreation } from './instance-creation.ts'
@@ -56,8 +57,7 @@ export function createInstanceImport(deps: InstanceImportDeps) {
     if ((await records.find('project', '', project)) === undefined) throw notFound('Project not found')
     if (info.pool) requirePool(info.pool)
     if (info.name) await requireFree(project, info.name)
-    const engine = deps.engines.get(deps.member)
-    if (engine === undefined) throw unavailable(`The engine "${deps.member}" is not known to this process`)
+    const engine = engineOf(deps.engines, deps.member)
     const uuid = clock.uuid()
     const volume = uploadVolume(uuid)
     const about = { deployment: deps.deployment, role: 'tarball' as const, uuid, project }

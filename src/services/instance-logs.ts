@@ -2,9 +2,10 @@
 import type { Readable } from 'node:stream'
 import type { InstanceRecord } from '../contract/records.ts'
 import type { Engine } from '../core/engine.ts'
-import { badRequest, notFound, unavailable } from '../core/failure.ts'
+import { badRequest, notFound } from '../core/failure.ts'
 import { KEPT_FILE, outputLog, parseOutputLog } from '../core/kept-files.ts'
 import type { RecordChange } from '../core/ports.ts'
+import { engineOf } from './engine-of.ts'
 import { requireRole, type Caller } from './caller.ts'
 import type { Foreign } from './foreign.ts'
 import { instanceUrl } from './instance-urls.ts'
@@ -84,8 +85,7 @@ export function createInstanceLogs({ views, engines, foreign, deployment, write 
   async function find(caller: Caller, where: Where) {
     const view = await views.get(caller, where)
     const { record } = view
-    const engine = engines.get(record.member)
-    if (engine === undefined) throw unavailable(`The engine "${record.member}" is not known to this process`)
+    const engine = engineOf(engines, record.member)
     return { view, record, engine }
   }
 

@@ -3,7 +3,8 @@ import type { OperationRecord } from '../contract/operation-record.ts'
 import type { ExecSpec } from '../core/container.ts'
 import type { Engine } from '../core/engine.ts'
 import { environmentOf, type ExecRequest, planExec, startRefusal } from '../core/exec-spec.ts'
-import { badRequest, internal, unavailable } from '../core/failure.ts'
+import { badRequest, internal } from '../core/failure.ts'
+import { engineOf } from './engine-of.ts'
 import type { Caller } from './caller.ts'
 import { on } from './instances.ts'
 import type { InstanceView } from './instance-views.ts'
@@ -32,8 +33,7 @@ export function createInstanceSessions({ engines, streams }: InstanceSessionsDep
     { record, config }: Pick<InstanceView, 'record' | 'config'>,
     request: SessionRequest,
   ): Promise<OperationRecord> {
-    const engine = engines.get(record.member)
-    if (engine === undefined) throw unavailable(`No engine serves member ${record.member}`)
+    const engine = engineOf(engines, record.member)
     const { containers } = engine
     const container = await containers.inspect(record.container)
     if (container === undefined) throw badRequest('Instance is not running')
