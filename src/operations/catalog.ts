@@ -77,6 +77,14 @@ export const CATALOG = {
     input: inputs.NetworkCreate,
     lifecycle: 'network-created',
   },
+  'network.rename': {
+    ...task,
+    entity: 'network',
+    description: 'Renaming network',
+    action: 'rename',
+    input: inputs.NetworkRename,
+    lifecycle: 'network-renamed',
+  },
   'network.delete': {
     ...task,
     entity: 'network',

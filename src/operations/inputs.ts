@@ -149,6 +149,11 @@ export const NetworkCreate = Type.Object({
   /** What the engine's host is known to use besides the engine's networks. */
   avoid: Type.Optional(Type.Object({ subnets: Type.Array(Type.String()), interfaces: Type.Array(Type.String()) })),
 })
+export const NetworkRename = Type.Object({
+  network: Uuid,
+  name: Type.String(),
+  avoid: Type.Object({ subnets: Type.Array(Type.String()), interfaces: Type.Array(Type.String()) }),
+})
 export const NetworkTarget = Type.Object({ network: Uuid })
 export const VolumeCreate = Type.Object({ volume: VolumeRecord })
 export const VolumeCopy = Type.Object({ volume: VolumeRecord, from: Uuid })

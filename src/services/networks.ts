@@ -5,7 +5,7 @@ import { macOf, overlaps, parseNetworkAddress } from '../core/addresses.ts'
 import type { Engine } from '../core/engine.ts'
 import { checkIfMatch, etagOf } from '../core/etag.ts'
 import { withoutEmpty } from '../core/expand.ts'
-import { badRequest, conflict, notFound, notImplemented } from '../core/failure.ts'
+import { badRequest, conflict, notFound } from '../core/failure.ts'
 import { parseNetworkName } from '../core/names.ts'
 import type { Clock, RecordReader } from '../core/ports.ts'
 import { mayEnter, requireProject, requireRole, type Caller } from './caller.ts'
@@ -138,12 +138,23 @@ export function createNetworks(deps: NetworksDeps) {
     })
   }
 
+  /** Waits until the bridge has been made anew, as LXD does. Like there, only of a network that nothing uses. */
   async function rename(caller: Caller, name: string, newName: string): Promise<void> {
     requireHome(caller)
     const record = await load(name)
     parseNetworkName(newName)
+    if ((await records.find('network', HOME, newName)) !== undefined) throw conflict('The network already exists')
     await refuseUsed(record)
-    throw notImplemented('Docker Engine cannot rename networks; make another one and delete this one')
+    const avoid = await deps.hostNetworks()
+    if (avoid.interfaces.includes(newName)) throw conflict(`Network interface "${newName}" already exists`)
+    await operations.perform(caller, {
+      kind: 'network.rename',
+      input: { network: record.uuid, name: newName, avoid },
+      ...about(record),
+      names: [{ noun: 'network', scope: HOME, name: newName }],
+      taken: 'The network already exists',
+      busy: [{ key: `network:${record.uuid}`, mode: 'own', action: 'rename' }],
+    })
   }
 
   /** Waits until the bridge is gone, as LXD does. */

@@ -221,6 +221,10 @@ export const SCENARIOS: { [K in WorkerKind]: Variant[] } = {
     body: { name: tag },
     entity: tag,
   })),
+  'network.rename': one(async (kit, tag) => {
+    await kit.send('POST', '/1.0/networks', { name: tag })
+    return { method: 'POST', path: `/1.0/networks/${tag}`, body: { name: `${tag}b` }, entity: tag }
+  }),
   'network.delete': one(async (kit, tag) => {
     await kit.send('POST', '/1.0/networks', { name: tag })
     return { method: 'DELETE', path: `/1.0/networks/${tag}`, entity: tag }

@@ -17,6 +17,11 @@ describe.skipIf(LXC === undefined)('lxc', () => {
   afterAll(() => lxc?.[Symbol.asyncDispose]())
 
   const states = () => lxc.rows('list', '-c', 'ns')
+  /** The engine's network of this very name. */
+  const onEngine = async (name: string): Promise<unknown> => {
+    const { text } = await askEngine(lxc.windlass.engine.socket, 'GET', '/networks')
+    return JSON.parse(text).find(({ Name }: { Name: string }) => Name === name)
+  }
 
   test('all instances are started, paused, restarted and stopped at once, as one operation', async () => {
     await lxc.ok('start', '--all')
@@ -80,7 +85,22 @@ describe.skipIf(LXC === undefined)('lxc', () => {
     expect(await lxc.fails('network', 'set', 'net1', 'ipv4.address', '10.78.0.1/24')).toMatch(
       /"ipv4.address" of a network cannot be changed on Docker Engine; make another network/,
     )
-    expect(await lxc.fails('network', 'rename', 'net1', 'net2')).toMatch(/^Docker Engine cannot rename networks/)
+    const inUse = 'The network is currently in use'
+    expect(await lxc.fails('network', 'rename', 'lxdbr0', 'net2')).toBe(inUse)
+    expect(await lxc.fails('network', 'rename', 'net1', 'lxdbr0')).toBe('The network already exists')
+    const before = await lxc.ok('network', 'show', 'net1')
+    await lxc.ok('network', 'rename', 'net1', 'net2')
+    expect(await lxc.fails('network', 'show', 'net1')).toBe('Network not found')
+    expect(await lxc.ok('network', 'show', 'net2')).toBe(before.replace('name: net1', 'name: net2'))
+    expect(await onEngine('net1')).toBeUndefined()
+    expect(await onEngine('net2')).toMatchObject({
+      Options: { 'com.docker.network.bridge.name': 'net2' },
+      IPAM: { Config: [{ Subnet: '10.77.0.0/24', Gateway: '10.77.0.1' }] },
+    })
+    await lxc.ok('network', 'attach', 'net2', 'c1', 'eth1')
+    expect(await lxc.fails('network', 'rename', 'net2', 'net1')).toBe(inUse)
+    await lxc.ok('network', 'detach', 'net2', 'c1')
+    await lxc.ok('network', 'rename', 'net2', 'net1')
     expect(await lxc.fails('network', 'create', 'ovn1', '--type=ovn')).toMatch(/only "bridge" is/)
     await lxc.ok('profile', 'create', 'p1')
     await lxc.ok('network', 'attach-profile', 'net1', 'p1', 'eth1')

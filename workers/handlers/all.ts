@@ -24,6 +24,7 @@ import { instanceUnfreeze } from './instance-unfreeze.ts'
 import { instanceUpdate } from './instance-update.ts'
 import { networkCreate } from './network-create.ts'
 import { networkDelete } from './network-delete.ts'
+import { networkRename } from './network-rename.ts'
 import { projectRename } from './project-rename.ts'
 import { serverReconcile } from './server-reconcile.ts'
 import { snapshotCreate } from './snapshot-create.ts'
@@ -64,6 +65,7 @@ export const handlers: { [K in WorkerKind]: Handler<K> } = {
   'image.delete': imageDelete,
   'network.create': networkCreate,
   'network.delete': networkDelete,
+  'network.rename': networkRename,
   'volume.create': volumeCreate,
   'volume.copy': volumeCopy,
   'volume.delete': volumeDelete,

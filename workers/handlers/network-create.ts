@@ -1,8 +1,8 @@
 import type { NetworkRecord } from '../../src/contract/records.ts'
-import { foreignRange, freeSubnet, gatewayOf, overlaps } from '../../src/core/addresses.ts'
-import { isTrue } from '../../src/core/config-values.ts'
+import { freeSubnet, gatewayOf, overlaps } from '../../src/core/addresses.ts'
 import type { NetworkDetail } from '../../src/core/engine.ts'
 import { conflict, isFailure } from '../../src/core/failure.ts'
+import { bridgeSpec, placeOf, takenName, type Place } from '../bridges.ts'
 import type { Context, Handler } from '../steps.ts'
 
 type Creating = Context<'network.create'>
@@ -47,16 +47,13 @@ export const networkCreate: Handler<'network.create'> = {
 
 async function make(context: Creating, known: NetworkDetail[]): Promise<Made> {
   const { network, avoid } = context.input
-  const place = placeOf(context, known)
+  const place = placeFor(context, known)
   const taken = [...known.map(({ subnet }) => subnet), ...(avoid?.subnets ?? [])]
   for (let tries = 1; ; tries++) {
     const subnet = network.subnet === '' ? freeSubnet(taken) : refuseOverlap(network.subnet, known)
     const gateway = network.subnet === '' ? gatewayOf(subnet) : network.gateway
-    const origin = withSubnet(network, { subnet, gateway })
-    const labels = context.labels({ role: 'network', uuid: network.uuid, project: network.project, origin })
-    const nat = isTrue(network.config['ipv4.nat'])
     try {
-      const spec = { ...place, subnet, gateway, foreignRange: foreignRange(subnet), nat, labels }
+      const spec = bridgeSpec(context, withSubnet(network, { subnet, gateway }), place)
       return { id: await context.engine.networks.create(spec, context.signal), subnet, gateway }
     } catch (thrown) {
       // Routes of the engine's host are seen by the engine alone.
@@ -66,17 +63,13 @@ async function make(context: Creating, known: NetworkDetail[]): Promise<Made> {
   }
 }
 
-/** The name on the engine and that of the bridge. Another one's bridge must never be taken: it would lose its address. */
-function placeOf(context: Creating, known: NetworkDetail[]): { name: string; bridge: string } {
+function placeFor(context: Creating, known: NetworkDetail[]): Place {
   const { network, elsewhere, avoid } = context.input
   const { name, uuid } = network
-  const names = new Set(known.flatMap((one) => [one.name, one.bridge]))
-  const isName = names.has(name)
-  if (!isName && avoid?.interfaces.includes(name) !== true) return { name, bridge: name }
-  if (elsewhere !== true)
-    throw conflict(
-      `The engine or its host already has a network or bridge named "${name}", which is not ours; choose another name`,
-    )
+  const own = placeOf(name, { known, interfaces: avoid?.interfaces ?? [] })
+  if (own !== undefined) return own
+  if (elsewhere !== true) throw takenName(name)
+  const isName = known.some((one) => one.name === name || one.bridge === name)
   const place = { name: isName ? `${name}-${uuid.slice(-6)}` : name, bridge: `wl${uuid.slice(-10)}` }
   context.warn(
     `The engine or its host already has a network or bridge named "${name}": there, ours is the network ` +
