@@ -19,7 +19,13 @@ const wasFrozen = (context: Context<Kind>) => found(context).running && !found(c
 
 type OnInstance = Extract<
   Kind,
-  'snapshot.create' | 'snapshot.restore' | 'instance.update' | 'instance.copy' | 'image.publish' | 'backup.create'
+  | 'snapshot.create'
+  | 'snapshot.restore'
+  | 'instance.update'
+  | 'instance.copy'
+  | 'instance.refresh'
+  | 'image.publish'
+  | 'backup.create'
 >
 
 /** Notes whether the instance runs and is paused. */

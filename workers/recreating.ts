@@ -34,6 +34,8 @@ export interface Recreation<K extends Kind> {
   /** Paths of those of its volumes that are new. */
   fresh(context: Context<K>): Promise<string[]>
   when?(context: Context<K>): boolean
+  /** The note of `lookStep` is about another instance, this one does not run. */
+  stays?: 'stopped'
 }
 
 type StepName = 'commit' | 'container' | 'stop' | 'name' | 'start' | 'record' | 'cleanup'
@@ -162,7 +164,8 @@ async function recordNew<K extends Kind>(context: Context<K>, recreation: Recrea
   const instance = await load(context, recreation)
   const detail = await context.engine.containers.inspect(made, context.signal)
   if (detail !== undefined) leaveAs(context, detail)
-  const record = { ...(ranBefore(context) ? prepared(next) : next), rev: instance.rev, container: made }
+  const isPrepared = recreation.stays === undefined && ranBefore(context)
+  const record = { ...(isPrepared ? prepared(next) : next), rev: instance.rev, container: made }
   await context.forward(
     [{ change: 'put', noun: 'instance', record }],
     detail === undefined ? [] : [observe(context.engine.member, detail)],

@@ -63,7 +63,7 @@ export async function lackedPaths(
   return missingVolumes(expanded, known)
 }
 
-type Copying = 'instance.copy' | 'snapshot.restore'
+type Copying = 'instance.copy' | 'instance.refresh' | 'snapshot.restore'
 
 interface Needs {
   volumes: number

@@ -40,6 +40,7 @@ export const API_EXTENSIONS = [
   'projects',
   'snapshot_scheduling',
   'snapshot_schedule_aliases',
+  'container_incremental_copy',
   'container_copy_project',
   'snapshot_expiry',
   'container_backup_override_pool',

@@ -223,6 +223,29 @@ export function keepVolatile(before: Config, after: Config): Config {
   return { ...Object.fromEntries(kept), ...after }
 }
 
+/**
+ * A client that refreshes a copy puts the source's config on it, with what makes the source itself: the uuid stays, and
+ * a MAC that one of the others has is not taken over.
+ */
+export function keepIdentity(now: Config, given: Config, others: readonly Config[]): Config {
+  const macs = new Set(
+    others.flatMap((config) =>
+      Object.keys(config)
+        .filter(isMac)
+        .map((key) => config[key]),
+    ),
+  )
+  const isTheirs = (key: string, value: string) => key === 'volatile.uuid' || (isMac(key) && macs.has(value))
+  return Object.fromEntries(
+    Object.entries(given).flatMap(([key, value]) => {
+      if (value === now[key] || !isTheirs(key, value)) return [[key, value]]
+      return now[key] === undefined ? [] : [[key, now[key]]]
+    }),
+  )
+}
+
+const isMac = (key: string): boolean => /^volatile\.[^.]+\.hwaddr$/.test(key)
+
 // What makes an instance itself and no other: a copy that goes back to a snapshot taken over from its source keeps them.
 const IDENTITY = /^volatile\.(uuid|[^.]+\.hwaddr)$/
 

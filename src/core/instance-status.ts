@@ -46,6 +46,7 @@ export type InstanceAction =
   | 'restore'
   | 'snapshot'
   | 'copy'
+  | 'refresh'
   | 'update'
 
 /** The `action` of `PUT …/state`. Throws bad-request with LXD's text. */
@@ -59,6 +60,7 @@ const ALREADY_RUNNING = 'The instance is already running'
 const ALREADY_STOPPED = 'The instance is already stopped'
 const NOT_RUNNING = "The container isn't running"
 const IS_RUNNING = 'Instance is running'
+const NO_REFRESH = 'Cannot refresh a running instance'
 const NO_RENAME = 'Renaming of running container not allowed'
 
 /** Action and status that do not go together → LXD's text. What is not listed is allowed. */
@@ -72,6 +74,7 @@ const REFUSALS: Partial<Record<InstanceAction, Partial<Record<StatusName, string
   exec: { Stopped: 'Instance is not running', Frozen: 'Instance is frozen' },
   console: { Stopped: 'Instance is not running', Frozen: 'Instance is frozen' },
   rename: { Running: NO_RENAME, Frozen: NO_RENAME },
+  refresh: { Running: NO_REFRESH, Frozen: NO_REFRESH },
 }
 
 // What needs no container, brings a new one, or finds out by itself.

@@ -35,6 +35,15 @@ export const InstanceCopy = Type.Object({
   snapshots: Type.Array(Type.Object({ from: Uuid, record: SnapshotRecord })),
 })
 
+export const InstanceRefresh = Type.Object({
+  instance: Uuid,
+  source: Uuid,
+  /** As of `InstanceCopy`: those that the copy lacks. */
+  snapshots: InstanceCopy.properties.snapshots,
+  /** Those of the copy that the source does not have. */
+  gone: Type.Array(Uuid),
+})
+
 export const InstanceTarget = Type.Object({ instance: Uuid })
 
 export const InstanceUpdate = Type.Object({

@@ -29,6 +29,13 @@ export const INSTANCE_KINDS = {
     input: inputs.InstanceCopy,
     lifecycle: 'instance-created',
   },
+  'instance.refresh': {
+    ...onInstance,
+    description: 'Creating instance',
+    action: 'refresh',
+    input: inputs.InstanceRefresh,
+    lifecycle: 'instance-updated',
+  },
   'instance.import': {
     ...onInstance,
     description: 'Restoring backup',

@@ -1,7 +1,9 @@
 /** Creating and copying instances: from the request to an accepted operation. */
+import type { Config } from '../contract/common.ts'
 import type { InstancesPost } from '../contract/instance.ts'
 import type { OperationRecord } from '../contract/operation-record.ts'
 import type { InstanceRecord, SnapshotRecord } from '../contract/records.ts'
+import { keepIdentity } from '../core/config-keys.ts'
 import { badRequest, notFound, notImplemented } from '../core/failure.ts'
 import { withoutEmpty } from '../core/expand.ts'
 import { limitsOfType } from '../core/instance-type.ts'
@@ -13,6 +15,7 @@ import { requireProject, requireRole, type Caller } from './caller.ts'
 import type { Drafts } from './drafts.ts'
 import type { ImageLookup } from './image-lookup.ts'
 import { copyDraft, draftOf, pickName, withAddresses, type Basis } from './instance-draft.ts'
+import type { InstanceRefresh } from './instance-refresh.ts'
 import { instanceResources, instanceUrl } from './instance-urls.ts'
 import { claimOf, putNickname, type Nickname } from './nicknames.ts'
 import { usesOf, type Leases } from './leases.ts'
@@ -24,6 +27,7 @@ export interface InstanceCreationDeps {
   images: Pick<ImageLookup, 'resolve'>
   leases: Leases
   drafts: Drafts
+  refresh: InstanceRefresh
   room: ProjectRoom
   clock: Clock
   /** LXD's name of the architecture of an instance without an image. */
@@ -107,7 +111,13 @@ export function createInstanceCreation(deps: InstanceCreationDeps) {
   async function copy(order: Order): Promise<OperationRecord> {
     const { caller, project, name, body } = order
     const { source, snapshot } = await sourceOf(caller, project, body.source ?? {})
-    const draft = copyDraft({ ...basisOf(project, name), member: source.member }, body, snapshot ?? source)
+    const there = body.source?.refresh === true ? await records.find('instance', project, name) : undefined
+    if (there !== undefined) {
+      if (snapshot !== undefined) throw badRequest('A copy is refreshed from an instance, not from a snapshot')
+      return deps.refresh(caller, { copy: there, source, instanceOnly: isInstanceOnly(body) })
+    }
+    const basis = { ...basisOf(project, name), member: source.member }
+    const draft = copyDraft(basis, { ...body, config: await ownConfig(body.config ?? {}) }, snapshot ?? source)
     const only = snapshot !== undefined || isInstanceOnly(body)
     const snapshots = only ? [] : await snapshotCopies(source, draft)
     // A running source is frozen while it is read: nobody else may change it meanwhile.
@@ -119,10 +129,19 @@ export function createInstanceCreation(deps: InstanceCreationDeps) {
     }))
   }
 
+  /** A client that would refresh a copy sends the source's config with its MACs. */
+  async function ownConfig(given: Config): Promise<Config> {
+    const others = await records.list('instance')
+    return keepIdentity(
+      {},
+      given,
+      others.map(({ config }) => config),
+    )
+  }
+
   async function sourceOf(caller: Caller, project: string, given: NonNullable<InstancesPost['source']>) {
     const [name = '', snapshotName] = (given.source ?? '').split('/')
     if (name === '') throw badRequest('Must specify a source instance')
-    if (given.refresh === true) throw notImplemented('Refreshing a copy is not supported; delete it and copy again')
     const sourceProject = given.project || project
     requireProject(caller, sourceProject)
     const source = await records.find('instance', sourceProject, name)

@@ -8,7 +8,7 @@ import type {
 } from '../contract/instance.ts'
 import type { OperationRecord } from '../contract/operation-record.ts'
 import type { InstanceRecord } from '../contract/records.ts'
-import { keepVolatile } from '../core/config-keys.ts'
+import { keepIdentity, keepVolatile } from '../core/config-keys.ts'
 import { checkIfMatch, etagOf } from '../core/etag.ts'
 import type { ExecRequest } from '../core/exec-spec.ts'
 import { withoutEmpty, withoutEmptyOptions } from '../core/expand.ts'
@@ -16,7 +16,7 @@ import { badRequest, notImplemented } from '../core/failure.ts'
 import { foreignRefusal, isForeign } from '../core/foreign.ts'
 import { checkAction, checkProtection, parseStateAction } from '../core/instance-status.ts'
 import { parseInstanceName } from '../core/names.ts'
-import type { BusyClaim, RecordChange } from '../core/ports.ts'
+import type { BusyClaim, RecordChange, RecordReader } from '../core/ports.ts'
 import { CATALOG, type InputOf, type Kind } from '../operations/catalog.ts'
 import { requireRole, type Caller } from './caller.ts'
 import type { Drafts } from './drafts.ts'
@@ -30,6 +30,7 @@ import type { Operations } from './operations.ts'
 import { submitInRoom, type ProjectRoom } from './project-room.ts'
 
 export interface InstancesDeps {
+  records: RecordReader
   views: InstanceViews
   operations: Operations
   drafts: Drafts
@@ -41,14 +42,29 @@ export interface InstancesDeps {
 
 export type Instances = ReturnType<typeof createInstances>
 
-export function createInstances({ views, operations, drafts, leases, room, foreign, sessions }: InstancesDeps) {
+export function createInstances({
+  records,
+  views,
+  operations,
+  drafts,
+  leases,
+  room,
+  foreign,
+  sessions,
+}: InstancesDeps) {
   /** `PUT`: the whole writable side. What LXD guards (volatile keys) stays when the client leaves it out. */
   async function update(caller: Caller, where: Where, body: InstancePut, ifMatch?: string): Promise<OperationRecord> {
     refuseNothing(body)
     const { record } = await writable(caller, where, ifMatch)
+    const others = (await records.list('instance')).filter(({ uuid }) => uuid !== record.uuid)
+    const given = keepIdentity(
+      record.config,
+      withoutEmpty(body.config ?? {}),
+      others.map(({ config }) => config),
+    )
     return submitUpdate(caller, record, {
       ...record,
-      config: keepVolatile(record.config, withoutEmpty(body.config ?? {})),
+      config: keepVolatile(record.config, given),
       devices: withoutEmptyOptions(body.devices ?? {}),
       // null is how clients write the empty list; one that leaves the field out does not mean to take the network away.
       profiles: body.profiles === undefined ? record.profiles : (body.profiles ?? []),

@@ -84,6 +84,15 @@ export const SCENARIOS: { [K in WorkerKind]: Variant[] } = {
     const body = { name: tag, source: { type: 'copy', source: `${tag}a` } }
     return { method: 'POST', path: '/1.0/instances', body, entity: tag }
   }),
+  'instance.refresh': one(async (kit, tag) => {
+    await lively(kit, `${tag}a`)
+    const source = { type: 'copy', source: `${tag}a` }
+    await kit.operate('POST', '/1.0/instances', { name: tag, source })
+    await kit.operate('DELETE', `${at(`${tag}a`)}/snapshots/s0`)
+    await kit.operate('POST', `${at(`${tag}a`)}/snapshots`, { name: 's1' })
+    const body = { name: tag, source: { ...source, refresh: true } }
+    return { method: 'POST', path: '/1.0/instances', body, entity: tag }
+  }),
   'instance.import': one(async (kit, tag) => {
     const tarball = await exported(kit, `${tag}a`)
     const headers = { 'x-lxd-name': tag, 'content-type': 'application/octet-stream' }

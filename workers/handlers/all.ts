@@ -16,6 +16,7 @@ import { instanceDelete } from './instance-delete.ts'
 import { instanceExec } from './instance-exec.ts'
 import { instanceFreeze } from './instance-freeze.ts'
 import { instanceImport } from './instance-import.ts'
+import { instanceRefresh } from './instance-refresh.ts'
 import { instanceRename } from './instance-rename.ts'
 import { instanceRestart } from './instance-restart.ts'
 import { instanceStart } from './instance-start.ts'
@@ -39,6 +40,7 @@ import { volumeDelete } from './volume-delete.ts'
 export const handlers: { [K in WorkerKind]: Handler<K> } = {
   'instance.create': instanceCreate,
   'instance.copy': instanceCopy,
+  'instance.refresh': instanceRefresh,
   'instance.import': instanceImport,
   'instance.update': instanceUpdate,
   'instance.rename': instanceRename,
