@@ -1,9 +1,13 @@
 import type { InstanceRecord } from '../../src/contract/records.ts'
 import { APPLY_TEMPLATE } from '../../src/core/guest.ts'
 import { containerOf, finalName, loadInstance } from '../containers.ts'
+import { unapplied } from '../pending.ts'
 import { observe, type Handler } from '../steps.ts'
 
-/** Renames the instance. Its uuid, address and snapshots stay; the hostname inside follows at the next recreation. */
+/**
+ * Renames the instance. Its uuid, address and snapshots stay. The hostname inside, and the name by which others on its
+ * networks find it, follow at its next start, as in LXD: with a new container.
+ */
 export const instanceRename: Handler<'instance.rename'> = {
   steps: [
     {
@@ -25,7 +29,7 @@ export const instanceRename: Handler<'instance.rename'> = {
   ],
   finish: async (context) => {
     const instance = await loadInstance(context, context.input.instance)
-    const record = renamed(instance, context.input.name)
+    const record = unapplied(renamed(instance, context.input.name))
     return {
       changes: [{ change: 'put', noun: 'instance', record }],
       context: { old_name: instance.name },
