@@ -47,10 +47,7 @@ export async function loadNetwork(context: Context<Kind>, uuid: string): Promise
 
 /** The engine would let stopped containers lose it, so the leases decide, and the profiles that name it. */
 export async function refuseUsed(context: Context<Kind>, { uuid, name }: NetworkRecord): Promise<void> {
-  const [leases, profiles] = await Promise.all([
-    context.records.list('lease', uuid),
-    context.records.list('profile'),
-  ])
+  const [leases, profiles] = await Promise.all([context.records.list('lease', uuid), context.records.list('profile')])
   const isNamed = profiles.some(({ devices }) =>
     Object.values(effectiveDevices(devices)).some(
       (device) => device['type'] === 'nic' && (device['network'] || device['parent']) === name,

@@ -2,6 +2,7 @@
 import type { InstanceRecord, ProfileRecord, SnapshotRecord } from '../src/contract/records.ts'
 import { expandConfig, expandDevices } from '../src/core/expand.ts'
 import { toContainerSpec } from '../src/core/container-spec.ts'
+import { rootSize } from '../src/core/devices.ts'
 import { checkPolicy } from '../src/core/policy.ts'
 import type { ContainerDetail, ContainerSpec } from '../src/core/container.ts'
 import type { ImageDetail } from '../src/core/engine.ts'
@@ -124,6 +125,7 @@ export async function specOf(
   // A profile may have been changed since the operation was accepted.
   const fault = restrictionFault(project?.config ?? {}, { config, devices })
   if (fault !== undefined) throw badRequest(fault)
+  tellOfSize(context, rootSize(devices))
   const spec = toContainerSpec({
     instance,
     config,
@@ -141,6 +143,11 @@ export async function specOf(
   const isBare = [...image.command, ...image.entrypoint].length === 0 && (spec.command ?? spec.entrypoint) === undefined
   // The engine refuses a container without a command; an empty instance gets its files, and an init, later.
   return isBare ? { ...spec, command: ['/sbin/init'] } : spec
+}
+
+/** No storage driver that Docker Engine usually has can hold a container to a size. */
+export function tellOfSize(context: AnyContext, size: string): void {
+  if (size !== '') context.warn(`The root disk's size of ${size} is kept, but Docker Engine does not enforce it`)
 }
 
 /**

@@ -173,6 +173,12 @@ export function requireRoot(expanded: Devices, prefix = ''): void {
   if (!hasRoot) throw badRequest(`${prefix}${NO_SINGLE_ROOT} No root device could be found`)
 }
 
+/** The size that the root disk of expanded devices asks for; '' for none. */
+export function rootSize(expanded: Devices): string {
+  const root = Object.values(effectiveDevices(expanded)).find(({ type, path }) => type === 'disk' && path === '/')
+  return root?.['size'] ?? ''
+}
+
 function firstDouble(values: string[]): string | undefined {
   return values.find((value, at) => values.indexOf(value) !== at)
 }

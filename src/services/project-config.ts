@@ -37,7 +37,7 @@ const KEYS: Record<string, ValueCheck> = {
   'images.remote_cache_expiry': count,
   'limits.containers': count,
   'limits.cpu': count,
-  'limits.disk': refused('Docker Engine cannot limit the space of containers'),
+  'limits.disk': refused('Docker Engine cannot limit the space of containers and volumes'),
   'limits.instances': count,
   'limits.memory': (value) => (value.endsWith('%') ? "Value can't be a percentage" : memory(value)),
   'limits.networks': count,

@@ -87,6 +87,20 @@ describe.skipIf(LXC === undefined)('devices of the host', () => {
     expect(await lxc.fails('project', 'set', 'tight', 'restricted.devices.unix-char', 'block')).toContain('t1')
   })
 
+  test('an instance that was renamed has its new name inside from its next start on', async () => {
+    await lxc.ok('launch', 'busybox', 'r1')
+    await sh('r1', 'echo kept >/kept')
+    await lxc.ok('launch', 'busybox', 'other')
+    await lxc.ok('stop', 'r1', '--force')
+    await lxc.ok('rename', 'r1', 'r2')
+    await lxc.ok('start', 'r2')
+    expect(await sh('r2', 'hostname; cat /kept')).toBe('r2\nkept\n')
+    await sh('other', 'nslookup r2.lxd')
+    expect((await lxc.run(['exec', 'other', '--', 'nslookup', 'r1.'])).code).not.toBe(0)
+    expect(await lxc.ok('config', 'get', 'r2', 'volatile.recreate')).toBe('\n')
+    await lxc.ok('delete', '--force', 'r2', 'other')
+  })
+
   test('a GPU is refused at once where the engine has none', async () => {
     // A machine that has cards gives them.
     const has = await lxc.windlass.engine.netnsExec('sh', '-c', 'test -d /dev/dri && echo yes || echo no')

@@ -1,10 +1,10 @@
 import type { Config } from '../../src/contract/common.ts'
 import type { InstanceRecord } from '../../src/contract/records.ts'
 import { changeEffect } from '../../src/core/config-keys.ts'
-import { devicesEffect } from '../../src/core/devices.ts'
+import { devicesEffect, rootSize } from '../../src/core/devices.ts'
 import { expandConfig, expandDevices } from '../../src/core/expand.ts'
 import { limitsOf } from '../../src/core/limits.ts'
-import { containerOf, loadInstance, loadProfiles, seenContainer } from '../containers.ts'
+import { containerOf, loadInstance, loadProfiles, seenContainer, tellOfSize } from '../containers.ts'
 import { found, lookStep } from '../freezing.ts'
 import { freeUnused } from '../leases.ts'
 import { applied, unapplied } from '../pending.ts'
@@ -87,6 +87,7 @@ export const instanceUpdate: Handler<'instance.update'> = {
     const observed = [observe(context.engine.member, detail)]
     if (!recreates(context)) {
       const next = merged(now, context.input.next)
+      await tellOfNewSize(context, now, next)
       const record = plan(context).effect === 'later' ? unapplied(next) : next
       return { changes: [{ change: 'put', noun: 'instance', record }], observed }
     }
@@ -133,6 +134,12 @@ async function expandedBefore(context: Updating, now: InstanceRecord) {
   if (context.input.before !== undefined) return context.input.before
   const profiles = await loadProfiles(context, now)
   return { config: expandConfig(profiles, now.config), devices: expandDevices(profiles, now.devices) }
+}
+
+async function tellOfNewSize(context: Updating, now: InstanceRecord, next: InstanceRecord): Promise<void> {
+  const [before, after] = await Promise.all([expandedBefore(context, now), loadProfiles(context, next)])
+  const size = rootSize(expandDevices(after, next.devices))
+  if (size !== rootSize(before.devices)) tellOfSize(context, size)
 }
 
 async function applyLimits(context: Updating, container: string, config: Config): Promise<void> {
