@@ -148,7 +148,13 @@ export const VolumeRecord = keyed({
 })
 export type VolumeRecord = Static<typeof VolumeRecord>
 
-export const ProjectRecord = keyed({ description: Type.String(), config: Config })
+export const ProjectRecord = keyed({
+  description: Type.String(),
+  config: Config,
+  held: Type.Optional(
+    Type.Boolean({ description: 'Whoever takes room in it changes this record, as where it has limits.' }),
+  ),
+})
 export type ProjectRecord = Static<typeof ProjectRecord>
 
 /** `name` is chosen by its maker and unique; only a hash of the secret is kept. */

@@ -16,8 +16,13 @@ import type {
 import type { ContainerSummary } from './container.ts'
 import type { FailureCode } from './failure.ts'
 
-/** One change of a record. A put gives the rev it was read with: 0 means it must not exist. The store sets the next rev. */
-export type RecordChange = (AnyRecord & { change: 'put' }) | { change: 'remove'; noun: Noun; uuid: string; rev: number }
+/**
+ * One change of a record. A put gives the rev it was read with: 0 means it must not exist. The store sets the next rev.
+ * `keep` changes nothing: the others are refused unless the record is still as it was read.
+ */
+export type RecordChange =
+  | (AnyRecord & { change: 'put' })
+  | { change: 'remove' | 'keep'; noun: Noun; uuid: string; rev: number }
 
 /** A name that must be free (no record, no reservation) and is held until the operation ends. */
 export interface NameClaim {

@@ -9,7 +9,7 @@ export function encodeChanges(changes: RecordChange[]): string {
 /** The same as a value, for an envelope. */
 export function toScriptChanges(changes: RecordChange[]) {
   return changes.map((change) => {
-    if (change.change === 'remove') return change
+    if (change.change !== 'put') return change
     const { noun, record } = change
     const { uuid, rev, name } = record
     const places = { scope: scopeOf(noun, record), owner: ownerOf(noun, record) }

@@ -175,11 +175,12 @@ export function createInstanceCreation(deps: InstanceCreationDeps) {
     busy: BusyClaim[],
     rest: (draft: InstanceRecord) => Rest<K>,
   ): Promise<OperationRecord> {
-    const { config, devices } = await deps.drafts.expand(draft.project, draft, 'create')
     const names: NameClaim[] = [{ noun: 'instance', scope: draft.project, name: draft.name }, ...nicknames.map(claimOf)]
     const own: BusyClaim = { key: `instance:${draft.uuid}`, mode: 'own', action: 'create' }
     const make = async () => {
-      const room = await deps.room.take(draft.project, [{ uuid: draft.uuid, name: draft.name, config, devices }])
+      // A profile may have been changed since it was looked at before.
+      const { config, devices } = await deps.drafts.expand(draft.project, draft, 'create')
+      const room = await deps.room.take(draft.project, [{ ...draft, config, devices }])
       const leases = await deps.leases.take(draft, devices)
       await deps.drafts.check(caller.role, draft, leases)
       const made = withAddresses(draft, leases)

@@ -99,7 +99,7 @@ export function createInstances({
 
   async function updateOf(caller: Caller, now: InstanceRecord, next: InstanceRecord) {
     const { config, devices } = await drafts.expand(next.project, next)
-    const taking = await room.take(next.project, [{ uuid: next.uuid, name: next.name, config, devices }])
+    const taking = await room.take(next.project, [{ ...next, config, devices }])
     const taken = await leases.take(next, devices)
     await drafts.check(caller.role, next, taken)
     const submission = on(now, 'instance.update', {

@@ -80,8 +80,7 @@ export function createProfileEffects(deps: ProfileEffectsDeps) {
         throw ofInstance(one.instance, toFailure(thrown))
       }
     }
-    const room = having.length === 0 ? [] : await deps.room.take(now.project, having.map(toOccupant))
-    return { effects, room }
+    return { effects, room: await deps.room.takeForProfile(next) }
   }
 
   /** Whatever runs on one of them would be cut in half by the change. */
@@ -140,10 +139,6 @@ export function createProfileEffects(deps: ProfileEffectsDeps) {
   }
 
   return { plan, apply }
-}
-
-function toOccupant({ instance, after }: Pick<Effect, 'instance' | 'after'>) {
-  return { uuid: instance.uuid, name: instance.name, ...after }
 }
 
 function expand(instance: InstanceRecord, known: ProfileRecord[]): Expanded {

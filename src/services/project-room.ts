@@ -1,10 +1,10 @@
 /** Whether a project's limits leave room for what is to be made or changed in it. Texts are LXD's. */
 import type { Config } from '../contract/common.ts'
 import type { OperationRecord } from '../contract/operation-record.ts'
-import type { InstanceRecord, ProfileRecord } from '../contract/records.ts'
+import type { InstanceRecord, ProfileRecord, ProjectRecord } from '../contract/records.ts'
 import { isTrue } from '../core/config-values.ts'
 import { expandConfig, expandDevices, pickProfiles } from '../core/expand.ts'
-import { badRequest } from '../core/failure.ts'
+import { badRequest, notFound } from '../core/failure.ts'
 import type { RecordChange, RecordReader, Refusal } from '../core/ports.ts'
 import { restrictionFault } from '../core/restrictions.ts'
 import { parseBytes } from '../core/units.ts'
@@ -21,7 +21,7 @@ export interface ProjectRoomDeps {
 export type ProjectRoom = ReturnType<typeof createProjectRoom>
 
 /** An instance as it counts against limits; config and devices are expanded. */
-export type Occupant = Pick<InstanceRecord, 'uuid' | 'name' | 'config' | 'devices'>
+export type Occupant = Pick<InstanceRecord, 'uuid' | 'name' | 'config' | 'devices' | 'profiles'>
 
 /** Limits of a project that add up over its instances, which must then all have the same key set. */
 export const AGGREGATES = ['limits.cpu', 'limits.memory', 'limits.processes'] as const
@@ -34,50 +34,77 @@ export function createProjectRoom({ records, usedBy }: ProjectRoomDeps) {
   /**
    * Throws bad-request when the project would exceed a limit, or does not allow it, with these instances, new ones or
    * changed ones of it. An instance whose creation or change is under way counts already. What it returns belongs into
-   * the changes that are submitted: they are refused when somebody else has taken room meanwhile (`submitInRoom`).
+   * the changes that are submitted: they are refused when somebody else has taken room, or has changed the project,
+   * meanwhile (`submitInRoom`).
    */
   async function take(project: string, planned: Occupant[]): Promise<RecordChange[]> {
     // First of all: whoever takes room later changes it.
-    const record = await records.find('project', '', project)
-    if (record === undefined || !isBounded(record.config)) return []
+    const record = await load(project)
     const limits = record.config
     for (const one of planned) refuseForbidden(limits, one)
     if (hasLimits(limits)) {
       const before = await occupants(project)
       const after = new Map([...before, ...planned].map((one) => [one.uuid, one]))
-      const fault =
-        (after.size > before.length ? countFault(project, limits, after.size) : undefined) ??
-        sumFault(project, limits, after)
-      if (fault !== undefined) throw badRequest(`Failed checking if instance creation allowed: ${fault}`)
+      refuse(after.size > before.length ? countFault(project, limits, after.size) : undefined)
+      refuse(sumFault(project, limits, after))
     }
-    return [{ change: 'put', noun: 'project', record }]
+    return [tokenOf(record, isBounded(limits))]
+  }
+
+  /** The same for a profile as it is to become, with all that have it or are to have it. */
+  async function takeForProfile(next: ProfileRecord): Promise<RecordChange[]> {
+    const { project, name } = next
+    const record = await load(project)
+    const limits = record.config
+    if (isBounded(limits)) {
+      const all = await occupants(project, next)
+      for (const one of all) if (one.profiles.includes(name)) refuseForbidden(limits, one)
+      const isUsed = all.some(({ profiles }) => profiles.includes(name))
+      if (isUsed) refuse(sumFault(project, limits, new Map(all.map((one) => [one.uuid, one]))))
+    }
+    return [tokenOf(record, isBounded(limits))]
   }
 
   /** The same for one network more. */
   async function takeForNetwork(project: string): Promise<RecordChange[]> {
-    const record = await records.find('project', '', project)
-    const limit = record?.config['limits.networks'] ?? ''
-    if (record === undefined || limit === '') return []
-    const coming = await usedBy.comingNetworks(project)
-    const there = await records.list('network', project)
-    const names = new Set([...coming, ...there].map(({ uuid }) => uuid))
-    if (names.size >= Number(limit)) throw badRequest(`Reached maximum number of networks in project "${project}"`)
-    return [{ change: 'put', noun: 'project', record }]
+    const record = await load(project)
+    const limit = record.config['limits.networks'] ?? ''
+    if (limit !== '') {
+      const coming = await usedBy.comingNetworks(project)
+      const there = await records.list('network', project)
+      const names = new Set([...coming, ...there].map(({ uuid }) => uuid))
+      if (names.size >= Number(limit)) throw badRequest(`Reached maximum number of networks in project "${project}"`)
+    }
+    return [tokenOf(record, limit !== '')]
   }
 
-  /** Everything that counts: what is there, and what is being made or changed. */
-  async function occupants(project: string): Promise<Occupant[]> {
+  async function load(project: string): Promise<ProjectRecord> {
+    const record = await records.find('project', '', project)
+    if (record === undefined) throw notFound('Project not found')
+    return record
+  }
+
+  /** Everything that counts: what is there, and what is being made or changed; with a profile as it is to become, if given. */
+  async function occupants(project: string, next?: ProfileRecord): Promise<Occupant[]> {
     // What has ended when these are read is in the records that are read after them.
     const coming = await usedBy.drafts(project)
-    const [instances, profiles] = await Promise.all([
-      records.list('instance', project),
-      records.list('profile', project),
-    ])
+    const [instances, known] = await Promise.all([records.list('instance', project), records.list('profile', project)])
+    const profiles = known.map((profile) => (profile.uuid === next?.uuid ? next : profile))
     const versions = Map.groupBy([...instances, ...coming], ({ uuid }) => uuid)
     return [...versions.values()].map((same) => same.map((one) => toOccupant(one, profiles)).reduce(larger))
   }
 
-  return { take, takeForNetwork, occupants }
+  return { take, takeForProfile, takeForNetwork, occupants }
+}
+
+/** Where there is a limit the next one has to look again; else only a change of the project is in the way. */
+function tokenOf(record: ProjectRecord, isLimited: boolean): RecordChange {
+  if (isLimited || record.held === true) return { change: 'put', noun: 'project', record }
+  return { change: 'keep', noun: 'project', uuid: record.uuid, rev: record.rev }
+}
+
+function refuse(fault: string | undefined): void {
+  if (fault !== undefined) throw badRequest(`Failed checking if instance creation allowed: ${fault}`)
 }
 
 /** How often a request looks again: of several for the last room one is let in each time. */
@@ -111,8 +138,15 @@ function hasLimits(config: Config): boolean {
   return [...AGGREGATES, ...COUNTS].some((key) => (config[key] ?? '') !== '')
 }
 
+/** Whether what an instance may be in a project depends on the project, or on the others in it. */
 function isBounded(config: Config): boolean {
   return hasLimits(config) || isTrue(config['restricted'])
+}
+
+/** Whether room in the project was taken without a look at the others until now, and is not from now on. */
+export function isNewlyBounded(before: Config, after: Config): boolean {
+  const isNew = (is: (config: Config) => boolean): boolean => is(after) && !is(before)
+  return isNew(isBounded) || isNew((config) => (config['limits.networks'] ?? '') !== '')
 }
 
 function refuseForbidden(project: Config, one: Occupant): void {
@@ -127,6 +161,7 @@ function toOccupant(instance: InstanceRecord, known: ProfileRecord[]): Occupant 
     name: instance.name,
     config: expandConfig(profiles, instance.config),
     devices: expandDevices(profiles, instance.devices),
+    profiles: instance.profiles,
   }
 }
 

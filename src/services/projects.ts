@@ -12,7 +12,7 @@ import { mayEnter, requireProject, requireServer, type Caller } from './caller.t
 import { instanceUrl } from './instance-urls.ts'
 import { imageUrl, networkUrl, profileUrl, projectUrl, volumeUrl } from './noun-urls.ts'
 import type { Operations } from './operations.ts'
-import { AGGREGATES, COUNTS, limitOf, tooLow, usageOf, type ProjectRoom } from './project-room.ts'
+import { AGGREGATES, COUNTS, isNewlyBounded, limitOf, tooLow, usageOf, type ProjectRoom } from './project-room.ts'
 import { makeProject, newProject } from './new-project.ts'
 import { projectConfig } from './project-config.ts'
 import type { UsedBy } from './used-by.ts'
@@ -89,15 +89,52 @@ export function createProjects(deps: ProjectsDeps) {
 
   async function change(caller: Caller, record: ProjectRecord, description: string, given: Config): Promise<void> {
     const config = projectConfig(record.name, given)
-    const low = tooLow(record.name, config, await room.occupants(record.name))
+    const save = async (now: ProjectRecord): Promise<void> => {
+      await refuseTooLow(record.name, config)
+      await write(caller, {
+        changes: [{ change: 'put', noun: 'project', record: { ...now, description, config } }],
+        event: event('project-updated', record),
+      })
+    }
+    await (isNewlyBounded(record.config, config) ? whileHeld(caller, record, save) : save(record))
+  }
+
+  async function refuseTooLow(name: string, config: Config): Promise<void> {
+    const low = tooLow(name, config, await room.occupants(name))
     if (low !== undefined) throw badRequest(low)
-    const networks = record.name === DEFAULT ? (await records.list('network')).length : 0
+    const networks = name === DEFAULT ? await networksIn(name) : 0
     if (networks > Number(config['limits.networks'] ?? networks))
       throw badRequest(`"limits.networks" is too low: there currently are ${networks} networks in project "${DEFAULT}"`)
-    await write(caller, {
-      changes: [{ change: 'put', noun: 'project', record: { ...record, description, config } }],
-      event: event('project-updated', record),
-    })
+  }
+
+  /** Those that are being made as well. */
+  async function networksIn(name: string): Promise<number> {
+    const coming = await deps.usedBy.comingNetworks(name)
+    const there = await records.list('network', name)
+    return new Set([...coming, ...there].map(({ uuid }) => uuid)).size
+  }
+
+  /**
+   * Whoever takes room in the project from now on changes its record: what `work` finds in it is so until it is written
+   * with the record that it is given, or that is refused. Without limits nobody else changes it.
+   */
+  async function whileHeld(
+    caller: Caller,
+    { held: isHeld, ...record }: ProjectRecord,
+    work: (record: ProjectRecord) => Promise<void>,
+  ): Promise<void> {
+    // The request's own key belongs to the change.
+    const own = { ...caller, idempotency: undefined, answer: undefined }
+    const put = (next: ProjectRecord) => write(own, { changes: [{ change: 'put', noun: 'project', record: next }] })
+    if (isHeld !== true) await put({ ...record, held: true })
+    const held = isHeld === true ? record : { ...record, rev: record.rev + 1 }
+    try {
+      await work(held)
+    } catch (thrown) {
+      // Held for longer it costs others a try.
+      await put(held).catch(() => undefined)
+      throw thrown
+    }
   }
 
   /** Only of an empty one, as in LXD: names of containers and labels hold the project's name. LXD does it in the background. */
@@ -125,16 +162,24 @@ export function createProjects(deps: ProjectsDeps) {
     requireServer(caller)
     const record = await load(caller, name)
     if (name === DEFAULT) throw forbidden('The "default" project cannot be deleted')
-    if (!(await isEmpty(record))) throw badRequest('Only empty projects can be removed')
-    const profiles = await records.list('profile', name)
-    await write(caller, {
-      changes: [
-        { change: 'remove', noun: 'project', uuid: record.uuid, rev: record.rev },
-        ...profiles.map(({ uuid, rev }): RecordChange => ({ change: 'remove', noun: 'profile', uuid, rev })),
-        ...(await rebound(records, (projects) => projects.filter((project) => project !== name))),
-      ],
-      event: event('project-deleted', record),
-      unlessBusy: [`project:${record.uuid}`],
+    const refuseFull = async (): Promise<void> => {
+      if (!(await isEmpty(record))) throw badRequest('Only empty projects can be removed')
+    }
+    await refuseFull()
+    await whileHeld(caller, record, async ({ uuid, rev }) => {
+      await refuseFull()
+      const profiles = await records.list('profile', name)
+      await write(caller, {
+        changes: [
+          { change: 'remove', noun: 'project', uuid, rev },
+          ...profiles.map((profile): RecordChange => {
+            return { change: 'remove', noun: 'profile', uuid: profile.uuid, rev: profile.rev }
+          }),
+          ...(await rebound(records, (projects) => projects.filter((project) => project !== name))),
+        ],
+        event: event('project-deleted', record),
+        unlessBusy: [`project:${uuid}`],
+      })
     })
   }
 

@@ -129,7 +129,7 @@ export function createSnapshots({ records, views, operations, drafts, leases, ro
   async function restorationOf(caller: Caller, now: InstanceRecord, snapshot: SnapshotRecord) {
     const next = asAt(now, snapshot)
     const expanded = await drafts.expand(now.project, next)
-    const taking = await room.take(now.project, [{ uuid: now.uuid, name: now.name, ...expanded }])
+    const taking = await room.take(now.project, [{ ...next, ...expanded }])
     const taken = await leases.take(next, expanded.devices)
     await drafts.check(caller.role, next, taken)
     const submission = on(now, 'snapshot.restore', { instance: now.uuid, snapshot: snapshot.uuid })

@@ -6,8 +6,8 @@ import { toRefusal } from './operations.ts'
 
 export interface Writing {
   changes: RecordChange[]
-  /** LXD's lifecycle action with the URL of what it is about. */
-  event: Pick<Lifecycle, 'action' | 'source' | 'project'> & { context?: Record<string, unknown> }
+  /** LXD's lifecycle action with the URL of what it is about; none for what is the server's own business. */
+  event?: Pick<Lifecycle, 'action' | 'source' | 'project'> & { context?: Record<string, unknown> }
   /** Said when a name is taken. */
   taken?: string
   /** Refused as busy while one of these has an owner. */
@@ -23,7 +23,7 @@ export function createWrites(deps: { records: RecordStore; clock: Clock }): Writ
       changes,
       unlessBusy,
       idempotency: keptAnswer(caller),
-      lifecycle: [{ context: {}, ...event, requestor: caller.requestor }],
+      lifecycle: event === undefined ? [] : [{ context: {}, ...event, requestor: caller.requestor }],
       at: deps.clock.now(),
     })
     if (written.outcome !== 'written') throw toRefusal(written, taken)

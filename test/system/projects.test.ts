@@ -6,12 +6,13 @@ import { startWindlass, type TestWindlass } from '../support/windlass.ts'
 
 const BACK = 'snapshot.restore.container.before@back'
 const LATE = 'instance.create.look.before@late'
+const COMING = 'accept.record.before@coming'
 
 let windlass: TestWindlass
 let sockets: string[]
 
 beforeAll(async () => {
-  windlass = await startWindlass({ workers: 1, env: { WINDLASS_TEST_POINT: [LATE, BACK].join(',') } })
+  windlass = await startWindlass({ workers: 1, env: { WINDLASS_TEST_POINT: [LATE, BACK, COMING].join(',') } })
   sockets = [windlass.socket, (await windlass.startApi()).socket]
 })
 afterAll(() => windlass?.[Symbol.asyncDispose]())
@@ -130,6 +131,18 @@ describe('limits', () => {
     expect(await windlass.ended(restoring)).toMatchObject({ status: 'Success', err: '' })
   })
 
+  test('whoever was on the way into a project when it got a limit is refused by it', async () => {
+    await makeProject('closing', {})
+    const coming = call('POST', '/1.0/instances?project=closing', empty('coming'))
+    await windlass.api.holds([COMING])
+    expect((await call('PATCH', '/1.0/projects/closing', { config: { 'limits.instances': '0' } })).status).toBe(200)
+    windlass.api.letGo(COMING)
+    expect([(await coming).status, errorOf(await coming)]).toEqual([
+      400,
+      expect.stringContaining('Reached maximum number of instances in project "closing"'),
+    ])
+  })
+
   test('networks are counted in the project default', async () => {
     const before = ((await metadataOf('/1.0/networks')) as string[]).length
     await call('PATCH', '/1.0/projects/default', { config: { 'limits.networks': String(before + 1) } })
@@ -202,21 +215,22 @@ describe('restrictions', () => {
     })
   })
 
-  test('a profile that was changed while an instance was made cannot bring it either', async () => {
-    await makeProject('late', { restricted: 'true' })
-    await call('POST', '/1.0/profiles?project=late', { name: 'p' })
+  test('a profile cannot bring it to an instance that is being made either', async () => {
+    await makeProject('late', { restricted: 'true', 'limits.processes': '50' })
+    const at = '/1.0/profiles/p?project=late'
+    await call('POST', '/1.0/profiles?project=late', { name: 'p', config: { 'limits.processes': '20' } })
     const body = { ...empty('late'), profiles: ['p'] }
     const accepted = await call('POST', '/1.0/instances?project=late', body)
     const [worker] = windlass.workers
     await worker?.holds([LATE])
     const devices = { web: { type: 'proxy', listen: 'tcp:127.0.0.1:18099', connect: 'tcp:127.0.0.1:80' } }
-    expect((await call('PATCH', '/1.0/profiles/p?project=late', { devices })).status).toBe(200)
+    expect(errorOf(await call('PATCH', at, { devices }))).toMatch(/does not allow instance "late": .*forbidden/)
+    expect(errorOf(await call('PATCH', at, { config: { 'limits.processes': '60' } }))).toMatch(
+      /Reached maximum aggregate value "50" for "limits.processes"/,
+    )
+    expect((await call('PATCH', at, { config: { 'limits.processes': '40' } })).status).toBe(200)
     worker?.letGo(LATE)
-    expect(await windlass.ended(accepted)).toMatchObject({
-      status: 'Failure',
-      err: expect.stringContaining('forbidden'),
-    })
-    expect(await metadataOf('/1.0/instances?project=late')).toEqual([])
+    expect(await windlass.ended(accepted)).toMatchObject({ status: 'Success', err: '' })
   })
 
   test('only some networks may be used', async () => {

@@ -50,7 +50,7 @@ local function checkChanges(changes, op)
       return { 'changed', change.noun, change.uuid }
     end
     stored[rec] = held
-    if held[1] then freed[key('names', change.noun, held[2]) .. '\0' .. held[3]] = true end
+    if held[1] and change.change ~= 'keep' then freed[key('names', change.noun, held[2]) .. '\0' .. held[3]] = true end
   end
   for _, change in ipairs(changes) do
     if change.change == 'put' then
@@ -69,7 +69,11 @@ local function checkChanges(changes, op)
 end
 
 -- Writes changes that were checked and tells the readers; `observed` is a JSON array.
-local function applyChanges(changes, observed, at)
+local function applyChanges(checked, observed, at)
+  local changes = {}
+  for _, change in ipairs(checked) do
+    if change.change ~= 'keep' then changes[#changes + 1] = change end
+  end
   if #changes == 0 and observed == '[]' then return end
   for _, change in ipairs(changes) do
     local rec = key('rec', change.noun, change.uuid)

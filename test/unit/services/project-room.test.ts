@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import type { Config } from '../../../src/contract/common.ts'
 import { limitOf, tooLow, usageOf } from '../../../src/services/project-room.ts'
 
-const instance = (name: string, config: Config) => ({ uuid: name, name, config, devices: {} })
+const instance = (name: string, config: Config) => ({ uuid: name, name, config, devices: {}, profiles: [] })
 
 test('a limit below what is there is refused', () => {
   const two = [instance('c1', {}), instance('c2', {})]

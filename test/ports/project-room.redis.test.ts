@@ -1,0 +1,110 @@
+import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
+import { systemClock } from '../../src/clock.ts'
+import type { Config } from '../../src/contract/common.ts'
+import type { InstanceRecord } from '../../src/contract/records.ts'
+import type { RecordReader } from '../../src/core/ports.ts'
+import type { Operations } from '../../src/services/operations.ts'
+import { newProject } from '../../src/services/new-project.ts'
+import { createProjectRoom } from '../../src/services/project-room.ts'
+import { createProjects } from '../../src/services/projects.ts'
+import { createUsedBy } from '../../src/services/used-by.ts'
+import { createWrites } from '../../src/services/writes.ts'
+import { absent } from '../support/absent.ts'
+import { startDeployments, type TestDeployments } from './redis-deployment.ts'
+import { instance, putInstance, requestor, type Stores } from './samples.ts'
+
+// A project without limits gets some while an instance is made in it: one of the two has to know of the other.
+
+const caller = { role: 'admin', projects: null, requestor } as const
+const PROJECT = 'shop'
+
+let deployments: TestDeployments
+let stores: Stores
+
+beforeAll(async () => {
+  deployments = await startDeployments()
+})
+afterAll(() => deployments[Symbol.asyncDispose]())
+beforeEach(async () => {
+  stores = await deployments.stores()
+  const { changes } = newProject({ name: PROJECT, description: '', config: {} }, systemClock)
+  expect(await stores.records.write({ changes, at: 1 })).toEqual({ outcome: 'written' })
+})
+
+const roomOver = (records: RecordReader) => {
+  const usedBy = createUsedBy({ records, store: stores.operations })
+  return { usedBy, room: createProjectRoom({ records, usedBy }) }
+}
+
+/** `afterLook`: what happens after each look at the instances, from 1. */
+function projectsWith(afterLook: (look: number) => Promise<unknown> = async () => undefined) {
+  const { records } = stores
+  let looks = 0
+  const list: RecordReader['list'] = async (noun, scope) => {
+    const listed = await records.list(noun, scope)
+    if (noun === 'instance') await afterLook(++looks)
+    return listed
+  }
+  const reader = { ...records, list }
+  const write = createWrites({ records, clock: systemClock })
+  const operations = absent<Operations>('operations')
+  return createProjects({
+    ...roomOver(reader),
+    records: reader,
+    write,
+    operations,
+    clock: systemClock,
+    member: 'local',
+  })
+}
+
+/** Takes room for an instance; what writes it then. */
+async function taking() {
+  const uuid = systemClock.uuid()
+  const record = instance({ project: PROJECT, uuid, name: `c-${uuid}` })
+  const changes = await roomOver(stores.records).room.take(PROJECT, [record])
+  return () => stores.records.write({ changes: [...changes, putInstance(record)], at: 1 })
+}
+
+async function come(): Promise<void> {
+  const write = await taking()
+  expect(await write()).toEqual({ outcome: 'written' })
+}
+
+const configOf = async (): Promise<Config | undefined> => (await stores.records.find('project', '', PROJECT))?.config
+
+const WAYS: [string, Config][] = [
+  ['limited', { 'limits.instances': '0' }],
+  ['restricted', { restricted: 'true' }],
+]
+
+test.each(WAYS)('who took room before the project was %s is sent to look again', async (_way, config) => {
+  const write = await taking()
+  await projectsWith().patch(caller, PROJECT, { config })
+  expect(await write()).toMatchObject({ outcome: 'changed', noun: 'project' })
+})
+
+test.each(WAYS)('a project is not %s when an instance came after the look at those in it', async (_way, config) => {
+  await expect(projectsWith(come).patch(caller, PROJECT, { config })).rejects.toMatchObject({ code: 'conflict' })
+  expect(await configOf()).not.toMatchObject(config)
+})
+
+test('a refused limit leaves a project in which room is taken without a look at the others', async () => {
+  await come()
+  const limited = projectsWith().patch(caller, PROJECT, { config: { 'limits.instances': '0' } })
+  await expect(limited).rejects.toMatchObject({ code: 'bad-request' })
+  expect(await stores.records.find('project', '', PROJECT)).not.toHaveProperty('held')
+  const [one, other] = [await taking(), await taking()]
+  expect(await one()).toEqual({ outcome: 'written' })
+  expect(await other()).toEqual({ outcome: 'written' })
+})
+
+test('a project into which an instance comes is not removed, and none comes into one that is', async () => {
+  const removing = projectsWith(async (look) => look === 2 && come()).remove(caller, PROJECT)
+  await expect(removing).rejects.toMatchObject({ code: 'conflict' })
+  const [{ uuid, rev }] = (await stores.records.list('instance', PROJECT)) as [InstanceRecord] // one has come
+  await stores.records.write({ changes: [{ change: 'remove', noun: 'instance', uuid, rev }], at: 1 })
+  const write = await taking()
+  await projectsWith().remove(caller, PROJECT)
+  expect(await write()).toMatchObject({ outcome: 'changed', noun: 'project' })
+})
