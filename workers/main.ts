@@ -17,6 +17,8 @@ import { createPerform } from './perform.ts'
 const DRAIN = 2_500
 /** How often an engine that is away is asked again, milliseconds. */
 const ENGINE_RETRY = 500
+/** The longest pause before something is tried again on an engine that is there, milliseconds. */
+const LONGEST_PAUSE = 5_000
 /** How often this process asks itself whether it still gets jobs, milliseconds. */
 const HEALTH_EVERY = 10_000
 
@@ -82,13 +84,15 @@ function exitWhenDeaf(source: RedisJobSource, log: Logger): () => void {
   return () => clearInterval(timer)
 }
 
-async function engineBack(engine: Engine, signal: AbortSignal): Promise<void> {
-  for (;;) {
-    await sleep(ENGINE_RETRY, undefined, { signal })
+async function engineBack(engine: Engine, signal: AbortSignal, tries: number): Promise<boolean> {
+  await sleep(Math.min(ENGINE_RETRY * 2 ** (tries - 1), LONGEST_PAUSE), undefined, { signal })
+  for (let wasAway = false; ; wasAway = true) {
     try {
-      return await engine.ping(signal)
+      await engine.ping(signal)
+      return wasAway
     } catch (thrown) {
       if (signal.aborted) throw thrown
+      await sleep(ENGINE_RETRY, undefined, { signal })
     }
   }
 }

@@ -25,8 +25,11 @@ export interface PerformDeps extends Omit<CourseDeps, 'onWritten'> {
   sweep: Sweep
   /** This worker's name, shown in the record. */
   worker: string
-  /** Resolves when the engine answers again, rejects when the signal aborts. */
-  engineBack(engine: Engine, signal: AbortSignal): Promise<void>
+  /**
+   * Resolves when the engine answers, rejects when the signal aborts; whether it had been away. `tries` is how often in
+   * a row it has not: the more often, the longer it takes.
+   */
+  engineBack(engine: Engine, signal: AbortSignal, tries: number): Promise<boolean>
   /** Named points before and after every step; inert unless a test environment names one. */
   point(name: string, operation: OperationRecord): Promise<void> | void
   onError(failure: unknown, operation: string): void
@@ -34,6 +37,8 @@ export interface PerformDeps extends Omit<CourseDeps, 'onWritten'> {
 
 /** Attempts that end by a crash; a drain does not count (it is seen by `begin`). */
 const MOST_ATTEMPTS = 10
+/** Times in a row that something fails as if the engine were away although it is there: something else is. */
+const MOST_TRIES = 10
 const SUCCESS: Pick<Ending, 'state' | 'err' | 'code' | 'undone'> = { state: 'success', err: '', code: '', undone: [] }
 const NOTHING_DONE = { changes: [], lifecycle: [] }
 
@@ -158,14 +163,14 @@ class Run {
     await show(progress)
   }
 
-  /** An engine that is away is waited for; a step may run again since it finds its own work. */
+  /** An engine that is away is waited for, however long; a step may run again since it finds its own work. */
   async #whenEngineIsBack<K extends Kind, T>(run: () => Promise<T>, context: Context<K>): Promise<T> {
-    for (;;) {
+    for (let tries = 1; ; tries++) {
       try {
         return await run()
       } catch (thrown) {
-        if (!isFailure(thrown, 'unavailable') || context.signal.aborted) throw thrown
-        await this.#deps.engineBack(context.engine, context.signal)
+        if (!isFailure(thrown, 'unavailable') || context.signal.aborted || tries > MOST_TRIES) throw thrown
+        if (await this.#deps.engineBack(context.engine, context.signal, tries)) tries = 0
         this.#reading.renew()
         this.#again = true
       }

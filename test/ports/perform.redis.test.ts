@@ -17,6 +17,7 @@ type Kind = 'instance.start'
 let deployments: TestDeployments
 let stores: Stores
 let said: string[]
+let isEngineAway: boolean
 let id: string
 
 beforeAll(async () => {
@@ -26,6 +27,7 @@ afterAll(() => deployments[Symbol.asyncDispose]())
 beforeEach(async () => {
   stores = await deployments.stores()
   said = []
+  isEngineAway = true
   id = await submit(stores, acceptance({}, { kind: 'instance.start', input: { instance: 'u1' } }))
 })
 
@@ -56,7 +58,10 @@ function performing(steps: Step<Kind>[], finish: Handler<Kind>['finish'] = async
     deployment: 'd',
     sweep: async () => [],
     worker: 'w',
-    engineBack: async () => void said.push('engine back'),
+    engineBack: async () => {
+      said.push('engine back')
+      return isEngineAway
+    },
     point: () => undefined,
     onError: () => undefined,
     onTransition: () => undefined,
@@ -137,6 +142,19 @@ test('a turn whose lock is lost in a step writes nothing of it', async () => {
   await performing([step('a', { run }), step('b')])(1, control.signal)
   expect(said).toEqual([])
   expect(await read()).toMatchObject({ state: 'running', notes: [], undone: [] })
+})
+
+test('what does not answer although the engine does ends the operation with its cause, after some tries', async () => {
+  isEngineAway = false
+  let runs = 0
+  const run = () => {
+    runs += 1
+    return Promise.reject(unavailable('No registry'))
+  }
+  await performing([step('a'), step('b', { run })])()
+  expect(await read()).toMatchObject({ state: 'failure', code: 'unavailable', err: 'No registry', attempts: 1 })
+  expect([runs, said.filter((word) => word === 'engine back').length]).toEqual([11, 10])
+  expect(said.slice(-2)).toEqual(['undo b', 'undo a'])
 })
 
 test('an engine that is away is waited for, in a step and in an undo', async () => {

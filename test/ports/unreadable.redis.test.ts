@@ -44,7 +44,7 @@ function performTurn(ticket: unknown, attempt = 1): Promise<void> {
     deployment: 'd',
     sweep: async () => [],
     worker: 'w',
-    engineBack: async () => undefined,
+    engineBack: async () => true,
     point: () => undefined,
     onError: () => undefined,
     onTransition: () => undefined,

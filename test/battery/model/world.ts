@@ -258,7 +258,7 @@ export class World {
       deployment: 'd',
       sweep: async () => [],
       worker: 'w',
-      engineBack: async () => undefined,
+      engineBack: async () => true,
       point: () => undefined,
       onError: () => undefined,
       onTransition: () => undefined,

@@ -61,7 +61,7 @@ async function turn(
     deployment: 'd',
     sweep: async () => [],
     worker: 'w',
-    engineBack: async () => undefined,
+    engineBack: async () => true,
     point: () => undefined,
     onTransition: () => undefined,
     onError: (failure) => {
