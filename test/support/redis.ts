@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { join } from 'node:path'
 import { mountSmallDisk, unmountSmallDisk } from './small-disk.ts'
@@ -8,6 +8,7 @@ import { makeOwnedDirectory, sweepLeftovers } from './owned-directory.ts'
 import { isGoneWithin, sendSignal, startOf } from '../../src/setup/processes.ts'
 
 const PREFIX = 'windlass-redis-'
+const DATA = 'data'
 
 /** A redis-server for one test: unix socket only, append-only file, noeviction. */
 export interface TestRedis extends AsyncDisposable {
@@ -40,13 +41,16 @@ export interface TestRedisOptions {
 export async function startRedis(options: TestRedisOptions = {}): Promise<TestRedis> {
   await sweepLeftovers(PREFIX, endServer)
   const directory = await makeOwnedDirectory(PREFIX)
-  if (options.diskMiB !== undefined) await mountSmallDisk(directory, options.diskMiB)
+  // Below the note of who made it, which a later run has to find although something is mounted.
+  const data = join(directory, DATA)
+  await mkdir(data)
+  if (options.diskMiB !== undefined) await mountSmallDisk(data, options.diskMiB)
   const start = () => startServer(directory, options.appendfsync ?? 'always')
   let server = await start()
   const socket = join(directory, 'redis.sock')
   return {
     socket,
-    directory,
+    directory: data,
     get pid() {
       return pidOf(server)
     },
@@ -59,7 +63,7 @@ export async function startRedis(options: TestRedisOptions = {}): Promise<TestRe
     command: (...words) => command(socket, words),
     [Symbol.asyncDispose]: async () => {
       await endChild(server)
-      await unmountSmallDisk(directory)
+      await unmountSmallDisk(data)
       await rm(directory, { recursive: true, force: true })
     },
   }
@@ -70,7 +74,7 @@ async function startServer(directory: string, appendfsync: string): Promise<Chil
     port: '0',
     unixsocket: join(directory, 'redis.sock'),
     unixsocketperm: '700',
-    dir: directory,
+    dir: join(directory, DATA),
     appendonly: 'yes',
     appendfsync,
     'maxmemory-policy': 'noeviction',
@@ -114,12 +118,13 @@ async function endChild(child: ChildProcess): Promise<void> {
 /** Ends the server of a run that was killed. */
 async function endServer(directory: string): Promise<void> {
   const text = await readFile(join(directory, 'server.json'), 'utf8').catch(() => undefined)
-  if (text === undefined) return
-  // Written by startServer.
-  const { pid, start }: { pid: number; start: string } = JSON.parse(text)
-  if ((await startOf(pid)) === start) sendSignal(pid, 'SIGKILL')
-  await isGoneWithin(pid, 5_000)
-  await unmountSmallDisk(directory)
+  if (text !== undefined) {
+    // Written by startServer.
+    const { pid, start }: { pid: number; start: string } = JSON.parse(text)
+    if ((await startOf(pid)) === start) sendSignal(pid, 'SIGKILL')
+    await isGoneWithin(pid, 5_000)
+  }
+  await unmountSmallDisk(join(directory, DATA))
 }
 
 function command(socket: string, words: readonly string[]): Promise<string> {

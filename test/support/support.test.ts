@@ -1,3 +1,8 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync } from 'node:fs'
+import { readFile } from 'node:fs/promises'
+import { dirname } from 'node:path'
 import { expect, test } from 'vitest'
 import { askEngine } from './ask-engine.ts'
 import { startEngine } from './engine.ts'
@@ -40,4 +45,25 @@ test('a Redis keeps its data over a kill', async () => {
   await redis.kill()
   await redis.restart()
   expect(await redis.command('STRLEN', 'a')).toBe(':1')
+})
+
+test('what a run that was killed has left goes when the next one starts, its disk too', async () => {
+  const script = `
+    import { startRedis } from './test/support/redis.ts'
+    const redis = await startRedis({ diskMiB: 16, appendfsync: 'no' })
+    process.stdout.write(JSON.stringify({ pid: redis.pid, directory: redis.directory }))`
+  const killed = spawn(process.execPath, ['--input-type=module-typescript', '-e', script], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  const [chunk]: [Buffer] = (await once(killed.stdout, 'data')) as [Buffer] // a stream without encoding
+  const left: { pid: number; directory: string } = JSON.parse(chunk.toString())
+  const isMounted = async () => (await readFile('/proc/self/mounts', 'utf8')).includes(left.directory)
+  expect(await isMounted()).toBe(true)
+  killed.kill('SIGKILL')
+  await once(killed, 'exit')
+  await using next = await startRedis({ appendfsync: 'no' })
+  expect(await next.command('PING')).toBe('+PONG')
+  expect(await isMounted()).toBe(false)
+  expect(existsSync(dirname(left.directory))).toBe(false)
+  expect(await startOf(left.pid)).toBeUndefined()
 })
