@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { fieldOf } from '../../src/setup/api-client.ts'
 import { publishStarterImage } from '../../src/setup/publish-starter.ts'
+import { engineObjects } from '../support/engine-objects.ts'
 import { until } from '../support/processes.ts'
 import { startWindlass, type TestWindlass } from '../support/windlass.ts'
 
@@ -97,6 +98,21 @@ test('a schedule may come from a profile, and @startup makes a snapshot of each 
   await has('boots', (found) => found.length === 2)
   await aTickLater('idle')
   expect(await snapshotsOf('boots')).toHaveLength(2)
+})
+
+test('a backup that has expired goes with its tarball, and no other one', async () => {
+  await create('packed', {}, false)
+  const at = '/1.0/instances/packed/backups'
+  const make = (name: string, body: object) => windlass.operate('POST', at, { name, ...body })
+  expect(await make('kept', { expires_at: '2040-01-01T00:00:00Z' })).toMatchObject({ status: 'Success' })
+  const over = { expires_at: new Date(Date.now() + 100).toISOString() }
+  expect(await make('over', over)).toMatchObject({ status: 'Success' })
+  const isGone = async () => {
+    const { body } = await windlass.call('GET', at)
+    return JSON.stringify(fieldOf(body, 'metadata')) === JSON.stringify([`${at}/kept`]) ? true : undefined
+  }
+  await until(30_000, isGone, () => new Error('The backup does not go'))
+  expect((await engineObjects(windlass.engine.socket)).volumes['backup']).toBe(1)
 })
 
 test('a wrong schedule is refused', async () => {
