@@ -310,7 +310,7 @@ test('a Redis that was put back to an earlier day learns what has happened since
   for (const name of ['o-kept', 'o-restored', 'o-deleted']) await make(name, { start: true })
   await operate('POST', '/1.0/instances/o-restored/snapshots', { name: 's0' })
   const saved = join(await mkdtemp(join(tmpdir(), 'windlass-test-')), 'saved')
-  const data = join(dirname(windlass.redis.socket), 'appendonlydir')
+  const data = join(windlass.redis.directory, 'appendonlydir')
   await cp(data, saved, { recursive: true })
   await operate('PUT', '/1.0/instances/o-restored', { restore: 's0' })
   await operate('PUT', '/1.0/instances/o-deleted/state', { action: 'stop', force: true })
