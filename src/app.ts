@@ -41,6 +41,7 @@ import { serverRoutes } from './http/v1/server.ts'
 import { snapshotRoutes } from './http/v1/snapshots.ts'
 import { storageRoutes } from './http/v1/storage.ts'
 import { tokenRoutes } from './http/v1/tokens.ts'
+import { volumeSnapshotRoutes } from './http/v1/volume-snapshots.ts'
 import { volumeRoutes } from './http/v1/volumes.ts'
 import { warningRoutes } from './http/v1/warnings.ts'
 import type { Aliases } from './services/aliases.ts'
@@ -69,6 +70,8 @@ import type { StatsHistory } from './services/stats-history.ts'
 import type { Storage } from './services/storage.ts'
 import type { Streams } from './services/streams.ts'
 import type { Tokens } from './services/tokens.ts'
+import type { VolumeCopies } from './services/volume-copies.ts'
+import type { VolumeSnapshots } from './services/volume-snapshots.ts'
 import type { Volumes } from './services/volumes.ts'
 import type { Warnings } from './services/warnings.ts'
 
@@ -96,6 +99,8 @@ export interface Services {
   projects: Projects
   storage: Storage
   volumes: Volumes
+  volumeCopies: VolumeCopies
+  volumeSnapshots: VolumeSnapshots
   directory: Directory
   nicknames: Nicknames
   imageNames: ImageNames
@@ -192,6 +197,7 @@ function nativeRoutes(native: App, services: Services): void {
   projectRoutes(native, services)
   storageRoutes(native, services)
   volumeRoutes(native, services)
+  volumeSnapshotRoutes(native, services)
   tokenRoutes(native, services)
   certificateRoutes(native, services)
   warningRoutes(native, services)

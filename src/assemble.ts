@@ -3,6 +3,7 @@ import { arch, hostname } from 'node:os'
 import packageJson from '../package.json' with { type: 'json' }
 import { assembleCredentials, type Https } from './assemble-credentials.ts'
 import { assembleInstances } from './assemble-instances.ts'
+import { assembleVolumes } from './assemble-volumes.ts'
 import { lxdArchitecture } from './core/architecture.ts'
 import type { EventBus, Peers, RecordStore } from './core/ports.ts'
 import type { Freshness } from './http/gate.ts'
@@ -48,7 +49,6 @@ import { createStorage } from './services/storage.ts'
 import { createStreams, type Streams } from './services/streams.ts'
 import { createSweeper } from './services/sweeper.ts'
 import { createUsedBy } from './services/used-by.ts'
-import { createVolumes } from './services/volumes.ts'
 import { createWaits } from './services/waits.ts'
 import { createWarnings } from './services/warnings.ts'
 import { createWrites, type Write } from './services/writes.ts'
@@ -298,7 +298,7 @@ function assembleServices(deps: Deps, { bus, inventory, records, renewing, opera
     networks,
     projects: createProjects({ ...common, write, usedBy, room }),
     storage: createStorage({ records, engine, isLocal }),
-    volumes: createVolumes({ ...common, write, usedBy }),
+    ...assembleVolumes({ ...common, write, usedBy }),
     reconciling: createReconciling({ operations, member }),
     prepare: createFirstStart({ ...common, networks, warnings, sweep }),
   }

@@ -148,6 +148,18 @@ export const VolumeRecord = keyed({
 })
 export type VolumeRecord = Static<typeof VolumeRecord>
 
+/** A custom volume as it was. `name` is the snapshot's own name; it is unique within its volume. */
+export const VolumeSnapshotRecord = keyed({
+  member: Type.String(),
+  parent: Type.String({ description: "The volume's uuid." }),
+  volume: Type.String({ description: "Name of the engine's volume that holds the files." }),
+  description: Type.String(),
+  config: Config,
+  created_at: Time,
+  expires_at: Time,
+})
+export type VolumeSnapshotRecord = Static<typeof VolumeSnapshotRecord>
+
 export const ProjectRecord = keyed({
   description: Type.String(),
   config: Config,
@@ -222,6 +234,7 @@ export const RECORDS = {
   profile: ProfileRecord,
   network: NetworkRecord,
   volume: VolumeRecord,
+  'volume-snapshot': VolumeSnapshotRecord,
   project: ProjectRecord,
   token: TokenRecord,
   certificate: CertificateRecord,

@@ -46,7 +46,7 @@ export type StoragePoolsPost = Static<typeof StoragePoolsPost>
 export const StorageVolume = named(
   'StorageVolume',
   Type.Object({
-    name: Type.String({ examples: ['data'], description: "Of an instance's snapshot: `instance/snapshot`." }),
+    name: Type.String({ examples: ['data'], description: 'Of a snapshot: `volume/snapshot`.' }),
     description: Type.String(),
     type: Type.Union([Type.Literal('custom'), Type.Literal('container')]),
     content_type: Type.Literal('filesystem'),
@@ -72,10 +72,10 @@ export const StorageVolumesPost = named(
       source: maybe(
         Type.Object({
           type: maybe(Type.String({ description: 'Empty, `none` or `copy`.' })),
-          name: maybe(Type.String({ description: 'The volume to copy.' })),
+          name: maybe(Type.String({ description: 'The volume to copy, or `volume/snapshot`.' })),
           pool: maybe(Type.String()),
           project: maybe(Type.String()),
-          volume_only: maybe(Type.Boolean()),
+          volume_only: maybe(Type.Boolean({ description: 'Without its snapshots.' })),
           refresh: maybe(Type.Boolean()),
         }),
       ),

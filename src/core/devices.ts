@@ -128,6 +128,13 @@ function readNic(device: Config): Device {
   return { type: 'nic', network: parent, address, mac }
 }
 
+/** Whether one of the devices (expanded, without those of type `none`) mounts this custom volume. */
+export function usesVolume({ devices }: { devices: Devices }, name: string): boolean {
+  return Object.values(devices).some(
+    (device) => device['type'] === 'disk' && (device['pool'] ?? '') !== '' && device['source'] === name,
+  )
+}
+
 /** Checks every device by itself; for profiles and an instance's own. Throws bad-request. */
 export function checkDevices(devices: Devices): void {
   for (const [name, device] of Object.entries(devices)) parseDevice(name, device)

@@ -7,6 +7,7 @@ import { Reconciled } from '../contract/reconcile.ts'
 import * as inputs from './inputs.ts'
 import { INSTANCE_KINDS } from './instance-kinds.ts'
 import { none, task, type OperationSpec } from './spec.ts'
+import { VOLUME_KINDS } from './volume-kinds.ts'
 
 const published = Type.Object({ fingerprint: Type.String(), size: Type.Optional(Type.String()) })
 const onImage = { ...task, entity: 'image' } as const
@@ -94,31 +95,7 @@ export const CATALOG = {
     input: inputs.NetworkTarget,
     lifecycle: 'network-deleted',
   },
-  'volume.create': {
-    ...task,
-    entity: 'volume',
-    description: 'Creating storage volume',
-    action: 'create',
-    input: inputs.VolumeCreate,
-    lifecycle: 'storage-volume-created',
-  },
-  'volume.copy': {
-    ...task,
-    entity: 'volume',
-    description: 'Copying storage volume',
-    action: 'copy',
-    input: inputs.VolumeCopy,
-    lifecycle: 'storage-volume-created',
-  },
-  'volume.delete': {
-    ...task,
-    entity: 'volume',
-    cancellable: false,
-    description: 'Deleting storage volume',
-    action: 'delete',
-    input: inputs.VolumeTarget,
-    lifecycle: 'storage-volume-deleted',
-  },
+  ...VOLUME_KINDS,
   'project.rename': {
     ...task,
     entity: 'project',

@@ -9,6 +9,7 @@ import {
   NetworkRecord,
   SnapshotRecord,
   VolumeRecord,
+  VolumeSnapshotRecord,
 } from '../contract/records.ts'
 
 const Uuid = Type.String({ minLength: 1, maxLength: 64 })
@@ -165,8 +166,31 @@ export const NetworkRename = Type.Object({
 })
 export const NetworkTarget = Type.Object({ network: Uuid })
 export const VolumeCreate = Type.Object({ volume: VolumeRecord })
-export const VolumeCopy = Type.Object({ volume: VolumeRecord, from: Uuid })
+
+/** Instances that mount the volume: those that run stand still while its files are copied. */
+const Users = Type.Array(Uuid)
+
+export const VolumeCopy = Type.Object({
+  volume: VolumeRecord,
+  from: Uuid,
+  /** Of the source: copies it as it was then. */
+  snapshot: Type.Optional(Uuid),
+  /** Those that are copied along: the source's uuid → the new record. */
+  snapshots: Type.Optional(Type.Array(Type.Object({ from: Uuid, record: VolumeSnapshotRecord }))),
+  users: Type.Optional(Users),
+})
 export const VolumeTarget = Type.Object({ volume: Uuid })
+export const VolumeRestore = Type.Object({
+  volume: Uuid,
+  snapshot: Uuid,
+  /** The engine's name of the volume that takes the place of the one it has. */
+  into: Type.String(),
+  /** What is changed of it by the way. */
+  change: Type.Optional(Type.Object({ description: Type.String(), config: Config })),
+})
+export const VolumeSnapshotCreate = Type.Object({ record: VolumeSnapshotRecord, users: Users })
+export const VolumeSnapshotRename = Type.Object({ snapshot: Uuid, name: Type.String() })
+export const VolumeSnapshotTarget = Type.Object({ snapshot: Uuid })
 /** What whoever uses the trust token will be: the certificate's label, its role and its projects. */
 export const CertificateInvite = Type.Object({
   name: Type.String(),

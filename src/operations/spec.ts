@@ -20,7 +20,17 @@ export interface OperationSpec {
   metadata: TSchema
   cancellable: boolean
   /** What `/jobs/<id>` calls the thing it is about. */
-  entity: 'instance' | 'snapshot' | 'backup' | 'image' | 'network' | 'volume' | 'project' | 'certificate' | 'server'
+  entity:
+    | 'instance'
+    | 'snapshot'
+    | 'backup'
+    | 'image'
+    | 'network'
+    | 'volume'
+    | 'volume-snapshot'
+    | 'project'
+    | 'certificate'
+    | 'server'
   /** LXD's lifecycle action on success. */
   lifecycle: string | undefined
 }

@@ -104,6 +104,7 @@ function emptyRows(): Rows {
     profile: new Map(),
     network: new Map(),
     volume: new Map(),
+    'volume-snapshot': new Map(),
     project: new Map(),
     token: new Map(),
     certificate: new Map(),

@@ -4,14 +4,14 @@ import type { OperationRecord } from '../contract/operation-record.ts'
 import type { BackupRecord, InstanceRecord } from '../contract/records.ts'
 import { parseCompression } from '../core/compression.ts'
 import type { Engine } from '../core/engine.ts'
-import { forbidden, isFailure, notFound } from '../core/failure.ts'
+import { isFailure, notFound } from '../core/failure.ts'
 import { KEPT_FILE } from '../core/kept-files.ts'
 import { backupNumberedName, parseBackupName } from '../core/names.ts'
 import type { Clock, RecordReader } from '../core/ports.ts'
-import { restrictionOf } from '../core/restrictions.ts'
 import { parseExpiry } from '../core/times.ts'
-import { engineOf } from './engine-of.ts'
+import { requireAllowed } from './allowances.ts'
 import { requireRole, type Caller } from './caller.ts'
+import { engineOf } from './engine-of.ts'
 import { backupResources, backupUrl } from './instance-urls.ts'
 import type { InstanceView, InstanceViews, Where } from './instance-views.ts'
 import { on, requireOwn } from './instances.ts'
@@ -49,9 +49,7 @@ export function createBackups({ records, views, operations, engines, clock, depl
     requireOwn(view)
     const instance = view.record
     const record = draftOf(view, body)
-    const project = (await records.find('project', '', instance.project))?.config ?? {}
-    if (restrictionOf(project, 'restricted.backups') === 'block')
-      throw forbidden(`Project "${instance.project}" doesn't allow for backup creation`)
+    const project = await requireAllowed(records, instance.project, 'backup')
     const wanted = body.compression_algorithm || project['backups.compression_algorithm'] || ''
     const input = { instance: instance.uuid, record, compression: parseCompression(wanted) }
     return operations.submit(caller, {

@@ -25,5 +25,13 @@ export function projectUrl(name: string): string {
 
 /** A custom volume of the one pool. */
 export function volumeUrl({ project, name }: Named): string {
-  return `/1.0/storage-pools/default/volumes/custom/${encodeURIComponent(name)}${inProject(project)}`
+  return `${customVolume(name)}${inProject(project)}`
+}
+
+export function volumeSnapshotUrl({ project, name }: Named, snapshot: string): string {
+  return `${customVolume(name)}/snapshots/${encodeURIComponent(snapshot)}${inProject(project)}`
+}
+
+function customVolume(name: string): string {
+  return `/1.0/storage-pools/default/volumes/custom/${encodeURIComponent(name)}`
 }

@@ -219,14 +219,16 @@ export function toRefusal(refusal: Refusal, taken: string | undefined): Failure 
         operation: `/1.0/operations/${refusal.operation}`,
       })
     case 'changed':
-      return conflict(`The ${refusal.noun} was changed by someone else meanwhile; read it again`, { retryAfter: 1 })
+      return conflict(`The ${refusal.noun.replace('-', ' ')} was changed by someone else meanwhile; read it again`, {
+        retryAfter: 1,
+      })
     case 'repeat':
       return unprocessable('This Idempotency-Key was used for another request')
   }
 }
 
 function nounOf(key: string): string {
-  const noun = key.slice(0, key.indexOf(':'))
+  const noun = key.slice(0, key.indexOf(':')).replace('-', ' ')
   return noun.charAt(0).toUpperCase() + noun.slice(1)
 }
 

@@ -1,7 +1,8 @@
-/** Who has a schedule and what expires: instances' snapshots and backups, and images that were cached and are not used. */
+/** Who has a schedule and what expires: snapshots and backups of instances and of volumes, and images that were cached and are not used. */
 import { NEVER } from '../contract/common.ts'
-import type { ImageRecord } from '../contract/records.ts'
+import type { ImageRecord, VolumeRecord } from '../contract/records.ts'
 import { isTrue } from '../core/config-values.ts'
+import { POOL } from '../core/devices.ts'
 import { isForeign } from '../core/foreign.ts'
 import type { RecordReader } from '../core/ports.ts'
 import { SERVER } from './caller.ts'
@@ -11,12 +12,14 @@ import type { InstanceView, InstanceViews } from './instance-views.ts'
 import type { Expired, Scheduled, SchedulesDeps } from './schedules.ts'
 import { CACHE_EXPIRY, CACHE_EXPIRY_DEFAULT } from './server-config.ts'
 import type { Snapshots } from './snapshots.ts'
+import type { VolumeSnapshots } from './volume-snapshots.ts'
 
 export interface ScheduleSourcesDeps {
   records: RecordReader
   views: Pick<InstanceViews, 'list'>
   snapshots: Pick<Snapshots, 'create' | 'remove'>
   backups: Pick<Backups, 'remove'>
+  volumeSnapshots: Pick<VolumeSnapshots, 'create' | 'remove'>
   images: Pick<Images, 'remove'>
 }
 
@@ -24,7 +27,7 @@ const DAY = 86_400_000
 const STOPPED = 102
 
 export function createScheduleSources(deps: ScheduleSourcesDeps): Pick<SchedulesDeps, 'scheduled' | 'expiring'> {
-  const { records, views, snapshots, backups, images } = deps
+  const { records, views, snapshots, backups, volumeSnapshots, images } = deps
 
   /** A stopped instance only where it says so, as in LXD. */
   async function scheduledSnapshots(): Promise<Scheduled[]> {
@@ -46,24 +49,34 @@ export function createScheduleSources(deps: ScheduleSourcesDeps): Pick<Schedules
     ]
   }
 
-  async function expiredSnapshots(now: number): Promise<Expired[]> {
-    const over = (await records.list('snapshot')).filter(({ expires_at: at }) => at !== NEVER && Date.parse(at) <= now)
-    const found = over.map(async ({ instance: uuid, name }): Promise<Expired[]> => {
-      const instance = await records.get('instance', uuid)
-      if (instance === undefined) return []
-      return [{ name: `${instance.name}/${name}`, remove: () => snapshots.remove(SERVER, instance, name) }]
+  async function scheduledVolumeSnapshots(): Promise<Scheduled[]> {
+    const volumes = await records.list('volume')
+    return volumes.flatMap((volume) => {
+      const schedule = volume.config['snapshots.schedule'] ?? ''
+      if (schedule === '') return []
+      return [{ key: volume.uuid, schedule, run: (once) => volumeSnapshots.create(SERVER, whereOf(volume), {}, once) }]
     })
-    return (await Promise.all(found)).flat()
+  }
+
+  const instanceOf = ({ instance }: { instance: string }) => records.get('instance', instance)
+  const volumeOf = ({ parent }: { parent: string }) => records.get('volume', parent)
+
+  async function expiredSnapshots(now: number): Promise<Expired[]> {
+    return expiredOf(now, await records.list('snapshot'), instanceOf, (instance, name) =>
+      snapshots.remove(SERVER, instance, name),
+    )
   }
 
   async function expiredBackups(now: number): Promise<Expired[]> {
-    const over = (await records.list('backup')).filter(({ expires_at: at }) => at !== NEVER && Date.parse(at) <= now)
-    const found = over.map(async ({ instance: uuid, name }): Promise<Expired[]> => {
-      const instance = await records.get('instance', uuid)
-      if (instance === undefined) return []
-      return [{ name: `${instance.name}/${name}`, remove: () => backups.remove(SERVER, instance, name) }]
-    })
-    return (await Promise.all(found)).flat()
+    return expiredOf(now, await records.list('backup'), instanceOf, (instance, name) =>
+      backups.remove(SERVER, instance, name),
+    )
+  }
+
+  async function expiredVolumeSnapshots(now: number): Promise<Expired[]> {
+    return expiredOf(now, await records.list('volume-snapshot'), volumeOf, (volume, name) =>
+      volumeSnapshots.remove(SERVER, whereOf(volume), name),
+    )
   }
 
   /** Cached ones that nobody has made an instance from for the days that `images.remote_cache_expiry` says. */
@@ -92,5 +105,25 @@ export function createScheduleSources(deps: ScheduleSourcesDeps): Pick<Schedules
       .map(({ name, project }) => ({ name, remove: () => images.remove(SERVER, project, name) }))
   }
 
-  return { scheduled: [scheduledSnapshots], expiring: [expiredSnapshots, expiredBackups, expiredImages] }
+  return {
+    scheduled: [scheduledSnapshots, scheduledVolumeSnapshots],
+    expiring: [expiredSnapshots, expiredBackups, expiredVolumeSnapshots, expiredImages],
+  }
+}
+
+const whereOf = ({ project, name }: VolumeRecord) => ({ pool: POOL, project, name })
+
+/** Those of a list whose time is over, each to be removed from what it belongs to. */
+async function expiredOf<R extends { name: string; expires_at: string }, O extends { name: string }>(
+  now: number,
+  all: R[],
+  ownerOf: (one: R) => Promise<O | undefined>,
+  remove: (owner: O, name: string) => Promise<unknown>,
+): Promise<Expired[]> {
+  const over = all.filter(({ expires_at: at }) => at !== NEVER && Date.parse(at) <= now)
+  const found = over.map(async (one): Promise<Expired[]> => {
+    const owner = await ownerOf(one)
+    return owner === undefined ? [] : [{ name: `${owner.name}/${one.name}`, remove: () => remove(owner, one.name) }]
+  })
+  return (await Promise.all(found)).flat()
 }

@@ -2,12 +2,12 @@ import type { OperationRecord } from '../contract/operation-record.ts'
 import type { InstanceRecord, SnapshotRecord } from '../contract/records.ts'
 import type { SnapshotsPost } from '../contract/snapshot.ts'
 import { checkIfMatch, etagOf } from '../core/etag.ts'
-import { badRequest, forbidden, notFound } from '../core/failure.ts'
+import { badRequest, notFound } from '../core/failure.ts'
 import { checkAction } from '../core/instance-status.ts'
 import { parseSnapshotName, snapshotNumberedName } from '../core/names.ts'
 import type { Clock, RecordChange, RecordReader } from '../core/ports.ts'
-import { restrictionOf } from '../core/restrictions.ts'
 import { expiryAfter, parseExpiry } from '../core/times.ts'
+import { requireAllowed } from './allowances.ts'
 import { requireRole, type Caller } from './caller.ts'
 import type { Drafts } from './drafts.ts'
 import { on, requireOwn } from './instances.ts'
@@ -41,7 +41,7 @@ export function createSnapshots({ records, views, operations, drafts, leases, ro
     const view = await views.get(caller, where)
     requireOwn(view)
     checkAction('snapshot', view.status.status)
-    await requireAllowed(where.project)
+    await requireAllowed(records, where.project, 'snapshot')
     const record = snapshotOf(view, body)
     return operations.submit(caller, {
       ...on(view.record, 'snapshot.create', { instance: view.record.uuid, record }),
@@ -50,12 +50,6 @@ export function createSnapshots({ records, views, operations, drafts, leases, ro
       taken: alreadyExists(record.name),
       ...(once !== undefined && { once }),
     })
-  }
-
-  async function requireAllowed(project: string): Promise<void> {
-    const config = (await records.find('project', '', project))?.config ?? {}
-    if (restrictionOf(config, 'restricted.snapshots') === 'block')
-      throw forbidden(`Project "${project}" doesn't allow for snapshot creation`)
   }
 
   function snapshotOf({ record, config, snapshots }: InstanceView, body: SnapshotsPost): SnapshotRecord {

@@ -23,6 +23,8 @@ export interface User {
   project: string
   url: string
   devices: Devices
+  /** An instance's uuid. */
+  instance?: string
 }
 
 export function createUsedBy({ records, store }: UsedByDeps) {
@@ -92,7 +94,7 @@ function toUser(instance: InstanceRecord, known: ProfileRecord[]): User {
     known.filter((profile) => profile.project === instance.project),
   )
   const devices = effectiveDevices(expandDevices(profiles, instance.devices))
-  return { project: instance.project, url: instanceUrl(instance), devices }
+  return { project: instance.project, url: instanceUrl(instance), devices, instance: instance.uuid }
 }
 
 const DRAFTING = ['instance.create', 'instance.copy', 'instance.import', 'instance.update']
@@ -114,12 +116,6 @@ function draftOf(operation: OperationRecord): InstanceRecord[] {
 
 export function usesNetwork({ devices }: User, name: string): boolean {
   return Object.values(devices).some((device) => device['type'] === 'nic' && networkOf(device) === name)
-}
-
-export function usesVolume({ devices }: User, name: string): boolean {
-  return Object.values(devices).some(
-    (device) => device['type'] === 'disk' && (device['pool'] ?? '') !== '' && device['source'] === name,
-  )
 }
 
 /** A NIC names its network, or as its parent the network's bridge. */

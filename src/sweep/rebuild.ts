@@ -31,6 +31,7 @@ export function findRebuildable(deps: RebuildDeps, sight: Sight): Mend[] {
     ...lostInstances(deps, sight),
     ...lostSnapshots(deps, sight),
     ...lostBackups(deps, sight),
+    ...lostVolumeSnapshots(deps, sight),
   ]
 }
 
@@ -264,6 +265,22 @@ function lostBackups(deps: RebuildDeps, sight: Sight): Mend[] {
     return [
       rebuilding(deps, { noun: 'backup', own }, async () =>
         (await deps.records.get('instance', record.instance)) === undefined ? [] : [put],
+      ),
+    ]
+  })
+}
+
+/** Of a custom volume that has a record by now. */
+function lostVolumeSnapshots(deps: RebuildDeps, sight: Sight): Mend[] {
+  return sight.volumes.flatMap(({ name, own }) => {
+    if (!isLost(sight, own) || own.role !== 'snapshot') return []
+    const record = originOf('volume-snapshot', own)
+    const siblings = sight.known.volumeSnapshots.filter(({ parent }) => parent === record?.parent)
+    if (record === undefined || isTaken(siblings, record)) return []
+    const put = { change: 'put', noun: 'volume-snapshot', record: { ...record, volume: name } } as const
+    return [
+      rebuilding(deps, { noun: 'volume-snapshot', own }, async () =>
+        (await deps.records.get('volume', record.parent)) === undefined ? [] : [put],
       ),
     ]
   })

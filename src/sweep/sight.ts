@@ -6,6 +6,7 @@ import type {
   NetworkRecord,
   SnapshotRecord,
   VolumeRecord,
+  VolumeSnapshotRecord,
 } from '../contract/records.ts'
 import type { OperationRecord } from '../contract/operation-record.ts'
 import type { ContainerSummary, OwnLabels } from '../core/container.ts'
@@ -28,6 +29,7 @@ export interface Known {
   backups: BackupRecord[]
   images: ImageRecord[]
   volumes: VolumeRecord[]
+  volumeSnapshots: VolumeSnapshotRecord[]
   networks: NetworkRecord[]
   /** Records that are there, but cannot be read: nothing of theirs is touched. */
   unreadable: Set<string>
@@ -87,17 +89,18 @@ async function makersOf({ store, transfers }: SightDeps, ids: Set<string>): Prom
 }
 
 async function readKnown({ records }: SightDeps): Promise<Known> {
-  const [instances, snapshots, backups, images, volumes, networks, unreadable] = await Promise.all([
+  const [instances, snapshots, backups, images, volumes, volumeSnapshots, networks, unreadable] = await Promise.all([
     records.list('instance'),
     records.list('snapshot'),
     records.list('backup'),
     records.list('image'),
     records.list('volume'),
+    records.list('volume-snapshot'),
     records.list('network'),
     records.unreadable(),
   ])
   const uuids = new Set(unreadable.map(({ uuid }) => uuid))
-  return { instances, snapshots, backups, images, volumes, networks, unreadable: uuids }
+  return { instances, snapshots, backups, images, volumes, volumeSnapshots, networks, unreadable: uuids }
 }
 
 /** How long after its end an operation is still looked through for what its late calls may have left; milliseconds. */

@@ -53,12 +53,13 @@ export async function readKnown(database: Database, records: RecordStore): Promi
 }
 
 async function readPointers(records: RecordStore): Promise<Pointer[]> {
-  const [instances, snapshots, backups, images, volumes, networks] = await Promise.all([
+  const [instances, snapshots, backups, images, volumes, volumeSnapshots, networks] = await Promise.all([
     records.list('instance'),
     records.list('snapshot'),
     records.list('backup'),
     records.list('image'),
     records.list('volume'),
+    records.list('volume-snapshot'),
     records.list('network'),
   ])
   return [
@@ -80,6 +81,11 @@ async function readPointers(records: RecordStore): Promise<Pointer[]> {
       owners: [uuid, instance],
     })),
     ...volumes.map(({ uuid, name, volume }) => ({ id: volume, whose: `volume ${name}`, owners: [uuid] })),
+    ...volumeSnapshots.map(({ uuid, name, parent, volume }) => ({
+      id: volume,
+      whose: `volume of snapshot ${name}`,
+      owners: [uuid, parent],
+    })),
     ...networks.map(({ uuid, name, network }) => ({ id: network, whose: `network ${name}`, owners: [uuid] })),
   ]
 }

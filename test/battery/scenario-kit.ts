@@ -57,8 +57,10 @@ export async function clear(bed: Bed, ...words: string[]): Promise<void> {
     await kit.operate('DELETE', `/1.0/images/${String(fieldOf(image, 'fingerprint'))}`)
   for (const network of await list('/1.0/networks?recursion=1'))
     await kit.send('DELETE', `/1.0/networks/${String(fieldOf(network, 'name'))}`)
-  for (const volume of await list('/1.0/storage-pools/default/volumes/custom?recursion=1'))
-    await kit.send('DELETE', `/1.0/storage-pools/default/volumes/custom/${String(fieldOf(volume, 'name'))}`)
+  const volumes = await list('/1.0/storage-pools/default/volumes/custom?recursion=1')
+  // Snapshots go with their volumes.
+  for (const name of volumes.map((one) => String(fieldOf(one, 'name'))).filter((one) => !one.includes('/')))
+    await kit.send('DELETE', `/1.0/storage-pools/default/volumes/custom/${name}`)
   for (const project of await list('/1.0/projects?recursion=1'))
     await kit.send('DELETE', `/1.0/projects/${String(fieldOf(project, 'name'))}`)
 }

@@ -6,6 +6,7 @@ import { writeFileIn } from '../support/engine-objects.ts'
 import { IMAGE_SCENARIOS } from './image-scenarios.ts'
 import type { Kit } from './scenario-kit.ts'
 import { ofRegistry, one, type Request, type Scenario, type Variant } from './scenario.ts'
+import { VOLUME_SCENARIOS } from './volume-scenarios.ts'
 
 const plain = { type: 'image', alias: 'busybox' }
 const withVolume = { type: 'image', alias: 'volume' }
@@ -238,21 +239,7 @@ export const SCENARIOS: { [K in WorkerKind]: Variant[] } = {
     await kit.send('POST', '/1.0/networks', { name: tag })
     return { method: 'DELETE', path: `/1.0/networks/${tag}`, entity: tag }
   }),
-  'volume.create': one(async (_kit, tag) => ({
-    method: 'POST',
-    path: `${VOLUMES}/custom`,
-    body: { name: tag },
-    entity: tag,
-  })),
-  'volume.copy': one(async (kit, tag) => {
-    await kit.send('POST', `${VOLUMES}/custom`, { name: `${tag}a` })
-    const body = { name: tag, source: { type: 'copy', name: `${tag}a`, pool: 'default' } }
-    return { method: 'POST', path: `${VOLUMES}/custom`, body, entity: tag }
-  }),
-  'volume.delete': one(async (kit, tag) => {
-    await kit.send('POST', `${VOLUMES}/custom`, { name: tag })
-    return { method: 'DELETE', path: `${VOLUMES}/custom/${tag}`, entity: tag }
-  }),
+  ...VOLUME_SCENARIOS,
   'project.rename': one(async (kit, tag) => {
     await kit.send('POST', '/1.0/projects', { name: tag })
     return { method: 'POST', path: `/1.0/projects/${tag}`, body: { name: `${tag}b` }, entity: tag }
@@ -261,8 +248,6 @@ export const SCENARIOS: { [K in WorkerKind]: Variant[] } = {
     alone: 'reconcile',
   }),
 }
-
-const VOLUMES = '/1.0/storage-pools/default/volumes'
 
 export function scenariosOf(kind: WorkerKind): Scenario[] {
   return SCENARIOS[kind].map((variant) => ({ ...variant, kind }))

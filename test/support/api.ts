@@ -70,6 +70,8 @@ const ABSENT = {
   projects: absent<Services['projects']>('projects'),
   storage: absent<Services['storage']>('storage'),
   volumes: absent<Services['volumes']>('volumes'),
+  volumeCopies: absent<Services['volumeCopies']>('volumeCopies'),
+  volumeSnapshots: absent<Services['volumeSnapshots']>('volumeSnapshots'),
   directory: absent<Services['directory']>('directory'),
   nicknames: absent<Services['nicknames']>('nicknames'),
   imageNames: absent<Services['imageNames']>('imageNames'),

@@ -5,7 +5,7 @@ import { engineObjects } from '../support/engine-objects.ts'
 import { until } from '../support/processes.ts'
 import { startWindlass, type TestWindlass } from '../support/windlass.ts'
 
-// Schedules of instances are kept by whichever process takes a tick; here one comes every second, in two processes.
+// Schedules of instances and volumes are kept by whichever process takes a tick; here one comes every second, in two processes.
 
 const source = { type: 'image', alias: 'busybox' }
 
@@ -113,6 +113,21 @@ test('a backup that has expired goes with its tarball, and no other one', async 
   }
   await until(30_000, isGone, () => new Error('The backup does not go'))
   expect((await engineObjects(windlass.engine.socket)).volumes['backup']).toBe(1)
+})
+
+test('a custom volume gets snapshots by its schedule, and loses those that have expired', async () => {
+  const pool = '/1.0/storage-pools/default/volumes/custom'
+  const config = { 'snapshots.schedule': '* * * * *', 'snapshots.pattern': 'at-%d', 'snapshots.expiry': '1d' }
+  await windlass.call('POST', pool, { name: 'kept', config })
+  const over = { name: 'over', expires_at: new Date(Date.now() + 100).toISOString() }
+  expect(await windlass.operate('POST', `${pool}/kept/snapshots`, over)).toMatchObject({ status: 'Success' })
+  const look = async () => {
+    const { body } = await windlass.call('GET', `${pool}/kept/snapshots?recursion=1`)
+    const found = fieldOf(body, 'metadata') as Shown[] // the wire's shape is checked by the API's own tests
+    return found.length > 0 && found.every(({ name }) => name !== 'kept/over') ? found : undefined
+  }
+  const [first] = await until(30_000, look, () => new Error('The volume does not get the snapshots it should have'))
+  expect(first).toMatchObject({ name: 'kept/at-0', expires_at: expect.stringMatching(/^20/) })
 })
 
 test('a wrong schedule is refused', async () => {

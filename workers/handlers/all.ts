@@ -36,6 +36,10 @@ import { snapshotUpdate } from './snapshot-update.ts'
 import { volumeCopy } from './volume-copy.ts'
 import { volumeCreate } from './volume-create.ts'
 import { volumeDelete } from './volume-delete.ts'
+import { volumeRestore } from './volume-restore.ts'
+import { volumeSnapshotCreate } from './volume-snapshot-create.ts'
+import { volumeSnapshotDelete } from './volume-snapshot-delete.ts'
+import { volumeSnapshotRename } from './volume-snapshot-rename.ts'
 
 export const handlers: { [K in WorkerKind]: Handler<K> } = {
   'instance.create': instanceCreate,
@@ -71,6 +75,10 @@ export const handlers: { [K in WorkerKind]: Handler<K> } = {
   'volume.create': volumeCreate,
   'volume.copy': volumeCopy,
   'volume.delete': volumeDelete,
+  'volume.restore': volumeRestore,
+  'volume-snapshot.create': volumeSnapshotCreate,
+  'volume-snapshot.rename': volumeSnapshotRename,
+  'volume-snapshot.delete': volumeSnapshotDelete,
   'project.rename': projectRename,
   'server.reconcile': serverReconcile,
 }

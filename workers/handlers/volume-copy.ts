@@ -1,43 +1,50 @@
-import { conflict, notFound } from '../../src/core/failure.ts'
+import { fillVolume, loadVolume, loadVolumeSnapshot, unmakeVolume } from '../custom-volumes.ts'
+import type { RecordChange } from '../../src/core/ports.ts'
 import type { Context, Handler } from '../steps.ts'
+import { stillSteps } from '../still-users.ts'
 
-/** A new custom volume with the files that another one has. */
+type Copying = Context<'volume.copy'>
+
+const still = stillSteps<'volume.copy'>()
+
+const along = ({ input }: Copying) => input.snapshots ?? []
+
+/** A new custom volume with the files that another one has, or had at a snapshot; with its snapshots, if they are wanted. */
 export const volumeCopy: Handler<'volume.copy'> = {
   steps: [
+    ...still.before,
     {
       name: 'volume',
-      run: copyAll,
+      run: async (context) => fillVolume(context, context.input.volume, await sourceOf(context)),
+      undo: (context) => unmakeVolume(context, context.input.volume.volume),
+    },
+    still.after,
+    {
+      name: 'snapshots',
+      when: (context) => along(context).length > 0,
+      run: async (context) => {
+        for (const [at, { from, record }] of along(context).entries()) {
+          await fillVolume(context, record, (await loadVolumeSnapshot(context, from)).volume)
+          context.progress(`Copying snapshot ${record.name}`, Math.round(((at + 1) / along(context).length) * 100))
+        }
+      },
       undo: async (context) => {
-        await dropHelpers(context)
-        const outcome = await context.engine.volumes.remove(context.input.volume.volume, context.signal)
-        return outcome === 'removed' ? 'Removed the new volume' : undefined
+        for (const { record } of along(context)) await unmakeVolume(context, record.volume)
+        return 'Removed the new snapshots'
       },
     },
   ],
-  finish: async ({ input }) => ({
-    changes: [{ change: 'put', noun: 'volume', record: input.volume }],
+  finish: async (context) => ({
+    changes: [
+      { change: 'put', noun: 'volume', record: context.input.volume },
+      ...along(context).map(({ record }): RecordChange => ({ change: 'put', noun: 'volume-snapshot', record })),
+    ],
     context: { type: 'custom' },
+    observed: await still.observed(context),
   }),
 }
 
-async function copyAll(context: Context<'volume.copy'>): Promise<void> {
-  const { engine, input, signal } = context
-  const { volume } = input
-  const source = await context.records.get('volume', input.from)
-  if (source === undefined) throw notFound('Storage pool volume not found')
-  const about = { uuid: volume.uuid, project: volume.project }
-  if (context.again) {
-    // What an earlier attempt has copied may be gone from the source by now.
-    await dropHelpers(context)
-    if ((await engine.volumes.remove(volume.volume, signal)) === 'in-use')
-      throw conflict('The new volume is still in use')
-  }
-  await engine.volumes.create(volume.volume, context.labels({ ...about, role: 'volume', origin: volume }), signal)
-  await engine.volumes.copy(source.volume, volume.volume, context.labels({ ...about, role: 'helper' }), signal)
-}
-
-/** Those that a worker that died has left on it. */
-async function dropHelpers({ engine, operation, signal }: Context<'volume.copy'>): Promise<void> {
-  const helpers = await engine.containers.find({ operation: operation.id, role: 'helper' }, signal)
-  for (const helper of helpers) await engine.containers.remove(helper.id, { force: true }, signal)
+async function sourceOf(context: Copying): Promise<string> {
+  const { from, snapshot } = context.input
+  return (snapshot === undefined ? await loadVolume(context, from) : await loadVolumeSnapshot(context, snapshot)).volume
 }

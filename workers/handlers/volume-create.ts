@@ -1,19 +1,13 @@
+import { makeVolume, unmakeVolume } from '../custom-volumes.ts'
 import type { Handler } from '../steps.ts'
 
-/** An empty volume of the engine. Making it again finds it. */
+/** An empty volume of the engine. */
 export const volumeCreate: Handler<'volume.create'> = {
   steps: [
     {
       name: 'volume',
-      run: async (context) => {
-        const { volume } = context.input
-        const about = { role: 'volume', uuid: volume.uuid, project: volume.project, origin: volume } as const
-        await context.engine.volumes.create(volume.volume, context.labels(about), context.signal)
-      },
-      undo: async (context) => {
-        const outcome = await context.engine.volumes.remove(context.input.volume.volume, context.signal)
-        return outcome === 'removed' ? 'Removed the new volume' : undefined
-      },
+      run: (context) => makeVolume(context, context.input.volume),
+      undo: (context) => unmakeVolume(context, context.input.volume.volume),
     },
   ],
   finish: async ({ input }) => ({

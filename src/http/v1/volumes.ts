@@ -16,23 +16,22 @@ import {
 import { etagOf } from '../../core/etag.ts'
 import { notFound } from '../../core/failure.ts'
 import { parseFilter } from '../../core/filter.ts'
-import { volumeUrl } from '../../services/noun-urls.ts'
+import { volumeSnapshotUrl, volumeUrl } from '../../services/noun-urls.ts'
 import type { Operations } from '../../services/operations.ts'
-import type { RootVolumeView, Volumes, VolumeView, WhereVolume } from '../../services/volumes.ts'
+import type { VolumeCopies } from '../../services/volume-copies.ts'
+import { VOLUME_MISSING } from '../../services/volume-finder.ts'
+import type { VolumeSnapshots } from '../../services/volume-snapshots.ts'
+import type { ListedVolume, RootVolumeView, Volumes, VolumeView } from '../../services/volumes.ts'
 import { ACCEPTED, CHANGED, CREATED, listOf, oneOf } from '../accepting.ts'
 import { accepted, created, DONE, give, keeping, sync, tagged } from '../answers.ts'
 import type { App } from '../app-types.ts'
 import { callerOf, listedProject, projectOf } from '../caller.ts'
 import { recursionOf } from '../recursion.ts'
+import { ALL_VOLUMES, CUSTOM_VOLUME, PoolParams, VolumeParams, whereOf } from './volume-paths.ts'
 
 const tags = ['storage']
-const Pool = Type.Object({ pool: Type.String({ examples: ['default'] }) })
-const Typed = Type.Object({ ...Pool.properties, type: Type.String({ examples: ['custom'] }) })
-const Custom = Type.Object({ ...Pool.properties, name: Type.String({ examples: ['data'] }) })
+const Typed = Type.Object({ ...PoolParams.properties, type: Type.String({ examples: ['custom'] }) })
 const Any = Type.Object({ ...Typed.properties, name: Type.String({ examples: ['data'] }) })
-const ALL = '/1.0/storage-pools/:pool/volumes'
-const ONE = `${ALL}/custom/:name`
-const MISSING = 'Storage pool volume not found'
 
 /** A volume with its URL. */
 interface Shown {
@@ -42,6 +41,8 @@ interface Shown {
 
 export interface VolumeRoutesDeps {
   volumes: Volumes
+  volumeCopies: VolumeCopies
+  volumeSnapshots: Pick<VolumeSnapshots, 'restore'>
   operations: Operations
 }
 
@@ -56,16 +57,16 @@ export function volumeRoutes(app: App, deps: VolumeRoutesDeps): void {
     querystring: InProject({}),
     response: oneOf(ref(StorageVolume)),
   }
-  app.get(`${ALL}/:type/:name`, { schema: got }, async (request, reply) => {
+  app.get(`${ALL_VOLUMES}/:type/:name`, { schema: got }, async (request, reply) => {
     const { type, pool, name } = request.params
     const where = { pool, name, project: projectOf(request) }
     if (type === 'container') return sync(fromRoot(await volumes.root(callerOf(request), where)).volume)
-    if (type !== 'custom') throw notFound(MISSING)
+    if (type !== 'custom') throw notFound(VOLUME_MISSING)
     const view = await volumes.get(callerOf(request), where)
     return tagged(reply, etagOf(view.record.uuid, view.record.rev), fromVolume(view).volume)
   })
   createRoute(app, deps)
-  writeRoutes(app, volumes)
+  writeRoutes(app, deps)
 }
 
 function listRoutes(app: App, volumes: Volumes): void {
@@ -75,16 +76,16 @@ function listRoutes(app: App, volumes: Volumes): void {
     operationId: 'listStorageVolumes',
     summary: 'List storage volumes',
     tags,
-    params: Pool,
+    params: PoolParams,
     querystring,
     response,
   }
-  app.get(ALL, { schema: all }, async (request) => {
+  app.get(ALL_VOLUMES, { schema: all }, async (request) => {
     const caller = callerOf(request)
     const project = listedProject(request)
     const { pool } = request.params
     const [roots, own] = await Promise.all([volumes.roots(caller, pool, project), volumes.list(caller, pool, project)])
-    return sync(choose(request.query, [...roots.map(fromRoot), ...own.map(fromVolume)]))
+    return sync(choose(request.query, [...roots.map(fromRoot), ...own.flatMap(fromListed)]))
   })
 
   const typed = {
@@ -93,14 +94,14 @@ function listRoutes(app: App, volumes: Volumes): void {
     summary: 'List storage volumes of a type',
     params: Typed,
   }
-  app.get(`${ALL}/:type`, { schema: typed }, async (request) => {
+  app.get(`${ALL_VOLUMES}/:type`, { schema: typed }, async (request) => {
     const caller = callerOf(request)
     const project = listedProject(request)
     const { pool, type } = request.params
     if (type === 'container')
       return sync(choose(request.query, (await volumes.roots(caller, pool, project)).map(fromRoot)))
     const own = await volumes.list(caller, pool, project)
-    return sync(choose(request.query, type === 'custom' ? own.map(fromVolume) : []))
+    return sync(choose(request.query, type === 'custom' ? own.flatMap(fromListed) : []))
   })
 }
 
@@ -111,14 +112,14 @@ function choose(query: { filter?: string; recursion?: string }, all: Shown[]): s
 }
 
 /** LXD answers a creation with 200, not 201, and without a location; a copy is an operation. */
-function createRoute(app: App, { volumes, operations }: VolumeRoutesDeps): void {
+function createRoute(app: App, { volumes, volumeCopies, operations }: VolumeRoutesDeps): void {
   const schema = {
     operationId: 'createStorageVolume',
     summary: 'Create or copy a storage volume',
     description:
       'A new one is there when this is answered, with nothing but success; a copy is made in the background.',
     tags,
-    params: Pool,
+    params: PoolParams,
     querystring: InProject({}),
     body: ref(StorageVolumesPost),
     response: { ...ACCEPTED, 200: Sync(Type.Union([ref(Operation), Type.Object({})])) },
@@ -130,48 +131,62 @@ function createRoute(app: App, { volumes, operations }: VolumeRoutesDeps): void 
     return give(reply, DONE)
   }
   for (const [url, words] of [
-    [`${ALL}/custom`, {}],
-    [ALL, any],
+    [`${ALL_VOLUMES}/custom`, {}],
+    [ALL_VOLUMES, any],
   ] as const)
     app.post(url, { schema: { ...schema, ...words }, config: { repeated } }, async (request, reply) => {
       const where = { pool: request.params.pool, project: projectOf(request) }
       if (request.body.source?.type === 'copy')
-        return accepted(request, reply, operations, await volumes.copy(callerOf(request), where, request.body))
+        return accepted(request, reply, operations, await volumeCopies.copy(callerOf(request), where, request.body))
       await volumes.create(keeping(request, DONE), where, request.body)
       return give(reply, DONE)
     })
 }
 
-function writeRoutes(app: App, volumes: Volumes): void {
-  const one = { tags, params: Custom, querystring: InProject({}) }
-  const put = { operationId: 'putStorageVolume', summary: 'Change a storage volume as a whole', ...one }
-  app.put(ONE, { schema: { ...put, body: ref(StorageVolumePut), response: CHANGED } }, async (request, reply) => {
-    await volumes.update(keeping(request, DONE), whereOf(request), request.body, request.headers['if-match'])
-    return give(reply, DONE)
-  })
+function writeRoutes(app: App, { volumes, volumeSnapshots }: VolumeRoutesDeps): void {
+  const one = { tags, params: VolumeParams, querystring: InProject({}) }
+  const put = {
+    operationId: 'putStorageVolume',
+    summary: 'Change a storage volume as a whole, or restore a snapshot',
+    ...one,
+  }
+  app.put(
+    CUSTOM_VOLUME,
+    { schema: { ...put, body: ref(StorageVolumePut), response: CHANGED } },
+    async (request, reply) => {
+      const { body, headers } = request
+      const change = body.restore ? volumeSnapshots.restore : volumes.update
+      await change(keeping(request, DONE), whereOf(request), body, headers['if-match'])
+      return give(reply, DONE)
+    },
+  )
 
   const patch = { operationId: 'patchStorageVolume', summary: 'Change some of a storage volume', ...one }
-  app.patch(ONE, { schema: { ...patch, body: ref(StorageVolumePatch), response: CHANGED } }, async (request, reply) => {
-    await volumes.patch(keeping(request, DONE), whereOf(request), request.body, request.headers['if-match'])
-    return give(reply, DONE)
-  })
+  app.patch(
+    CUSTOM_VOLUME,
+    { schema: { ...patch, body: ref(StorageVolumePatch), response: CHANGED } },
+    async (request, reply) => {
+      await volumes.patch(keeping(request, DONE), whereOf(request), request.body, request.headers['if-match'])
+      return give(reply, DONE)
+    },
+  )
 
   const renamed = { operationId: 'renameStorageVolume', summary: 'Rename a storage volume', ...one }
-  app.post(ONE, { schema: { ...renamed, body: ref(StorageVolumePost), response: CREATED } }, async (request, reply) => {
-    const answer = created(volumeUrl({ project: projectOf(request), name: request.body.name ?? '' }))
-    await volumes.rename(keeping(request, answer), whereOf(request), request.body)
-    return give(reply, answer)
-  })
+  app.post(
+    CUSTOM_VOLUME,
+    { schema: { ...renamed, body: ref(StorageVolumePost), response: CREATED } },
+    async (request, reply) => {
+      const answer = created(volumeUrl({ project: projectOf(request), name: request.body.name ?? '' }))
+      await volumes.rename(keeping(request, answer), whereOf(request), request.body)
+      return give(reply, answer)
+    },
+  )
 
   const removed = { operationId: 'deleteStorageVolume', summary: 'Delete a storage volume that nothing uses', ...one }
-  app.delete(ONE, { schema: { ...removed, response: CHANGED } }, async (request, reply) => {
+  app.delete(CUSTOM_VOLUME, { schema: { ...removed, response: CHANGED } }, async (request, reply) => {
     await volumes.remove(keeping(request, DONE), whereOf(request))
     return give(reply, DONE)
   })
-}
-
-function whereOf(request: Parameters<typeof projectOf>[0] & { params: { pool: string; name: string } }): WhereVolume {
-  return { ...request.params, project: projectOf(request) }
 }
 
 function fromVolume({ record, usedBy }: VolumeView): Shown {
@@ -181,6 +196,17 @@ function fromVolume({ record, usedBy }: VolumeView): Shown {
     url: volumeUrl(record),
     volume: { name, description, config, project, created_at, used_by: usedBy, ...fixed },
   }
+}
+
+/** LXD lists the snapshots after their volume, as volumes of that type. */
+function fromListed(view: ListedVolume): Shown[] {
+  const shown = fromVolume(view)
+  const { name: own } = view.record
+  const snapshots = view.snapshots.map(({ name, description, config, created_at }) => ({
+    url: volumeSnapshotUrl(view.record, name),
+    volume: { ...shown.volume, name: `${own}/${name}`, description, config, created_at, used_by: [] },
+  }))
+  return [shown, ...snapshots]
 }
 
 function fromRoot({ instance, usedBy }: RootVolumeView): Shown {

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import { SERVER } from '../../../src/services/caller.ts'
-import { urlsFor, usesNetwork, usesVolume } from '../../../src/services/used-by.ts'
+import { usesVolume } from '../../../src/core/devices.ts'
+import { urlsFor, usesNetwork } from '../../../src/services/used-by.ts'
 
 const user = {
   project: 'shop',

@@ -1,0 +1,104 @@
+/** Custom volumes as a caller names them, and who uses them: what all verbs on them begin with. */
+import type { StorageVolumesPost } from '../contract/storage.ts'
+import type { VolumeRecord } from '../contract/records.ts'
+import { usesVolume } from '../core/devices.ts'
+import { withoutEmpty } from '../core/expand.ts'
+import { badRequest, notFound } from '../core/failure.ts'
+import { parseVolumeName } from '../core/names.ts'
+import type { BusyClaim, Clock, RecordReader } from '../core/ports.ts'
+import { requireProject, requireRole, type Caller } from './caller.ts'
+import { volumeUrl } from './noun-urls.ts'
+import { requirePool } from './storage.ts'
+import type { UsedBy } from './used-by.ts'
+import { checkVolumeConfig } from './volume-config.ts'
+
+export interface VolumeFinderDeps {
+  records: RecordReader
+  usedBy: UsedBy
+  clock: Clock
+  /** The member new volumes are made on. */
+  member: string
+}
+
+export interface WhereVolume {
+  pool: string
+  project: string
+  name: string
+}
+
+export type VolumeFinder = ReturnType<typeof createVolumeFinder>
+
+export const VOLUME_MISSING = 'Storage pool volume not found'
+export const VOLUME_TAKEN = 'Volume by that name already exists'
+
+export function createVolumeFinder({ records, usedBy, clock, member }: VolumeFinderDeps) {
+  async function load(caller: Caller, where: WhereVolume): Promise<VolumeRecord> {
+    requirePool(where.pool)
+    requireProject(caller, where.project)
+    const record = await records.find('volume', where.project, where.name)
+    if (record === undefined) throw notFound(VOLUME_MISSING)
+    return record
+  }
+
+  /** Whether this caller may make a volume there. */
+  async function requireRoom(caller: Caller, { pool, project }: Omit<WhereVolume, 'name'>): Promise<void> {
+    requireRole(caller, 'operator')
+    requirePool(pool)
+    requireProject(caller, project)
+    if ((await records.find('project', '', project)) === undefined) throw notFound('Project not found')
+  }
+
+  /** A new volume as it is to become. Throws bad-request for a name or a config that cannot be. */
+  function draft(project: string, wanted: Pick<StorageVolumesPost, 'name' | 'config' | 'description'>): VolumeRecord {
+    const name = parseVolumeName(wanted.name ?? '')
+    checkVolumeConfig(name, wanted.config ?? {})
+    const uuid = clock.uuid()
+    return {
+      v: 1,
+      rev: 0,
+      uuid,
+      project,
+      name,
+      member,
+      volume: `windlass-${uuid}`,
+      description: wanted.description ?? '',
+      config: withoutEmpty(wanted.config ?? {}),
+      created_at: new Date(clock.now()).toISOString(),
+    }
+  }
+
+  /** URLs of the instances and profiles that mount it. */
+  async function usersOf({ project, name }: VolumeRecord): Promise<string[]> {
+    return (await usedBy.users(project)).filter((user) => usesVolume(user, name)).map(({ url }) => url)
+  }
+
+  /** The uuids of the instances that mount it. */
+  async function mountersOf({ project, name }: VolumeRecord): Promise<string[]> {
+    const users = await usedBy.users(project)
+    return users.flatMap((user) => (user.instance !== undefined && usesVolume(user, name) ? [user.instance] : []))
+  }
+
+  /** Also those that are only being made. */
+  async function refuseUsed(record: VolumeRecord, words = 'The storage volume is still in use'): Promise<void> {
+    const coming = await usedBy.coming(record.project)
+    if ((await usersOf(record)).length > 0 || coming.some((user) => usesVolume(user, record.name)))
+      throw badRequest(words)
+  }
+
+  return { load, requireRoom, draft, usersOf, mountersOf, refuseUsed }
+}
+
+/** What an operation on a volume says it is about. */
+export function aboutVolume(record: VolumeRecord) {
+  const { uuid, name, member, project } = record
+  const entity = { id: uuid, name, url: volumeUrl(record) }
+  return { project, member, entity, resources: { storage_volumes: [volumeUrl(record)] } }
+}
+
+/** The volume is read: it must stay, and so must each instance that mounts it, for those that run stand still meanwhile. */
+export function readingClaims({ uuid }: VolumeRecord, users: string[], action: string): BusyClaim[] {
+  return [
+    { key: `volume:${uuid}`, mode: 'use', action },
+    ...users.map((user): BusyClaim => ({ key: `instance:${user}`, mode: 'own', action })),
+  ]
+}

@@ -1,0 +1,81 @@
+/** LXD's own command line: snapshots of custom volumes, and copies. */
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { LXC, startLxc, type LxcOnWindlass } from '../support/lxc.ts'
+
+describe.skipIf(LXC === undefined)('lxc storage volume', () => {
+  let lxc: LxcOnWindlass
+  beforeAll(async () => {
+    lxc = await startLxc()
+    await lxc.ok('init', 'busybox', 'c1')
+  })
+  afterAll(() => lxc?.[Symbol.asyncDispose]())
+
+  const volume = (...words: string[]) => lxc.ok('storage', 'volume', ...words)
+  const names = () => lxc.rows('storage', 'volume', 'list', 'default', 'type=custom', '-c', 'tn')
+
+  /** While the stopped instance has the volume at /mnt. */
+  async function within<T>(name: string, work: () => Promise<T>): Promise<T> {
+    await volume('attach', 'default', name, 'c1', '/mnt')
+    try {
+      return await work()
+    } finally {
+      await volume('detach', 'default', name, 'c1')
+    }
+  }
+  const write = (name: string, text: string, file = 'note') =>
+    within(name, () => lxc.feed(text, 'file', 'push', '-', `c1/mnt/${file}`))
+  const read = (name: string) => within(name, () => lxc.ok('file', 'pull', 'c1/mnt/note', '-'))
+
+  test('a snapshot is taken, shown, edited, renamed, restored and deleted', async () => {
+    await volume('create', 'default', 'v1')
+    await write('v1', 'old')
+    await volume('snapshot', 'default', 'v1', 's0')
+    await volume('snapshot', 'default', 'v1')
+    expect(await lxc.fails('storage', 'volume', 'snapshot', 'default', 'v1', 's0')).toBe('Snapshot "s0" already in use')
+    await volume('snapshot', 'default', 'v1', 's0', '--reuse', '--no-expiry')
+    await write('v1', 'new')
+    await write('v1', '', 'more')
+    expect(await names()).toEqual(['custom (snapshot),v1/s0', 'custom (snapshot),v1/snap0', 'custom,v1'])
+    await lxc.feed(
+      'description: edited\nexpires_at: 2040-01-01T00:00:00Z\n',
+      'storage',
+      'volume',
+      'edit',
+      'default',
+      'v1/s0',
+    )
+    expect(await volume('show', 'default', 'v1/s0')).toMatch(
+      /^description: edited\nexpires_at: 2040-01-01T00:00:00Z\nname: s0\nconfig: \{\}\ncontent_type: filesystem\n/,
+    )
+    expect(await volume('rename', 'default', 'v1/s0', 'v1/s1')).toContain('Renamed storage volume from "v1/s0" to "s1"')
+    expect(await within('v1', () => lxc.fails('storage', 'volume', 'restore', 'default', 'v1', 's1'))).toContain(
+      'in use',
+    )
+    await volume('restore', 'default', 'v1', 's1')
+    expect(await read('v1')).toBe('old')
+    expect(await within('v1', () => lxc.fails('file', 'pull', 'c1/mnt/more', '-'))).toBe('Not Found')
+    expect(await lxc.fails('storage', 'volume', 'restore', 'default', 'v1', 'no')).toBe(
+      'Storage volume snapshot not found',
+    )
+    await volume('delete', 'default', 'v1/snap0')
+    expect(await names()).toEqual(['custom (snapshot),v1/s1', 'custom,v1'])
+  })
+
+  test('a volume is copied with its snapshots, without them, and from one of them', async () => {
+    await write('v1', 'newest')
+    await volume('copy', 'default/v1', 'default/v2')
+    await volume('copy', 'default/v1', 'default/v3', '--volume-only')
+    await volume('copy', 'default/v1/s1', 'default/v4')
+    expect(await names()).toEqual([
+      'custom (snapshot),v1/s1',
+      'custom (snapshot),v2/s1',
+      'custom,v1',
+      'custom,v2',
+      'custom,v3',
+      'custom,v4',
+    ])
+    expect([await read('v2'), await read('v4')]).toEqual(['newest', 'old'])
+    for (const name of ['v2', 'v3', 'v4']) await volume('delete', 'default', name)
+    expect(await names()).toEqual(['custom (snapshot),v1/s1', 'custom,v1'])
+  })
+})

@@ -1,0 +1,170 @@
+// Custom volumes over real processes: their snapshots, copies and backups.
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { fieldOf } from '../../src/setup/api-client.ts'
+import { publishStarterImage } from '../../src/setup/publish-starter.ts'
+import { engineObjects, readFileIn, writeFileIn } from '../support/engine-objects.ts'
+import { staticBusybox } from '../support/tiny-image.ts'
+import { startWindlass, type TestWindlass } from '../support/windlass.ts'
+
+const ALL = '/1.0/storage-pools/default/volumes/custom'
+const at = (name: string) => `${ALL}/${name}`
+const source = { type: 'image', alias: 'busybox' }
+
+let windlass: TestWindlass
+
+beforeAll(async () => {
+  windlass = await startWindlass({ workers: 1 })
+  await publishStarterImage(windlass.socket, await staticBusybox())
+})
+
+afterAll(() => windlass?.[Symbol.asyncDispose]())
+
+const read = async (path: string) => fieldOf((await windlass.call('GET', path)).body, 'metadata')
+const mounting = (volume: string) => ({ data: { type: 'disk', pool: 'default', source: volume, path: '/data' } })
+
+async function operate(method: string, path: string, body?: unknown): Promise<void> {
+  expect(await windlass.operate(method, path, body)).toMatchObject({ status: 'Success', err: '' })
+}
+
+async function send(method: string, path: string, body?: unknown): Promise<void> {
+  const { status, text } = await windlass.call(method, path, body)
+  expect([status, text]).toEqual([200, expect.any(String)])
+}
+
+async function refused(method: string, path: string, body?: unknown): Promise<[number, unknown]> {
+  const answer = await windlass.call(method, path, body)
+  return [answer.status, fieldOf(answer.body, 'error')]
+}
+
+/** What is in volumes the engine tells through containers alone. */
+async function through<T>(volume: string, work: (container: string) => Promise<T>): Promise<T> {
+  await operate('POST', '/1.0/instances', { name: 'w1', source, devices: mounting(volume) })
+  try {
+    return await work('w1.lxd')
+  } finally {
+    await operate('DELETE', '/1.0/instances/w1')
+  }
+}
+
+const write = (volume: string, name: string, content: string) =>
+  through(volume, (container) => writeFileIn(windlass.engine.socket, container, '/data', { name, content }))
+const note = (volume: string, name = 'note') =>
+  through(volume, (container) => readFileIn(windlass.engine.socket, container, `/data/${name}`))
+const volumes = async () => (await engineObjects(windlass.engine.socket)).volumes
+
+test('a snapshot of a volume is taken, listed, changed, renamed, restored and deleted', async () => {
+  const before = await volumes()
+  await send('POST', ALL, { name: 'v1', config: { 'snapshots.expiry': '1d', 'user.a': 'b' } })
+  await write('v1', 'note', 'old')
+  await operate('POST', `${at('v1')}/snapshots`, {
+    name: 's0',
+    description: 'first',
+    expires_at: '2040-01-01T00:00:00Z',
+  })
+  await operate('POST', `${at('v1')}/snapshots`, {})
+  await write('v1', 'note', 'new')
+  await write('v1', 'more', 'x')
+
+  expect(await read(`${at('v1')}/snapshots`)).toEqual([`${at('v1')}/snapshots/s0`, `${at('v1')}/snapshots/snap0`])
+  const [first, second] = (await read(`${at('v1')}/snapshots?recursion=1`)) as Record<string, string>[]
+  expect(first).toMatchObject({
+    name: 'v1/s0',
+    description: 'first',
+    config: { 'user.a': 'b' },
+    content_type: 'filesystem',
+    expires_at: '2040-01-01T00:00:00Z',
+  })
+  const aDay = Date.parse(second?.['expires_at'] ?? '') - Date.parse(second?.['created_at'] ?? '')
+  expect(Math.round(aDay / 3_600_000)).toBe(24)
+  expect(await read(`${ALL}?recursion=1`)).toMatchObject([{ name: 'v1' }, { name: 'v1/s0' }, { name: 'v1/snap0' }])
+  expect(await read(ALL)).toContain(`${at('v1')}/snapshots/s0`)
+
+  await send('PATCH', `${at('v1')}/snapshots/s0`, { description: 'changed' })
+  expect(await read(`${at('v1')}/snapshots/s0`)).toMatchObject({
+    name: 's0',
+    description: 'changed',
+    expires_at: '2040-01-01T00:00:00Z',
+  })
+  await send('PUT', `${at('v1')}/snapshots/s0`, { description: 'again', expires_at: null })
+  await operate('POST', `${at('v1')}/snapshots/s0`, { name: 's1' })
+  expect(await read(`${at('v1')}/snapshots/s1`)).toMatchObject({
+    description: 'again',
+    expires_at: '0001-01-01T00:00:00Z',
+  })
+
+  await send('PUT', at('v1'), { restore: 's1' })
+  expect([await note('v1'), await note('v1', 'more')]).toEqual(['old', undefined])
+  expect(await read(at('v1'))).toMatchObject({ config: { 'user.a': 'b' } })
+  await operate('DELETE', `${at('v1')}/snapshots/snap0`)
+  expect(await volumes()).toEqual({ ...before, volume: (before['volume'] ?? 0) + 1, snapshot: 1 })
+  await send('DELETE', at('v1'))
+  expect(await volumes()).toEqual(before)
+})
+
+test('a volume is copied with its snapshots, without them, and from one of them', async () => {
+  await send('POST', ALL, { name: 'v2' })
+  await write('v2', 'note', 'old')
+  await operate('POST', `${at('v2')}/snapshots`, { name: 's0', description: 'kept' })
+  await write('v2', 'note', 'new')
+  const copy = (name: string, from: object) => operate('POST', ALL, { name, source: { type: 'copy', ...from } })
+  await copy('all', { name: 'v2' })
+  await copy('only', { name: 'v2', volume_only: true })
+  await copy('then', { name: 'v2/s0' })
+  expect([await note('all'), await note('only'), await note('then')]).toEqual(['new', 'new', 'old'])
+  expect(await read(`${at('all')}/snapshots?recursion=1`)).toMatchObject([{ name: 'all/s0', description: 'kept' }])
+  expect(await read(`${at('only')}/snapshots`)).toEqual([])
+  expect(await read(`${at('then')}/snapshots`)).toEqual([])
+  await send('DELETE', at('v2'))
+  await send('PUT', at('all'), { restore: 's0', config: { 'user.back': 'yes' } })
+  expect(await note('all')).toBe('old')
+  expect(await read(at('all'))).toMatchObject({ config: { 'user.back': 'yes' } })
+  for (const name of ['all', 'only', 'then']) await send('DELETE', at(name))
+})
+
+test('what mounts a volume stands still while it is read, runs on, and keeps it from being restored', async () => {
+  await send('POST', ALL, { name: 'v3' })
+  await operate('POST', '/1.0/instances', { name: 'c1', source, start: true, devices: mounting('v3') })
+  const taken = await windlass.operate('POST', `${at('v3')}/snapshots`, { name: 's0' })
+  expect(taken.windlass.steps).toEqual(['look', 'freeze', 'copy', 'thaw'])
+  expect(await read('/1.0/instances/c1')).toMatchObject({ status: 'Running' })
+  const inUse = [400, 'Cannot restore a custom volume that is in use; detach it first']
+  expect(await refused('PUT', at('v3'), { restore: 's0' })).toEqual(inUse)
+  await operate('PUT', '/1.0/instances/c1/state', { action: 'stop', force: true })
+  expect(await refused('PUT', at('v3'), { restore: 's0' })).toEqual(inUse)
+  await operate('DELETE', '/1.0/instances/c1')
+  await send('PUT', at('v3'), { restore: 's0' })
+  await send('DELETE', at('v3'))
+})
+
+test('what cannot be done with a snapshot is refused in the words of LXD, and one project sees none of another', async () => {
+  await send('POST', ALL, { name: 'v4', config: { 'snapshots.pattern': 'at-%d' } })
+  await operate('POST', `${at('v4')}/snapshots`, {})
+  expect(await read(`${at('v4')}/snapshots/at-0`)).toMatchObject({ name: 'at-0' })
+  const missing = [404, 'Storage volume snapshot not found']
+  expect(await refused('POST', `${at('v4')}/snapshots`, { name: 'at-0' })).toEqual([
+    409,
+    'Snapshot "at-0" already in use',
+  ])
+  expect((await refused('POST', `${at('v4')}/snapshots`, { name: 'a/b' }))[0]).toBe(400)
+  expect((await refused('POST', `${at('v4')}/snapshots`, { expires_at: 'soon' }))[0]).toBe(400)
+  expect(await refused('GET', `${at('v4')}/snapshots/no`)).toEqual(missing)
+  expect(await refused('DELETE', `${at('v4')}/snapshots/no`)).toEqual(missing)
+  expect(await refused('PUT', at('v4'), { restore: 'no' })).toEqual(missing)
+  expect(await refused('POST', ALL, { name: 'x', source: { type: 'copy', name: 'v4/no' } })).toEqual(missing)
+  expect(await refused('POST', `${at('v4')}/snapshots/at-0`, { name: '' })).toEqual([400, 'No name provided'])
+  expect(await refused('GET', `${at('no')}/snapshots`)).toEqual([404, 'Storage pool volume not found'])
+  const stale = await windlass.call('PUT', `${at('v4')}/snapshots/at-0`, { description: 'x' }, { 'if-match': '"old"' })
+  expect(stale.status).toBe(412)
+
+  await windlass.call('POST', '/1.0/projects', { name: 'p1', config: { restricted: 'true' } })
+  expect((await refused('GET', `${at('v4')}/snapshots/at-0?project=p1`))[0]).toBe(404)
+  await send('POST', `${ALL}?project=p1`, { name: 'v4' })
+  expect(await read(`${at('v4')}/snapshots?project=p1`)).toEqual([])
+  expect(await refused('POST', `${at('v4')}/snapshots?project=p1`, {})).toEqual([
+    403,
+    `Project "p1" doesn't allow for snapshot creation`,
+  ])
+  await send('DELETE', `${at('v4')}?project=p1`)
+  await windlass.call('DELETE', '/1.0/projects/p1')
+  await send('DELETE', at('v4'))
+})

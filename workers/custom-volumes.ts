@@ -1,0 +1,48 @@
+/** What the handlers of custom volumes share: their records, and new volumes of the engine with the files of others. */
+import type { VolumeRecord, VolumeSnapshotRecord } from '../src/contract/records.ts'
+import { conflict, notFound } from '../src/core/failure.ts'
+import type { Kind } from '../src/operations/catalog.ts'
+import type { Context } from './steps.ts'
+
+export async function loadVolume(context: Context<Kind>, uuid: string): Promise<VolumeRecord> {
+  const volume = await context.records.get('volume', uuid)
+  if (volume === undefined) throw notFound('Storage pool volume not found')
+  return volume
+}
+
+export async function loadVolumeSnapshot(context: Context<Kind>, uuid: string): Promise<VolumeSnapshotRecord> {
+  const snapshot = await context.records.get('volume-snapshot', uuid)
+  if (snapshot === undefined) throw notFound('Storage volume snapshot not found')
+  return snapshot
+}
+
+/** A new volume of the engine, labelled as the record's own. Making it again finds it. */
+export async function makeVolume(context: Context<Kind>, record: VolumeRecord | VolumeSnapshotRecord): Promise<void> {
+  const { uuid, project, volume } = record
+  const role = 'parent' in record ? 'snapshot' : 'volume'
+  await context.engine.volumes.create(volume, context.labels({ role, uuid, project, origin: record }), context.signal)
+}
+
+/** The same with the files of another one. What an earlier attempt has copied may be gone from there by now: it is made anew. */
+export async function fillVolume(
+  context: Context<Kind>,
+  record: VolumeRecord | VolumeSnapshotRecord,
+  from: string,
+): Promise<void> {
+  const { uuid, project, volume } = record
+  if (context.again) await unmakeVolume(context, volume)
+  await makeVolume(context, record)
+  await context.engine.volumes.copy(from, volume, context.labels({ role: 'helper', uuid, project }), context.signal)
+}
+
+/** Removes a volume that this operation has made, with the helpers that a worker that died has left on it. */
+export async function unmakeVolume(
+  { engine, operation, signal }: Context<Kind>,
+  volume: string,
+): Promise<string | undefined> {
+  const helpers = await engine.containers.find({ operation: operation.id, role: 'helper' }, signal)
+  for (const helper of helpers) await engine.containers.remove(helper.id, { force: true }, signal)
+  const outcome = await engine.volumes.remove(volume, signal)
+  if (outcome === 'in-use') throw conflict('The new volume is still in use')
+  return outcome === 'removed' ? 'Removed the new volume' : undefined
+}
