@@ -41,6 +41,7 @@ import { serverRoutes } from './http/v1/server.ts'
 import { snapshotRoutes } from './http/v1/snapshots.ts'
 import { storageRoutes } from './http/v1/storage.ts'
 import { tokenRoutes } from './http/v1/tokens.ts'
+import { volumeBackupRoutes } from './http/v1/volume-backups.ts'
 import { volumeSnapshotRoutes } from './http/v1/volume-snapshots.ts'
 import { volumeRoutes } from './http/v1/volumes.ts'
 import { warningRoutes } from './http/v1/warnings.ts'
@@ -70,7 +71,9 @@ import type { StatsHistory } from './services/stats-history.ts'
 import type { Storage } from './services/storage.ts'
 import type { Streams } from './services/streams.ts'
 import type { Tokens } from './services/tokens.ts'
+import type { VolumeBackups } from './services/volume-backups.ts'
 import type { VolumeCopies } from './services/volume-copies.ts'
+import type { VolumeImport } from './services/volume-import.ts'
 import type { VolumeSnapshots } from './services/volume-snapshots.ts'
 import type { Volumes } from './services/volumes.ts'
 import type { Warnings } from './services/warnings.ts'
@@ -101,6 +104,8 @@ export interface Services {
   volumes: Volumes
   volumeCopies: VolumeCopies
   volumeSnapshots: VolumeSnapshots
+  volumeBackups: VolumeBackups
+  volumeImports: VolumeImport
   directory: Directory
   nicknames: Nicknames
   imageNames: ImageNames
@@ -198,6 +203,7 @@ function nativeRoutes(native: App, services: Services): void {
   storageRoutes(native, services)
   volumeRoutes(native, services)
   volumeSnapshotRoutes(native, services)
+  volumeBackupRoutes(native, services)
   tokenRoutes(native, services)
   certificateRoutes(native, services)
   warningRoutes(native, services)

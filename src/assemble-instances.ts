@@ -1,7 +1,7 @@
 /** The services of instances and of what they are made from: images, snapshots, backups. */
 import { createRedisTransfers } from './redis/transfers.ts'
 import { createAliases } from './services/aliases.ts'
-import { createBackups } from './services/backups.ts'
+import { createBackups, type BackupsDeps } from './services/backups.ts'
 import { createImageNames } from './services/image-names.ts'
 import { createImages, type ImagesDeps } from './services/images.ts'
 import { createInstanceBulk, type InstanceBulkDeps } from './services/instance-bulk.ts'
@@ -9,28 +9,38 @@ import { createInstanceCreation, type InstanceCreationDeps } from './services/in
 import { createInstanceImport } from './services/instance-import.ts'
 import { createInstanceRefresh } from './services/instance-refresh.ts'
 import { createInstances, type InstancesDeps } from './services/instances.ts'
+import { createSendTarball } from './services/kept-tarballs.ts'
 import { createSnapshots } from './services/snapshots.ts'
 import { createUploads } from './services/uploads.ts'
+import type { Write } from './services/writes.ts'
 import type { Deps } from './wire.ts'
+
+/** Tarballs on their way into the engines and out of them. */
+export function assembleMoving({ config, database, clock, deployment, engines }: Deps, write: Write) {
+  const transfers = createRedisTransfers(database, clock)
+  return {
+    uploads: createUploads({ transfers, uploadLimit: config.WINDLASS_UPLOAD_GIB, deployment, clock }),
+    send: createSendTarball({ engines, deployment, write }),
+  }
+}
 
 type Shared = Omit<InstanceCreationDeps, 'images' | 'refresh'> &
   InstancesDeps &
   Pick<InstanceBulkDeps, 'streams'> &
-  Pick<ImagesDeps, 'engines' | 'lookup' | 'write'>
+  Pick<ImagesDeps, 'engines' | 'lookup' | 'write' | 'uploads'> &
+  Pick<BackupsDeps, 'send'>
 
-export function assembleInstances({ config, database, clock, deployment }: Deps, shared: Shared) {
-  const transfers = createRedisTransfers(database, clock)
-  const uploads = createUploads({ transfers, uploadLimit: config.WINDLASS_UPLOAD_GIB })
+export function assembleInstances({ deployment }: Deps, shared: Shared) {
   const refresh = createInstanceRefresh(shared)
   const creation = createInstanceCreation({ ...shared, refresh, images: shared.lookup })
   const instances = createInstances(shared)
   return {
     imageNames: createImageNames(shared),
     instances: { ...instances, ...createInstanceBulk({ ...shared, instances }), create: creation.create },
-    imports: createInstanceImport({ ...shared, creation, uploads, deployment }),
+    imports: createInstanceImport({ ...shared, creation }),
     snapshots: createSnapshots(shared),
-    backups: createBackups({ ...shared, deployment }),
-    images: createImages({ ...shared, deployment, uploads }),
+    backups: createBackups(shared),
+    images: createImages({ ...shared, deployment }),
     aliases: createAliases(shared),
   }
 }

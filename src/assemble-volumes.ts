@@ -1,10 +1,12 @@
-/** The services of custom storage volumes, their copies and their snapshots. */
+/** The services of custom storage volumes, their copies, snapshots and backups. */
+import { createVolumeBackups, type VolumeBackupsDeps } from './services/volume-backups.ts'
 import { createVolumeCopies } from './services/volume-copies.ts'
 import { createVolumeFinder, type VolumeFinderDeps } from './services/volume-finder.ts'
+import { createVolumeImport, type VolumeImportDeps } from './services/volume-import.ts'
 import { createVolumeSnapshots, type VolumeSnapshotsDeps } from './services/volume-snapshots.ts'
 import { createVolumes } from './services/volumes.ts'
 
-type Shared = VolumeFinderDeps & Omit<VolumeSnapshotsDeps, 'finder'>
+type Shared = VolumeFinderDeps & Omit<VolumeSnapshotsDeps & VolumeBackupsDeps & VolumeImportDeps, 'finder'>
 
 export function assembleVolumes(shared: Shared) {
   const finder = createVolumeFinder(shared)
@@ -13,5 +15,7 @@ export function assembleVolumes(shared: Shared) {
     volumes: createVolumes(whole),
     volumeCopies: createVolumeCopies(whole),
     volumeSnapshots: createVolumeSnapshots(whole),
+    volumeBackups: createVolumeBackups(whole),
+    volumeImports: createVolumeImport(whole),
   }
 }

@@ -2,7 +2,7 @@
 import { arch, hostname } from 'node:os'
 import packageJson from '../package.json' with { type: 'json' }
 import { assembleCredentials, type Https } from './assemble-credentials.ts'
-import { assembleInstances } from './assemble-instances.ts'
+import { assembleInstances, assembleMoving } from './assemble-instances.ts'
 import { assembleVolumes } from './assemble-volumes.ts'
 import { lxdArchitecture } from './core/architecture.ts'
 import type { EventBus, Peers, RecordStore } from './core/ports.ts'
@@ -265,8 +265,8 @@ function assembleServices(deps: Deps, { bus, inventory, records, renewing, opera
   const architecture = lxdArchitecture(arch() === 'x64' ? 'amd64' : arch())
   const isLocal = DOCKER_HOST === undefined || DOCKER_HOST.startsWith('unix://')
 
-  const common = { records, operations, clock, engines, member, store }
   const write = createWrites({ records, clock })
+  const common = { records, operations, clock, engines, member, store, ...assembleMoving(deps, write) }
   const usedBy = createUsedBy({ records, store: { recent: renewing(store.recent) } })
   const room = createProjectRoom({ records, usedBy })
   const leases = createLeases({ records, clock })

@@ -1,5 +1,5 @@
 /** What the handlers of custom volumes share: their records, and new volumes of the engine with the files of others. */
-import type { VolumeRecord, VolumeSnapshotRecord } from '../src/contract/records.ts'
+import type { VolumeBackupRecord, VolumeRecord, VolumeSnapshotRecord } from '../src/contract/records.ts'
 import { conflict, notFound } from '../src/core/failure.ts'
 import type { Kind } from '../src/operations/catalog.ts'
 import type { Context } from './steps.ts'
@@ -16,22 +16,41 @@ export async function loadVolumeSnapshot(context: Context<Kind>, uuid: string): 
   return snapshot
 }
 
-/** A new volume of the engine, labelled as the record's own. Making it again finds it. */
-export async function makeVolume(context: Context<Kind>, record: VolumeRecord | VolumeSnapshotRecord): Promise<void> {
-  const { uuid, project, volume } = record
-  const role = 'parent' in record ? 'snapshot' : 'volume'
-  await context.engine.volumes.create(volume, context.labels({ role, uuid, project, origin: record }), context.signal)
+export async function loadVolumeBackup(context: Context<Kind>, uuid: string): Promise<VolumeBackupRecord> {
+  const backup = await context.records.get('volume-backup', uuid)
+  if (backup === undefined) throw notFound('Storage volume backup not found')
+  return backup
 }
 
-/** The same with the files of another one. What an earlier attempt has copied may be gone from there by now: it is made anew. */
-export async function fillVolume(
-  context: Context<Kind>,
-  record: VolumeRecord | VolumeSnapshotRecord,
-  from: string,
-): Promise<void> {
+/** A volume of the engine as it is to be made; `origin` is the record that it can be rebuilt from. */
+export interface NewVolume {
+  role: 'volume' | 'snapshot' | 'helper'
+  uuid: string
+  project: string
+  volume: string
+  origin?: unknown
+}
+
+export function ownVolumeOf(record: VolumeRecord): NewVolume {
   const { uuid, project, volume } = record
+  return { role: 'volume', uuid, project, volume, origin: record }
+}
+
+export function copyFor(record: VolumeSnapshotRecord): NewVolume {
+  const { uuid, project, volume } = record
+  return { role: 'snapshot', uuid, project, volume, origin: record }
+}
+
+/** An empty one. Making it again finds it. */
+export async function makeVolume(context: Context<Kind>, { volume, ...about }: NewVolume): Promise<void> {
+  await context.engine.volumes.create(volume, context.labels(about), context.signal)
+}
+
+/** One with the files of another. What an earlier attempt has copied may be gone from there by now: it is made anew. */
+export async function fillVolume(context: Context<Kind>, made: NewVolume, from: string): Promise<void> {
+  const { uuid, project, volume } = made
   if (context.again) await unmakeVolume(context, volume)
-  await makeVolume(context, record)
+  await makeVolume(context, made)
   await context.engine.volumes.copy(from, volume, context.labels({ role: 'helper', uuid, project }), context.signal)
 }
 

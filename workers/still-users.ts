@@ -5,7 +5,7 @@ import type { Kind } from '../src/operations/catalog.ts'
 import { loadInstance } from './containers.ts'
 import { observe, type Context, type Step } from './steps.ts'
 
-type OnVolume = Extract<Kind, 'volume.copy' | 'volume-snapshot.create'>
+type OnVolume = Extract<Kind, 'volume.copy' | 'volume-snapshot.create' | 'volume-backup.create'>
 
 /** The containers that ran, and that nobody had frozen: kept before anything is changed. */
 interface Found {
@@ -15,6 +15,8 @@ interface Found {
 const runningOf = (context: Context<Kind>): string[] => (context.note('look') as Found).running // the note of `look`
 
 export interface StillSteps<K extends OnVolume> {
+  /** Whether something runs that must stand still. */
+  isNeeded(context: Context<K>): boolean
   before: Step<K>[]
   after: Step<K>
   /** The instances as their thaw has left them, for the event that ends the operation. */
@@ -49,6 +51,7 @@ export function stillSteps<K extends OnVolume>(): StillSteps<K> {
     },
   }
   return {
+    isNeeded: when,
     before: [look, freeze],
     after: { name: 'thaw', when, run: thawAll },
     observed: async (context) => {

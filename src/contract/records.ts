@@ -160,6 +160,18 @@ export const VolumeSnapshotRecord = keyed({
 })
 export type VolumeSnapshotRecord = Static<typeof VolumeSnapshotRecord>
 
+/** A backup of a custom volume: a tarball of it as it was. `name` is unique within its volume. */
+export const VolumeBackupRecord = keyed({
+  member: Type.String(),
+  parent: Type.String({ description: "The volume's uuid." }),
+  volume_only: Type.Boolean({ description: 'Without its snapshots.' }),
+  created_at: Time,
+  expires_at: Time,
+  size: Type.Integer({ description: 'Bytes of the tarball.' }),
+  tarball: Type.String({ description: "The engine's volume that keeps it." }),
+})
+export type VolumeBackupRecord = Static<typeof VolumeBackupRecord>
+
 export const ProjectRecord = keyed({
   description: Type.String(),
   config: Config,
@@ -235,6 +247,7 @@ export const RECORDS = {
   network: NetworkRecord,
   volume: VolumeRecord,
   'volume-snapshot': VolumeSnapshotRecord,
+  'volume-backup': VolumeBackupRecord,
   project: ProjectRecord,
   token: TokenRecord,
   certificate: CertificateRecord,

@@ -59,6 +59,16 @@ export const StorageVolume = named(
 )
 export type StorageVolume = Static<typeof StorageVolume>
 
+/** What a volume takes; without `used` where the engine does not say. `total` is its config's `size`, 0 without one. */
+export const StorageVolumeState = named(
+  'StorageVolumeState',
+  Type.Object(
+    { usage: Type.Object({ used: Type.Optional(Type.Integer()), total: Type.Integer() }) },
+    { examples: [{ usage: { used: 4096, total: 0 } }] },
+  ),
+)
+export type StorageVolumeState = Static<typeof StorageVolumeState>
+
 const writable = { description: maybe(Type.String()), config: maybe(Config) }
 
 export const StorageVolumesPost = named(

@@ -50,19 +50,18 @@ export interface UnpackedPart {
   volumes: string[]
 }
 
+/** Where a tarball is kept, and how it is packed. */
+export interface PackOptions {
+  volume: string
+  file: string
+  labels: OwnLabels
+  compression: PackedBy
+  onProgress(text: string): void
+}
+
 export interface Backups {
   /** Packs everything, compressed outside the event loop. A failed one leaves nothing. */
-  pack(
-    backup: PackedBackup,
-    options: {
-      volume: string
-      file: string
-      labels: OwnLabels
-      compression: PackedBy
-      onProgress(text: string): void
-    },
-    signal?: AbortSignal,
-  ): Promise<KeptFile>
+  pack(backup: PackedBackup, options: PackOptions, signal?: AbortSignal): Promise<KeptFile>
   /** The first file of the tarball; bad-request for what is no backup of an instance. */
   read(kept: KeptTarball, signal?: AbortSignal): Promise<BackupContents>
   /** Reads it from end to end, under bounds, and makes nothing; bad-request for what cannot be unpacked as a whole. */

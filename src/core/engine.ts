@@ -13,6 +13,7 @@ import type { Backups } from './backups.ts'
 import type { PackedBy } from './compression.ts'
 import type { Containers, Execs, OwnLabels } from './container.ts'
 import type { Files } from './files.ts'
+import type { VolumeBackups } from './volume-backups.ts'
 
 /** How an image runs, from its own configuration. */
 export interface ImageDetail {
@@ -139,6 +140,8 @@ export interface Volumes {
   /** A plain tar of the volume's files; the first path element is stripped. */
   read(name: string, labels: OwnLabels, signal?: AbortSignal): Promise<Readable>
   remove(name: string, signal?: AbortSignal): Promise<'removed' | 'missing' | 'in-use'>
+  /** Bytes its files take, which the engine finds out by looking at each; undefined where it does not say. */
+  usage(name: string, signal?: AbortSignal): Promise<number | undefined>
   /**
    * Keeps a stream of unknown length as one file of a volume, in parts of bounded size (a tar entry needs its length),
    * hashing on the way. More than `maxBytes` is too-large and leaves nothing.
@@ -261,6 +264,7 @@ export interface Engine {
   readonly images: Images
   readonly volumes: Volumes
   readonly backups: Backups
+  readonly volumeBackups: VolumeBackups
   readonly networks: Networks
   readonly execs: Execs
   readonly files: Files

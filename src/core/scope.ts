@@ -10,7 +10,7 @@ const DEPLOYMENT_WIDE: ReadonlySet<Noun> = new Set(['token', 'certificate', 'war
 export function scopeOf(noun: Noun, record: AnyRecord['record']): string {
   if (DEPLOYMENT_WIDE.has(noun)) return ''
   if ((noun === 'snapshot' || noun === 'backup') && 'instance' in record) return record.instance
-  if (noun === 'volume-snapshot' && 'parent' in record) return record.parent
+  if ((noun === 'volume-snapshot' || noun === 'volume-backup') && 'parent' in record) return record.parent
   if (noun === 'lease' && 'network' in record) return record.network
   if (noun === 'nickname' && 'dialect' in record) return record.dialect
   return record.project

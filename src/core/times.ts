@@ -14,6 +14,12 @@ export function parseExpiry(text: string | null | undefined): string {
   return toText(new Date(at))
 }
 
+/** A time as others have written it → one that Go's clients can read; what is none → `otherwise`. */
+export function timeOr(text: string | null | undefined, otherwise: string): string {
+  const at = Date.parse(text ?? '')
+  return Number.isNaN(at) ? otherwise : new Date(at).toISOString()
+}
+
 /** LXD's zero of the times at which instances and images were used, and images expire, is another one than that of snapshots. */
 export function sinceEpoch(time: string): string {
   return time === NEVER ? '1970-01-01T00:00:00Z' : time

@@ -8,6 +8,7 @@ import {
   InstanceRecord,
   NetworkRecord,
   SnapshotRecord,
+  VolumeBackupRecord,
   VolumeRecord,
   VolumeSnapshotRecord,
 } from '../contract/records.ts'
@@ -191,6 +192,16 @@ export const VolumeRestore = Type.Object({
 export const VolumeSnapshotCreate = Type.Object({ record: VolumeSnapshotRecord, users: Users })
 export const VolumeSnapshotRename = Type.Object({ snapshot: Uuid, name: Type.String() })
 export const VolumeSnapshotTarget = Type.Object({ snapshot: Uuid })
+export const VolumeBackupCreate = Type.Object({ record: VolumeBackupRecord, compression: Compression, users: Users })
+export const VolumeBackupRename = Type.Object({ backup: Uuid, name: Type.String() })
+export const VolumeBackupTarget = Type.Object({ backup: Uuid })
+export const VolumeImport = Type.Object({
+  volume: VolumeRecord,
+  /** Those of the backup, in its order. */
+  snapshots: Type.Array(VolumeSnapshotRecord),
+  /** The engine's volume that holds the backup. */
+  upload: Type.String(),
+})
 /** What whoever uses the trust token will be: the certificate's label, its role and its projects. */
 export const CertificateInvite = Type.Object({
   name: Type.String(),

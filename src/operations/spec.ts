@@ -28,6 +28,7 @@ export interface OperationSpec {
     | 'network'
     | 'volume'
     | 'volume-snapshot'
+    | 'volume-backup'
     | 'project'
     | 'certificate'
     | 'server'

@@ -1,8 +1,9 @@
-/** The catalogue's kinds of custom storage volumes and their snapshots. */
+/** The catalogue's kinds of custom storage volumes, their snapshots and their backups. */
 import * as inputs from './inputs.ts'
 import { task, type OperationSpec } from './spec.ts'
 
 const onVolume = { ...task, entity: 'volume' } as const
+const onBackup = { ...task, entity: 'volume-backup' } as const
 const onSnapshot = { ...task, entity: 'volume-snapshot' } as const
 
 export const VOLUME_KINDS = {
@@ -35,6 +36,13 @@ export const VOLUME_KINDS = {
     input: inputs.VolumeRestore,
     lifecycle: 'storage-volume-restored',
   },
+  'volume.import': {
+    ...onVolume,
+    description: 'Restoring custom volume backup',
+    action: 'create',
+    input: inputs.VolumeImport,
+    lifecycle: 'storage-volume-created',
+  },
   'volume-snapshot.create': {
     ...onSnapshot,
     description: 'Creating storage volume snapshot',
@@ -56,5 +64,27 @@ export const VOLUME_KINDS = {
     action: 'delete',
     input: inputs.VolumeSnapshotTarget,
     lifecycle: 'storage-volume-snapshot-deleted',
+  },
+  'volume-backup.create': {
+    ...onBackup,
+    description: 'Creating custom volume backup',
+    action: 'backup',
+    input: inputs.VolumeBackupCreate,
+    lifecycle: 'storage-volume-backup-created',
+  },
+  'volume-backup.rename': {
+    ...onBackup,
+    description: 'Renaming custom volume backup',
+    action: 'rename',
+    input: inputs.VolumeBackupRename,
+    lifecycle: 'storage-volume-backup-renamed',
+  },
+  'volume-backup.delete': {
+    ...onBackup,
+    cancellable: false,
+    description: 'Deleting custom volume backup',
+    action: 'delete',
+    input: inputs.VolumeBackupTarget,
+    lifecycle: 'storage-volume-backup-deleted',
   },
 } as const satisfies Record<string, OperationSpec>

@@ -105,6 +105,7 @@ function emptyRows(): Rows {
     network: new Map(),
     volume: new Map(),
     'volume-snapshot': new Map(),
+    'volume-backup': new Map(),
     project: new Map(),
     token: new Map(),
     certificate: new Map(),

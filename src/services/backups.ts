@@ -3,34 +3,29 @@ import type { BackupsPost } from '../contract/backup.ts'
 import type { OperationRecord } from '../contract/operation-record.ts'
 import type { BackupRecord, InstanceRecord } from '../contract/records.ts'
 import { parseCompression } from '../core/compression.ts'
-import type { Engine } from '../core/engine.ts'
-import { isFailure, notFound } from '../core/failure.ts'
-import { KEPT_FILE } from '../core/kept-files.ts'
+import { notFound } from '../core/failure.ts'
 import { backupNumberedName, parseBackupName } from '../core/names.ts'
 import type { Clock, RecordReader } from '../core/ports.ts'
 import { parseExpiry } from '../core/times.ts'
 import { requireAllowed } from './allowances.ts'
 import { requireRole, type Caller } from './caller.ts'
-import { engineOf } from './engine-of.ts'
 import { backupResources, backupUrl } from './instance-urls.ts'
 import type { InstanceView, InstanceViews, Where } from './instance-views.ts'
 import { on, requireOwn } from './instances.ts'
+import type { SendTarball } from './kept-tarballs.ts'
 import type { Operations } from './operations.ts'
-import type { Write } from './writes.ts'
 
 export interface BackupsDeps {
   records: RecordReader
   views: Pick<InstanceViews, 'get'>
   operations: Operations
-  engines: ReadonlyMap<string, Engine>
   clock: Clock
-  deployment: string
-  write: Write
+  send: SendTarball
 }
 
 export type Backups = ReturnType<typeof createBackups>
 
-export function createBackups({ records, views, operations, engines, clock, deployment, write }: BackupsDeps) {
+export function createBackups({ records, views, operations, clock, send }: BackupsDeps) {
   /** Of one instance, oldest first. */
   async function list(caller: Caller, where: Where): Promise<BackupRecord[]> {
     return (await views.get(caller, where)).backups
@@ -106,20 +101,7 @@ export function createBackups({ records, views, operations, engines, clock, depl
   async function exportTarball(caller: Caller, where: Where, name: string, signal?: AbortSignal) {
     requireRole(caller, 'operator')
     const { instance, backup } = await get(caller, where, name)
-    const { uuid, project, member } = backup
-    const engine = engineOf(engines, member)
-    const whose = { deployment, role: 'helper' as const, uuid, project }
-    const labels = { ...whose, operation: '', step: 'export', origin: '' }
-    const file = await engine.volumes.getFile(backup.tarball, KEPT_FILE, labels, signal)
-    if (file === undefined) throw notFound(`The tarball of backup "${name}" is gone from the engine`)
-    const event = { action: 'instance-backup-retrieved', source: backupUrl(instance, name), project }
-    // Reading goes on while Redis is away.
-    await write(caller, { changes: [], event }).catch((failure: unknown) => {
-      if (isFailure(failure, 'unavailable')) return
-      file.content.destroy()
-      throw failure
-    })
-    return { filename: '', size: file.size, content: file.content }
+    return send(caller, backup, { action: 'instance-backup-retrieved', source: backupUrl(instance, name) }, signal)
   }
 
   return { list, get, create, rename, remove, export: exportTarball }

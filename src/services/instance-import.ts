@@ -8,14 +8,13 @@ import { checkVolumePath } from '../core/devices.ts'
 import { withoutEmpty } from '../core/expand.ts'
 import type { Engine } from '../core/engine.ts'
 import { badRequest, conflict, notFound } from '../core/failure.ts'
-import { KEPT_FILE, uploadVolume } from '../core/kept-files.ts'
 import { parseInstanceName, parseSnapshotName } from '../core/names.ts'
 import type { Clock, RecordReader } from '../core/ports.ts'
 import { restrictionFault } from '../core/restrictions.ts'
-import { parseExpiry } from '../core/times.ts'
-import { engineOf } from './engine-of.ts'
+import { parseExpiry, timeOr } from '../core/times.ts'
 import { requireProject, requireRole, type Caller } from './caller.ts'
 import type { Drafts } from './drafts.ts'
+import { engineOf } from './engine-of.ts'
 import type { InstanceCreation } from './instance-creation.ts'
 import { copyDraft } from './instance-draft.ts'
 import { instanceResources } from './instance-urls.ts'
@@ -29,7 +28,6 @@ export interface InstanceImportDeps {
   uploads: Uploads
   engines: ReadonlyMap<string, Engine>
   clock: Clock
-  deployment: string
   /** The member new instances are placed on. */
   member: string
 }
@@ -58,15 +56,9 @@ export function createInstanceImport(deps: InstanceImportDeps) {
     if (info.pool) requirePool(info.pool)
     if (info.name) await requireFree(project, info.name)
     const engine = engineOf(deps.engines, deps.member)
-    const uuid = clock.uuid()
-    const volume = uploadVolume(uuid)
-    const about = { deployment: deps.deployment, role: 'tarball' as const, uuid, project }
-    return deps.uploads.into({ engine, volume }, async (id) => {
-      const labels = { ...about, operation: id, step: 'upload', origin: '' }
-      const bound = { labels, maxBytes: deps.uploads.limit }
-      await engine.volumes.putFile(volume, KEPT_FILE, content, bound, info.signal)
-      const contents = await engine.backups.read({ volume, file: KEPT_FILE, labels }, info.signal)
-      return submit(caller, project, { contents, name: info.name, volume, id })
+    return deps.uploads.tarball(engine, { project, content, signal: info.signal }, async (kept, id) => {
+      const contents = await engine.backups.read(kept, info.signal)
+      return submit(caller, project, { contents, name: info.name, volume: kept.volume, id })
     })
   }
 
@@ -97,7 +89,7 @@ export function createInstanceImport(deps: InstanceImportDeps) {
   function draftFrom(project: string, name: string, from: InstancePortrait): InstanceRecord {
     const basis = creation.basisOf(project, name)
     const draft = copyDraft(basis, { ephemeral: from.ephemeral ?? false }, partsOf(from, basis.architecture))
-    const made = { ...draft, created_at: timeOf(from.created_at, draft.created_at) }
+    const made = { ...draft, created_at: timeOr(from.created_at, draft.created_at) }
     if (name !== from.name) return made
     // The same one again, and no copy that would need an identity of its own inside.
     const { 'volatile.apply_template': _trigger, ...config } = made.config
@@ -117,7 +109,7 @@ export function createInstanceImport(deps: InstanceImportDeps) {
       ...partsOf(from, architecture),
       engineImage: '',
       ephemeral: from.ephemeral ?? false,
-      created_at: timeOf(from.created_at, created_at),
+      created_at: timeOr(from.created_at, created_at),
       expires_at: parseExpiry(from.expires_at),
       size: -1,
       volumes: [],
@@ -160,10 +152,4 @@ function pathsOf({ name, windlass }: InstancePortrait | SnapshotPortrait): strin
   paths.forEach(checkVolumePath)
   if (new Set(paths).size < paths.length) throw badRequest(`The backup has two volumes at the same path of "${name}"`)
   return paths
-}
-
-/** A time that Go's clients can read. */
-function timeOf(text: string | null | undefined, otherwise: string): string {
-  const at = Date.parse(text ?? '')
-  return Number.isNaN(at) ? otherwise : new Date(at).toISOString()
 }

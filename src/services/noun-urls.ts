@@ -32,6 +32,10 @@ export function volumeSnapshotUrl({ project, name }: Named, snapshot: string): s
   return `${customVolume(name)}/snapshots/${encodeURIComponent(snapshot)}${inProject(project)}`
 }
 
+export function volumeBackupUrl({ project, name }: Named, backup: string): string {
+  return `${customVolume(name)}/backups/${encodeURIComponent(backup)}${inProject(project)}`
+}
+
 function customVolume(name: string): string {
   return `/1.0/storage-pools/default/volumes/custom/${encodeURIComponent(name)}`
 }

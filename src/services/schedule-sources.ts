@@ -12,6 +12,7 @@ import type { InstanceView, InstanceViews } from './instance-views.ts'
 import type { Expired, Scheduled, SchedulesDeps } from './schedules.ts'
 import { CACHE_EXPIRY, CACHE_EXPIRY_DEFAULT } from './server-config.ts'
 import type { Snapshots } from './snapshots.ts'
+import type { VolumeBackups } from './volume-backups.ts'
 import type { VolumeSnapshots } from './volume-snapshots.ts'
 
 export interface ScheduleSourcesDeps {
@@ -20,6 +21,7 @@ export interface ScheduleSourcesDeps {
   snapshots: Pick<Snapshots, 'create' | 'remove'>
   backups: Pick<Backups, 'remove'>
   volumeSnapshots: Pick<VolumeSnapshots, 'create' | 'remove'>
+  volumeBackups: Pick<VolumeBackups, 'remove'>
   images: Pick<Images, 'remove'>
 }
 
@@ -27,7 +29,7 @@ const DAY = 86_400_000
 const STOPPED = 102
 
 export function createScheduleSources(deps: ScheduleSourcesDeps): Pick<SchedulesDeps, 'scheduled' | 'expiring'> {
-  const { records, views, snapshots, backups, volumeSnapshots, images } = deps
+  const { records, views, snapshots, backups, volumeSnapshots, volumeBackups, images } = deps
 
   /** A stopped instance only where it says so, as in LXD. */
   async function scheduledSnapshots(): Promise<Scheduled[]> {
@@ -79,6 +81,12 @@ export function createScheduleSources(deps: ScheduleSourcesDeps): Pick<Schedules
     )
   }
 
+  async function expiredVolumeBackups(now: number): Promise<Expired[]> {
+    return expiredOf(now, await records.list('volume-backup'), volumeOf, (volume, name) =>
+      volumeBackups.remove(SERVER, whereOf(volume), name),
+    )
+  }
+
   /** Cached ones that nobody has made an instance from for the days that `images.remote_cache_expiry` says. */
   async function expiredImages(now: number): Promise<Expired[]> {
     const cached = (await records.list('image')).filter((image) => image.cached)
@@ -107,7 +115,7 @@ export function createScheduleSources(deps: ScheduleSourcesDeps): Pick<Schedules
 
   return {
     scheduled: [scheduledSnapshots, scheduledVolumeSnapshots],
-    expiring: [expiredSnapshots, expiredBackups, expiredVolumeSnapshots, expiredImages],
+    expiring: [expiredSnapshots, expiredBackups, expiredVolumeSnapshots, expiredVolumeBackups, expiredImages],
   }
 }
 

@@ -1,13 +1,31 @@
 /** What clients send lies on a member's engine, in a volume that nobody else knows of yet, until an operation has it. */
+import type { Readable } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { OperationRecord } from '../contract/operation-record.ts'
+import type { KeptTarball } from '../core/backups.ts'
 import type { Engine } from '../core/engine.ts'
 import { isFailure } from '../core/failure.ts'
-import type { Transfers } from '../core/ports.ts'
+import { KEPT_FILE, uploadVolume } from '../core/kept-files.ts'
+import type { Clock, Transfers } from '../core/ports.ts'
 
 export type Uploads = ReturnType<typeof createUploads>
 
-export function createUploads(deps: { transfers: Pick<Transfers, 'begin'>; uploadLimit: number }) {
+export interface UploadsDeps {
+  transfers: Pick<Transfers, 'begin'>
+  uploadLimit: number
+  deployment: string
+  clock: Pick<Clock, 'uuid'>
+}
+
+/** A tarball that a client sends. */
+interface Sent {
+  project: string
+  content: Readable
+  /** Aborts when the client is gone. */
+  signal: AbortSignal | undefined
+}
+
+export function createUploads(deps: UploadsDeps) {
   /**
    * Fills the volume and submits the operation that is to have it, which goes by the id that `work` is given. Nothing is
    * left where that fails.
@@ -33,8 +51,24 @@ export function createUploads(deps: { transfers: Pick<Transfers, 'begin'>; uploa
     }
   }
 
+  /** Keeps a backup that is sent; `work` looks into it and submits what is to become of it, by the id it is given. */
+  async function tarball(
+    engine: Engine,
+    { project, content, signal }: Sent,
+    work: (kept: KeptTarball, id: string) => Promise<OperationRecord>,
+  ): Promise<OperationRecord> {
+    const uuid = deps.clock.uuid()
+    const volume = uploadVolume(uuid)
+    const about = { deployment: deps.deployment, role: 'tarball' as const, uuid, project }
+    return into({ engine, volume }, async (id) => {
+      const labels = { ...about, operation: id, step: 'upload', origin: '' }
+      await engine.volumes.putFile(volume, KEPT_FILE, content, { labels, maxBytes: deps.uploadLimit }, signal)
+      return work({ volume, file: KEPT_FILE, labels }, id)
+    })
+  }
+
   /** `limit`: bytes an upload may have. */
-  return { into, limit: deps.uploadLimit }
+  return { into, tarball, limit: deps.uploadLimit }
 }
 
 /** How often, and after how many milliseconds, a volume of which a helper is still going is tried again. */

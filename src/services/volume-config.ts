@@ -15,6 +15,12 @@ const KEYS: Record<string, ValueCheck> = {
   'volatile.idmap.next': anything,
 }
 
+/** Without keys that are another storage's own: LXD drops them of a backup that is imported. */
+export function knownVolumeConfig(config: Config): Config {
+  const known = Object.entries(config).filter(([key]) => key.startsWith('user.') || Object.hasOwn(KEYS, key))
+  return Object.fromEntries(known)
+}
+
 /** Throws bad-request with LXD's texts for an unknown key or a bad value. */
 export function checkVolumeConfig(name: string, config: Config): void {
   for (const [key, value] of Object.entries(config)) {

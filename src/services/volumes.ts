@@ -6,14 +6,18 @@ import type {
   StorageVolumePost,
   StorageVolumePut,
   StorageVolumesPost,
+  StorageVolumeState,
 } from '../contract/storage.ts'
 import { usesVolume } from '../core/devices.ts'
+import type { Engine } from '../core/engine.ts'
 import { checkIfMatch, etagOf } from '../core/etag.ts'
 import { withoutEmpty } from '../core/expand.ts'
 import { badRequest, notFound, notImplemented } from '../core/failure.ts'
 import { parseVolumeName } from '../core/names.ts'
 import type { RecordReader } from '../core/ports.ts'
+import { parseBytes } from '../core/units.ts'
 import { mayEnter, requireProject, requireRole, type Caller } from './caller.ts'
+import { engineOf } from './engine-of.ts'
 import { instanceUrl } from './instance-urls.ts'
 import { volumeUrl } from './noun-urls.ts'
 import type { Operations } from './operations.ts'
@@ -29,6 +33,7 @@ export interface VolumesDeps {
   operations: Operations
   usedBy: UsedBy
   finder: VolumeFinder
+  engines: ReadonlyMap<string, Engine>
 }
 
 /** A custom volume with the URLs of the instances and profiles that mount it. */
@@ -50,7 +55,7 @@ export interface RootVolumeView {
 
 export type Volumes = ReturnType<typeof createVolumes>
 
-export function createVolumes({ records, write, operations, usedBy, finder }: VolumesDeps) {
+export function createVolumes({ records, write, operations, usedBy, finder, engines }: VolumesDeps) {
   /** Custom volumes of one project, or of every project the caller may enter. */
   async function list(caller: Caller, pool: string, project: string | undefined): Promise<ListedVolume[]> {
     requirePool(pool)
@@ -75,6 +80,13 @@ export function createVolumes({ records, write, operations, usedBy, finder }: Vo
   async function get(caller: Caller, where: WhereVolume): Promise<VolumeView> {
     const record = await finder.load(caller, where)
     return { record, usedBy: await finder.usersOf(record) }
+  }
+
+  /** What it takes now: the engine looks at all of its files. */
+  async function state(caller: Caller, where: WhereVolume): Promise<StorageVolumeState> {
+    const { member, volume, config } = await finder.load(caller, where)
+    const used = await engineOf(engines, member).volumes.usage(volume)
+    return { usage: { ...(used !== undefined && { used }), total: parseBytes(config['size'] ?? '') } }
   }
 
   /** Root disks of instances; their names are the instances'. */
@@ -169,7 +181,7 @@ export function createVolumes({ records, write, operations, usedBy, finder }: Vo
     return record
   }
 
-  return { list, get, roots, root, create, update, patch, rename, remove }
+  return { list, get, state, roots, root, create, update, patch, rename, remove }
 }
 
 /** Refuses what a volume of this engine cannot be. */

@@ -72,10 +72,10 @@ function leftVolumes(sight: Sight): Mend[] {
 
 /** A command's output belongs to its instance. */
 export function explainsVolume({ known }: Sight, name: string, own: OwnLabels | undefined): boolean {
-  const { instances, snapshots, backups, images, volumes, volumeSnapshots } = known
+  const { instances, snapshots, backups, images, volumes, volumeSnapshots, volumeBackups } = known
   return (
     [...instances, ...snapshots].some((one) => one.volumes.some(({ volume }) => volume === name)) ||
-    [...images, ...backups].some(({ tarball }) => tarball === name) ||
+    [...images, ...backups, ...volumeBackups].some(({ tarball }) => tarball === name) ||
     [...volumes, ...volumeSnapshots].some(({ volume }) => volume === name) ||
     (own?.role === 'output' && instances.some(({ uuid }) => uuid === own.uuid))
   )

@@ -22,16 +22,16 @@ export interface RebuildDeps {
 
 const REASON = 'The engine has it, and Redis has no record of it'
 
-/** Networks first, for instances have addresses on them; then what instances are made of; snapshots and backups last. */
+/** Networks first, for instances have addresses on them; then what instances are made of; what belongs to something after it. */
 export function findRebuildable(deps: RebuildDeps, sight: Sight): Mend[] {
   return [
     ...lostNetworks(deps, sight),
     ...lostVolumes(deps, sight),
+    ...lostOfVolumes(deps, sight),
     ...lostImages(deps, sight),
     ...lostInstances(deps, sight),
     ...lostSnapshots(deps, sight),
     ...lostBackups(deps, sight),
-    ...lostVolumeSnapshots(deps, sight),
   ]
 }
 
@@ -270,16 +270,23 @@ function lostBackups(deps: RebuildDeps, sight: Sight): Mend[] {
   })
 }
 
-/** Of a custom volume that has a record by now. */
-function lostVolumeSnapshots(deps: RebuildDeps, sight: Sight): Mend[] {
+/** Snapshots and backups of a custom volume that has a record by now. */
+function lostOfVolumes(deps: RebuildDeps, sight: Sight): Mend[] {
+  const { volumeSnapshots, volumeBackups } = sight.known
   return sight.volumes.flatMap(({ name, own }) => {
-    if (!isLost(sight, own) || own.role !== 'snapshot') return []
-    const record = originOf('volume-snapshot', own)
-    const siblings = sight.known.volumeSnapshots.filter(({ parent }) => parent === record?.parent)
+    if (!isLost(sight, own) || (own.role !== 'snapshot' && own.role !== 'backup')) return []
+    const [snapshot, backup] = [originOf('volume-snapshot', own), originOf('volume-backup', own)]
+    const record = own.role === 'snapshot' ? snapshot : backup
+    const siblings = (own.role === 'snapshot' ? volumeSnapshots : volumeBackups).filter(
+      ({ parent }) => parent === record?.parent,
+    )
     if (record === undefined || isTaken(siblings, record)) return []
-    const put = { change: 'put', noun: 'volume-snapshot', record: { ...record, volume: name } } as const
+    const put: RecordChange =
+      'volume' in record
+        ? { change: 'put', noun: 'volume-snapshot', record: { ...record, volume: name } }
+        : { change: 'put', noun: 'volume-backup', record: { ...record, tarball: name } }
     return [
-      rebuilding(deps, { noun: 'volume-snapshot', own }, async () =>
+      rebuilding(deps, { noun: put.noun, own }, async () =>
         (await deps.records.get('volume', record.parent)) === undefined ? [] : [put],
       ),
     ]

@@ -5,6 +5,7 @@ import type {
   InstanceRecord,
   NetworkRecord,
   SnapshotRecord,
+  VolumeBackupRecord,
   VolumeRecord,
   VolumeSnapshotRecord,
 } from '../contract/records.ts'
@@ -30,6 +31,7 @@ export interface Known {
   images: ImageRecord[]
   volumes: VolumeRecord[]
   volumeSnapshots: VolumeSnapshotRecord[]
+  volumeBackups: VolumeBackupRecord[]
   networks: NetworkRecord[]
   /** Records that are there, but cannot be read: nothing of theirs is touched. */
   unreadable: Set<string>
@@ -89,18 +91,31 @@ async function makersOf({ store, transfers }: SightDeps, ids: Set<string>): Prom
 }
 
 async function readKnown({ records }: SightDeps): Promise<Known> {
-  const [instances, snapshots, backups, images, volumes, volumeSnapshots, networks, unreadable] = await Promise.all([
+  const [instances, snapshots, backups, images, networks, unreadable] = await Promise.all([
     records.list('instance'),
     records.list('snapshot'),
     records.list('backup'),
     records.list('image'),
-    records.list('volume'),
-    records.list('volume-snapshot'),
     records.list('network'),
     records.unreadable(),
   ])
+  const [volumes, volumeSnapshots, volumeBackups] = await Promise.all([
+    records.list('volume'),
+    records.list('volume-snapshot'),
+    records.list('volume-backup'),
+  ])
   const uuids = new Set(unreadable.map(({ uuid }) => uuid))
-  return { instances, snapshots, backups, images, volumes, volumeSnapshots, networks, unreadable: uuids }
+  return {
+    instances,
+    snapshots,
+    backups,
+    images,
+    volumes,
+    volumeSnapshots,
+    volumeBackups,
+    networks,
+    unreadable: uuids,
+  }
 }
 
 /** How long after its end an operation is still looked through for what its late calls may have left; milliseconds. */

@@ -53,14 +53,17 @@ export async function readKnown(database: Database, records: RecordStore): Promi
 }
 
 async function readPointers(records: RecordStore): Promise<Pointer[]> {
-  const [instances, snapshots, backups, images, volumes, volumeSnapshots, networks] = await Promise.all([
+  const [instances, snapshots, backups, images, networks] = await Promise.all([
     records.list('instance'),
     records.list('snapshot'),
     records.list('backup'),
     records.list('image'),
+    records.list('network'),
+  ])
+  const [volumes, volumeSnapshots, volumeBackups] = await Promise.all([
     records.list('volume'),
     records.list('volume-snapshot'),
-    records.list('network'),
+    records.list('volume-backup'),
   ])
   return [
     ...instances.flatMap(({ uuid, name, container, volumes: own }) => [
@@ -84,6 +87,11 @@ async function readPointers(records: RecordStore): Promise<Pointer[]> {
     ...volumeSnapshots.map(({ uuid, name, parent, volume }) => ({
       id: volume,
       whose: `volume of snapshot ${name}`,
+      owners: [uuid, parent],
+    })),
+    ...volumeBackups.map(({ uuid, name, parent, tarball }) => ({
+      id: tarball,
+      whose: `tarball of backup ${name}`,
       owners: [uuid, parent],
     })),
     ...networks.map(({ uuid, name, network }) => ({ id: network, whose: `network ${name}`, owners: [uuid] })),

@@ -1,5 +1,6 @@
-/** The scenarios of custom volumes and their snapshots. */
+/** The scenarios of custom volumes, their snapshots and their backups. */
 import type { WorkerKind } from '../../src/operations/catalog.ts'
+import { downloadApi } from '../support/download.ts'
 import { writeFileIn } from '../support/engine-objects.ts'
 import type { Kit } from './scenario-kit.ts'
 import { one, type Variant } from './scenario.ts'
@@ -21,6 +22,11 @@ async function mounted(kit: Kit, name: string): Promise<void> {
   await writeFileIn(kit.engine, `${name}.lxd`, '/data', { name: 'note', content: 'new' })
 }
 
+async function backedUp(kit: Kit, name: string): Promise<void> {
+  await snapshotted(kit, name)
+  await kit.operate('POST', `${at(name)}/backups`, { name: 'b0', compression_algorithm: 'none' })
+}
+
 const copied = (from: string, to: string) => ({
   method: 'POST',
   path: VOLUMES,
@@ -29,7 +35,7 @@ const copied = (from: string, to: string) => ({
 })
 
 export const VOLUME_SCENARIOS: {
-  [K in Extract<WorkerKind, `volume.${string}` | `volume-snapshot.${string}`>]: Variant[]
+  [K in Extract<WorkerKind, `volume.${string}` | `volume-snapshot.${string}` | `volume-backup.${string}`>]: Variant[]
 } = {
   'volume.create': one(async (_kit, tag) => ({ method: 'POST', path: VOLUMES, body: { name: tag }, entity: tag })),
   'volume.copy': [
@@ -50,12 +56,31 @@ export const VOLUME_SCENARIOS: {
     },
   ],
   'volume.delete': one(async (kit, tag) => {
-    await snapshotted(kit, tag)
+    await backedUp(kit, tag)
     return { method: 'DELETE', path: at(tag), entity: tag }
   }),
   'volume.restore': one(async (kit, tag) => {
     await snapshotted(kit, tag)
     return { method: 'PUT', path: at(tag), body: { restore: 's0' }, entity: tag }
+  }),
+  'volume.import': one(async (kit, tag) => {
+    await backedUp(kit, `${tag}a`)
+    const body = await downloadApi(kit.bed.windlass.socket, `${at(`${tag}a`)}/backups/b0/export`)
+    const headers = { 'x-lxd-name': tag, 'content-type': 'application/octet-stream' }
+    return { method: 'POST', path: VOLUMES, body, headers, entity: tag }
+  }),
+  'volume-backup.create': one(async (kit, tag) => {
+    await mounted(kit, tag)
+    await kit.operate('POST', `${at(tag)}/snapshots`, { name: 's0' })
+    return { method: 'POST', path: `${at(tag)}/backups`, body: { name: 'b0' }, entity: `${tag}/b0` }
+  }),
+  'volume-backup.rename': one(async (kit, tag) => {
+    await backedUp(kit, tag)
+    return { method: 'POST', path: `${at(tag)}/backups/b0`, body: { name: 'b9' }, entity: `${tag}/b0` }
+  }),
+  'volume-backup.delete': one(async (kit, tag) => {
+    await backedUp(kit, tag)
+    return { method: 'DELETE', path: `${at(tag)}/backups/b0`, entity: `${tag}/b0` }
   }),
   'volume-snapshot.create': one(async (kit, tag) => {
     await mounted(kit, tag)

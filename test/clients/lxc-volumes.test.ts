@@ -1,4 +1,7 @@
-/** LXD's own command line: snapshots of custom volumes, and copies. */
+/** LXD's own command line: snapshots of custom volumes, copies and backups. */
+import { execFileSync } from 'node:child_process'
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { LXC, startLxc, type LxcOnWindlass } from '../support/lxc.ts'
 
@@ -77,5 +80,37 @@ describe.skipIf(LXC === undefined)('lxc storage volume', () => {
     expect([await read('v2'), await read('v4')]).toEqual(['newest', 'old'])
     for (const name of ['v2', 'v3', 'v4']) await volume('delete', 'default', name)
     expect(await names()).toEqual(['custom (snapshot),v1/s1', 'custom,v1'])
+  })
+
+  test('a volume goes into a file with its snapshots, and comes back under another name', async () => {
+    expect(await volume('export', 'default', 'v1', 'v1.tar.gz')).toContain('Backup exported successfully!')
+    expect(await lxc.ok('query', '/1.0/storage-pools/default/volumes/custom/v1/backups')).toBe('[]\n\n')
+    const listed = execFileSync('tar', ['tzf', 'v1.tar.gz'], { cwd: lxc.directory, encoding: 'utf8' }).split('\n')
+    expect(listed[0]).toBe('backup/index.yaml')
+    expect(listed).toEqual(expect.arrayContaining(['backup/volume-snapshots/s1/note', 'backup/volume/note']))
+    await volume('import', 'default', 'v1.tar.gz', 'v5')
+    expect(await read('v5')).toBe('newest')
+    await volume('restore', 'default', 'v5', 's1')
+    expect(await read('v5')).toBe('old')
+    expect(await lxc.fails('storage', 'volume', 'import', 'default', 'v1.tar.gz')).toBe(
+      'Volume by that name already exists',
+    )
+    await volume('delete', 'default', 'v1')
+    await volume('import', 'default', 'v1.tar.gz')
+    expect(await names()).toEqual(['custom (snapshot),v1/s1', 'custom (snapshot),v5/s1', 'custom,v1', 'custom,v5'])
+    await volume('export', 'default', 'v1', 'only', '--volume-only', '--compression', 'none')
+    await volume('import', 'default', 'only', 'v6')
+    expect(await names()).not.toContain('custom (snapshot),v6/s1')
+    await writeFile(join(lxc.directory, 'hello.txt'), 'hello world\n')
+    expect(await lxc.fails('storage', 'volume', 'import', 'default', 'hello.txt', 'v9')).toBe('Unsupported compression')
+  })
+
+  test('what a volume takes, its snapshots and its backups are shown', async () => {
+    await lxc.windlass.operate('POST', '/1.0/storage-pools/default/volumes/custom/v1/backups', {
+      expires_at: '2040-01-01T00:00:00Z',
+    })
+    const shown = await volume('info', 'default', 'v1')
+    expect(shown).toMatch(/^Name: v1\nType: custom\nContent type: filesystem\nUsage: [1-9][0-9.]*\w+\n/)
+    expect(shown).toMatch(/Snapshots:[^]*\| s1 [^]*Backups:[^]*\| backup0 /)
   })
 })

@@ -72,6 +72,8 @@ const ABSENT = {
   volumes: absent<Services['volumes']>('volumes'),
   volumeCopies: absent<Services['volumeCopies']>('volumeCopies'),
   volumeSnapshots: absent<Services['volumeSnapshots']>('volumeSnapshots'),
+  volumeBackups: absent<Services['volumeBackups']>('volumeBackups'),
+  volumeImports: absent<Services['volumeImports']>('volumeImports'),
   directory: absent<Services['directory']>('directory'),
   nicknames: absent<Services['nicknames']>('nicknames'),
   imageNames: absent<Services['imageNames']>('imageNames'),

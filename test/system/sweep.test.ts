@@ -252,7 +252,10 @@ test('records that a Redis has lost are rebuilt from labels, and what they are a
   await operate('PUT', '/1.0/instances/r1', { restore: 's1' })
   await make('r2')
   await operate('POST', '/1.0/instances/r2', { name: 'r3' })
-  expect((await call('POST', '/1.0/storage-pools/default/volumes/custom', { name: 'v1', config: {} })).status).toBe(200)
+  const custom = '/1.0/storage-pools/default/volumes/custom'
+  expect((await call('POST', custom, { name: 'v1', config: {} })).status).toBe(200)
+  await operate('POST', `${custom}/v1/snapshots`, { name: 's0', description: 'kept' })
+  await operate('POST', `${custom}/v1/backups`, { name: 'b0' })
   const tar = Buffer.concat([await tinyImageTar(), Buffer.alloc(4096)])
   const imported = await operate('POST', '/1.0/images', tar)
   const fingerprint = String(imported.metadata?.['fingerprint'])
@@ -269,9 +272,9 @@ test('records that a Redis has lost are rebuilt from labels, and what they are a
   expect(await metadataOf('/1.0/instances')).toEqual(['base', 'r1', 'r3'].map((name) => `/1.0/instances/${name}`))
   expect(await metadataOf('/1.0/instances/r1')).toMatchObject({ status: 'Running', config: { 'user.colour': 'blue' } })
   expect(await metadataOf('/1.0/instances/r3')).toMatchObject({ status: 'Stopped' })
-  expect(await metadataOf('/1.0/storage-pools/default/volumes/custom')).toEqual([
-    '/1.0/storage-pools/default/volumes/custom/v1',
-  ])
+  expect(await metadataOf(custom)).toEqual([`${custom}/v1`, `${custom}/v1/snapshots/s0`])
+  expect(await metadataOf(`${custom}/v1/snapshots/s0`)).toMatchObject({ description: 'kept' })
+  expect(await metadataOf(`${custom}/v1/backups`)).toEqual([`${custom}/v1/backups/b0`])
   expect((await call('GET', `/1.0/images/${fingerprint}`)).status).toBe(200)
   expect((await warnings()).map(({ type }) => type)).toContain('Record rebuilt')
   expect(await reconcile(true)).toEqual([])

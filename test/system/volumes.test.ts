@@ -1,14 +1,27 @@
 // Custom volumes over real processes: their snapshots, copies and backups.
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { request } from 'node:http'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { fieldOf } from '../../src/setup/api-client.ts'
 import { publishStarterImage } from '../../src/setup/publish-starter.ts'
+import { downloadApi } from '../support/download.ts'
 import { engineObjects, readFileIn, writeFileIn } from '../support/engine-objects.ts'
+import { until } from '../support/processes.ts'
 import { staticBusybox } from '../support/tiny-image.ts'
 import { startWindlass, type TestWindlass } from '../support/windlass.ts'
+import { makeTar, type Made } from '../unit/engine/tarball-archives.ts'
 
 const ALL = '/1.0/storage-pools/default/volumes/custom'
 const at = (name: string) => `${ALL}/${name}`
 const source = { type: 'image', alias: 'busybox' }
+const OCTETS = 'application/octet-stream'
+
+/** Of a backup: a snapshot and the volume. */
+const FILES: Made[] = [
+  { name: 'backup/volume-snapshots/s0/', type: 'directory' },
+  { name: 'backup/volume-snapshots/s0/note', content: 'then' },
+  { name: 'backup/volume/', type: 'directory' },
+  { name: 'backup/volume/note', content: 'now' },
+]
 
 let windlass: TestWindlass
 
@@ -50,6 +63,9 @@ const write = (volume: string, name: string, content: string) =>
   through(volume, (container) => writeFileIn(windlass.engine.socket, container, '/data', { name, content }))
 const note = (volume: string, name = 'note') =>
   through(volume, (container) => readFileIn(windlass.engine.socket, container, `/data/${name}`))
+const upload = (tarball: Buffer, name = '') =>
+  windlass.call('POST', ALL, tarball, { 'content-type': OCTETS, 'x-lxd-name': name })
+const imported = async (tarball: Buffer, name?: string) => windlass.ended(await upload(tarball, name))
 const volumes = async () => (await engineObjects(windlass.engine.socket)).volumes
 
 test('a snapshot of a volume is taken, listed, changed, renamed, restored and deleted', async () => {
@@ -167,4 +183,145 @@ test('what cannot be done with a snapshot is refused in the words of LXD, and on
   await send('DELETE', `${at('v4')}?project=p1`)
   await windlass.call('DELETE', '/1.0/projects/p1')
   await send('DELETE', at('v4'))
+})
+
+describe('a backup of a volume', () => {
+  let tarball: Buffer
+
+  test('holds the volume and its snapshots, is listed and renamed, and goes with the volume', async () => {
+    const before = await volumes()
+    await send('POST', ALL, { name: 'b1', description: 'mine', config: { 'user.a': 'b' } })
+    await write('b1', 'note', 'old')
+    await operate('POST', `${at('b1')}/snapshots`, { name: 's0', expires_at: '2040-01-01T00:00:00Z' })
+    await operate('POST', '/1.0/instances', { name: 'c2', source, start: true, devices: mounting('b1') })
+    await writeFileIn(windlass.engine.socket, 'c2.lxd', '/data', { name: 'note', content: 'new' })
+    const made = await windlass.operate('POST', `${at('b1')}/backups`, { expires_at: '2040-01-01T00:00:00Z' })
+    expect(made).toMatchObject({ status: 'Success', err: '', resources: { backups: ['/1.0/backups/backup0'] } })
+    expect(made.windlass.steps).toEqual(['look', 'freeze', 'copy', 'thaw', 'pack', 'cleanup'])
+    await operate('POST', `${at('b1')}/backups/backup0`, { name: 'b0' })
+    expect(await read(`${at('b1')}/backups`)).toEqual([`${at('b1')}/backups/b0`])
+    expect(await read(`${at('b1')}/backups/b0`)).toMatchObject({
+      name: 'b0',
+      expires_at: '2040-01-01T00:00:00Z',
+      volume_only: false,
+      optimized_storage: false,
+    })
+    expect(await refused('POST', `${at('b1')}/backups`, { name: 'b0' })).toEqual([409, 'Backup "b0" already exists'])
+    expect(await refused('GET', `${at('b1')}/backups/no`)).toEqual([404, 'Storage volume backup not found'])
+    expect((await refused('POST', `${at('b1')}/backups`, { compression_algorithm: 'rm -rf /' }))[0]).toBe(400)
+    tarball = await downloadApi(windlass.socket, `${at('b1')}/backups/b0/export`)
+    await operate('PUT', '/1.0/instances/c2/state', { action: 'stop', force: true })
+    await operate('DELETE', '/1.0/instances/c2')
+    await send('DELETE', at('b1'))
+    expect(await volumes()).toEqual(before)
+  })
+
+  test('becomes the volume again, also under another name', async () => {
+    expect(await imported(tarball)).toMatchObject({ status: 'Success', err: '' })
+    expect(await note('b1')).toBe('new')
+    expect(await read(at('b1'))).toMatchObject({ description: 'mine', config: { 'user.a': 'b' } })
+    expect(await read(`${at('b1')}/snapshots?recursion=1`)).toMatchObject([
+      { name: 'b1/s0', expires_at: '2040-01-01T00:00:00Z' },
+    ])
+    await send('PUT', at('b1'), { restore: 's0' })
+    expect(await note('b1')).toBe('old')
+    const again = await upload(tarball)
+    expect([again.status, fieldOf(again.body, 'error')]).toEqual([409, 'Volume by that name already exists'])
+    expect(await imported(tarball, 'b2')).toMatchObject({ status: 'Success' })
+    for (const name of ['b1', 'b2']) await send('DELETE', at(name))
+  })
+
+  test('of LXD is taken, without the keys of its storage', async () => {
+    const yaml = `
+name: theirs
+backend: zfs
+pool: tank
+snapshots: [s0]
+optimized: false
+type: custom
+config:
+  volume:
+    config: {zfs.use_refquota: "true", user.a: b, volatile.idmap.last: "[]"}
+    description: theirs
+    name: theirs
+    type: custom
+    content_type: filesystem
+    created_at: 2020-01-02T03:04:05.123456789Z
+  volume_snapshots:
+    - {name: theirs/s0, config: {}, description: "", content_type: filesystem, expires_at: 0001-01-01T00:00:00Z}
+`
+    const theirs = makeTar([{ name: 'backup/index.yaml', content: yaml }, ...FILES])
+    expect(await imported(theirs)).toMatchObject({ status: 'Success', err: '' })
+    expect(await read(at('theirs'))).toMatchObject({
+      description: 'theirs',
+      config: { 'user.a': 'b' },
+      created_at: '2020-01-02T03:04:05.123Z',
+    })
+    expect(JSON.stringify(await read(at('theirs')))).not.toContain('zfs')
+    expect([await note('theirs'), await note('theirs', 'none')]).toEqual(['now', undefined])
+    await send('DELETE', at('theirs'))
+  })
+
+  const index = (more: object = {}, volume: object = {}) => ({
+    name: 'evil',
+    type: 'custom',
+    snapshots: ['s0'],
+    config: { volume: { name: 'evil', config: {}, ...volume }, volume_snapshots: [{ name: 's0', config: {} }] },
+    ...more,
+  })
+  const tarOf = (told: unknown, files: Made[] = FILES) =>
+    makeTar([{ name: 'backup/index.yaml', content: JSON.stringify(told) }, ...files])
+
+  test.each<[string, () => Buffer, RegExp]>([
+    ['is nothing of the kind', () => Buffer.from('hello world\n'), /Unsupported compression/],
+    ['is empty', () => Buffer.alloc(0), /Unsupported compression/],
+    ['is another tarball', () => makeTar([{ name: 'x', content: 'y' }]), /missing index\.yaml/],
+    ['is of an instance', () => tarOf(index({ type: 'container' })), /"container" is no backup of a storage volume/],
+    ['is in an optimized form', () => tarOf(index({ optimized: true })), /optimized/],
+    ['is of a block device', () => tarOf(index({}, { content_type: 'block' })), /content type "block"/],
+    ['says nothing of itself', () => tarOf(index({ config: {} })), /index\.yaml is invalid/],
+    ['has a bad name', () => tarOf(index({}, { name: '../x' })), /Invalid volume name/],
+    ['has a bad value', () => tarOf(index({}, { config: { size: 'much' } })), /Invalid value for volume/],
+    ['lists other snapshots', () => tarOf(index({ snapshots: ['s1'] })), /lists other snapshots/],
+    ['nests too deep', () => makeTar([{ name: 'backup/index.yaml', content: '['.repeat(5000) }]), /nested too deep/],
+  ])('is refused at once when it %s', async (_what, make, words) => {
+    const before = await volumes()
+    const answer = await upload(make())
+    expect(fieldOf(answer.body, 'error')).toMatch(words)
+    expect(answer.status).toBe(400)
+    expect(await volumes()).toEqual(before)
+  })
+
+  test.each<[string, () => Buffer, RegExp]>([
+    ['is cut off', () => tarOf(index()).subarray(0, -2048), /damaged/],
+    ['lacks its files', () => tarOf(index(), []), /has no backup\/volume/],
+    ['lacks a snapshot', () => tarOf(index(), FILES.slice(2)), /has no backup\/volume-snapshots\/s0/],
+    ['has a way out', () => tarOf(index(), [...FILES, { name: 'backup/volume/../../x' }]), /invalid path/],
+    [
+      'has a hard link out of it',
+      () =>
+        tarOf(index(), [
+          ...FILES,
+          { name: 'backup/volume/l', type: 'link', linkname: 'backup/volume-snapshots/s0/note' },
+        ]),
+      /hard link/,
+    ],
+  ])('fails and leaves nothing when it %s', async (_what, make, words) => {
+    const before = await volumes()
+    expect((await imported(make())).err).toMatch(words)
+    expect(await volumes()).toEqual(before)
+    expect((await refused('GET', at('evil')))[0]).toBe(404)
+  })
+
+  test('that is cut off on its way leaves nothing', async () => {
+    const before = await volumes()
+    const { promise, resolve } = Promise.withResolvers<void>()
+    const headers = { 'content-type': OCTETS, 'content-length': '1000000' }
+    const sent = request({ socketPath: windlass.socket, path: ALL, method: 'POST', headers, agent: false })
+    sent.on('error', () => resolve())
+    sent.write(Buffer.alloc(1000), () => sent.destroy(new Error('cut off')))
+    await promise
+    const isGone = async () => JSON.stringify(await volumes()) === JSON.stringify(before) || undefined
+    await until(30_000, isGone, () => new Error('The upload is still there'))
+  })
 })

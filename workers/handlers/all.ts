@@ -33,9 +33,13 @@ import { snapshotDelete } from './snapshot-delete.ts'
 import { snapshotRename } from './snapshot-rename.ts'
 import { snapshotRestore } from './snapshot-restore.ts'
 import { snapshotUpdate } from './snapshot-update.ts'
+import { volumeBackupCreate } from './volume-backup-create.ts'
+import { volumeBackupDelete } from './volume-backup-delete.ts'
+import { volumeBackupRename } from './volume-backup-rename.ts'
 import { volumeCopy } from './volume-copy.ts'
 import { volumeCreate } from './volume-create.ts'
 import { volumeDelete } from './volume-delete.ts'
+import { volumeImport } from './volume-import.ts'
 import { volumeRestore } from './volume-restore.ts'
 import { volumeSnapshotCreate } from './volume-snapshot-create.ts'
 import { volumeSnapshotDelete } from './volume-snapshot-delete.ts'
@@ -76,9 +80,13 @@ export const handlers: { [K in WorkerKind]: Handler<K> } = {
   'volume.copy': volumeCopy,
   'volume.delete': volumeDelete,
   'volume.restore': volumeRestore,
+  'volume.import': volumeImport,
   'volume-snapshot.create': volumeSnapshotCreate,
   'volume-snapshot.rename': volumeSnapshotRename,
   'volume-snapshot.delete': volumeSnapshotDelete,
+  'volume-backup.create': volumeBackupCreate,
+  'volume-backup.rename': volumeBackupRename,
+  'volume-backup.delete': volumeBackupDelete,
   'project.rename': projectRename,
   'server.reconcile': serverReconcile,
 }

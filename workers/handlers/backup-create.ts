@@ -1,11 +1,11 @@
 import type { BackupRecord, InstanceRecord, OwnVolume, SnapshotRecord } from '../../src/contract/records.ts'
 import type { PackedBackup } from '../../src/core/backups.ts'
 import type { KeptFile } from '../../src/core/engine.ts'
-import { backupVolume, KEPT_FILE } from '../../src/core/kept-files.ts'
+import { backupVolume } from '../../src/core/kept-files.ts'
+import { dropBackup, keepBackup } from '../backups.ts'
 import { loadInstance } from '../containers.ts'
 import { commitInstance, ownTag } from '../engine-images.ts'
 import { found, freezeStep, lookStep, observeThawed, thawStep } from '../freezing.ts'
-import { dropVolume } from '../images.ts'
 import { committed } from '../recreating.ts'
 import type { Context, Handler } from '../steps.ts'
 import { copyVolumes, unmakeVolumes } from '../volumes.ts'
@@ -42,8 +42,7 @@ export const backupCreate: Handler<'backup.create'> = {
     {
       name: 'pack',
       run: pack,
-      undo: async (context) =>
-        (await dropVolume(context, backupVolume(context.input.record.uuid))) ? 'Removed the new backup' : undefined,
+      undo: (context) => dropBackup(context, context.input.record),
     },
     {
       name: 'cleanup',
@@ -75,15 +74,10 @@ async function dropCommit(context: BackingUp): Promise<undefined> {
 }
 
 async function pack(context: BackingUp): Promise<KeptFile> {
-  const { record, compression } = context.input
-  const { uuid, project } = record
-  const volume = backupVolume(uuid)
-  // Half a tarball of an earlier attempt.
-  await dropVolume(context, volume)
-  const labels = context.labels({ role: 'backup', uuid, project, origin: record })
-  const onProgress = (text: string): void => context.progress(text, 0)
-  const options = { volume, file: KEPT_FILE, labels, compression, onProgress }
-  return context.engine.backups.pack(await contentsOf(context), options, context.signal)
+  const contents = await contentsOf(context)
+  return keepBackup(context, context.input.record, (options) =>
+    context.engine.backups.pack(contents, options, context.signal),
+  )
 }
 
 async function contentsOf(context: BackingUp): Promise<PackedBackup> {

@@ -1,4 +1,4 @@
-import { fillVolume, loadVolume, loadVolumeSnapshot, unmakeVolume } from '../custom-volumes.ts'
+import { copyFor, fillVolume, loadVolume, loadVolumeSnapshot, ownVolumeOf, unmakeVolume } from '../custom-volumes.ts'
 import type { RecordChange } from '../../src/core/ports.ts'
 import type { Context, Handler } from '../steps.ts'
 import { stillSteps } from '../still-users.ts'
@@ -15,7 +15,7 @@ export const volumeCopy: Handler<'volume.copy'> = {
     ...still.before,
     {
       name: 'volume',
-      run: async (context) => fillVolume(context, context.input.volume, await sourceOf(context)),
+      run: async (context) => fillVolume(context, ownVolumeOf(context.input.volume), await sourceOf(context)),
       undo: (context) => unmakeVolume(context, context.input.volume.volume),
     },
     still.after,
@@ -24,7 +24,7 @@ export const volumeCopy: Handler<'volume.copy'> = {
       when: (context) => along(context).length > 0,
       run: async (context) => {
         for (const [at, { from, record }] of along(context).entries()) {
-          await fillVolume(context, record, (await loadVolumeSnapshot(context, from)).volume)
+          await fillVolume(context, copyFor(record), (await loadVolumeSnapshot(context, from)).volume)
           context.progress(`Copying snapshot ${record.name}`, Math.round(((at + 1) / along(context).length) * 100))
         }
       },

@@ -1,4 +1,4 @@
-import { makeVolume, unmakeVolume } from '../custom-volumes.ts'
+import { makeVolume, ownVolumeOf, unmakeVolume } from '../custom-volumes.ts'
 import type { Handler } from '../steps.ts'
 
 /** An empty volume of the engine. */
@@ -6,7 +6,7 @@ export const volumeCreate: Handler<'volume.create'> = {
   steps: [
     {
       name: 'volume',
-      run: (context) => makeVolume(context, context.input.volume),
+      run: (context) => makeVolume(context, ownVolumeOf(context.input.volume)),
       undo: (context) => unmakeVolume(context, context.input.volume.volume),
     },
   ],

@@ -1,3 +1,4 @@
+import type { Noun } from '../../src/contract/records.ts'
 import { conflict } from '../../src/core/failure.ts'
 import type { RecordChange } from '../../src/core/ports.ts'
 import { loadVolume } from '../custom-volumes.ts'
@@ -5,7 +6,7 @@ import { dropVolume } from '../images.ts'
 import type { Context, Handler } from '../steps.ts'
 
 /**
- * Removes a custom volume with its files, and with it its snapshots. The engine refuses while any container, running
+ * Removes a custom volume with its files, and with it its snapshots and backups. The engine refuses while any container, running
  * or not, mounts it.
  */
 export const volumeDelete: Handler<'volume.delete'> = {
@@ -19,27 +20,35 @@ export const volumeDelete: Handler<'volume.delete'> = {
       },
     },
     {
-      name: 'snapshots',
+      name: 'belongings',
       run: async (context) => {
-        for (const { volume } of await snapshotsOf(context)) await dropVolume(context, volume)
+        const { snapshots, backups } = await belongingsOf(context)
+        for (const { volume } of snapshots) await dropVolume(context, volume)
+        for (const { tarball } of backups) await dropVolume(context, tarball)
       },
     },
   ],
   finish: async (context) => {
     const { uuid, rev } = await loadVolume(context, context.input.volume)
-    const snapshots = await snapshotsOf(context)
+    const { snapshots, backups } = await belongingsOf(context)
     return {
       changes: [
         { change: 'remove', noun: 'volume', uuid, rev },
-        ...snapshots.map((one): RecordChange => ({
-          change: 'remove',
-          noun: 'volume-snapshot',
-          uuid: one.uuid,
-          rev: one.rev,
-        })),
+        ...snapshots.map((one) => removal('volume-snapshot', one)),
+        ...backups.map((one) => removal('volume-backup', one)),
       ],
     }
   },
 }
 
-const snapshotsOf = ({ records, input }: Context<'volume.delete'>) => records.list('volume-snapshot', input.volume)
+async function belongingsOf({ records, input }: Context<'volume.delete'>) {
+  const [snapshots, backups] = await Promise.all([
+    records.list('volume-snapshot', input.volume),
+    records.list('volume-backup', input.volume),
+  ])
+  return { snapshots, backups }
+}
+
+function removal(noun: Noun, { uuid, rev }: { uuid: string; rev: number }): RecordChange {
+  return { change: 'remove', noun, uuid, rev }
+}

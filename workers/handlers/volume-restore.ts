@@ -3,7 +3,7 @@ import { usesVolume } from '../../src/core/devices.ts'
 import { effectiveDevices, expandDevices } from '../../src/core/expand.ts'
 import { conflict } from '../../src/core/failure.ts'
 import { loadProfiles } from '../containers.ts'
-import { fillVolume, loadVolume, loadVolumeSnapshot, unmakeVolume } from '../custom-volumes.ts'
+import { fillVolume, loadVolume, loadVolumeSnapshot, ownVolumeOf, unmakeVolume } from '../custom-volumes.ts'
 import { dropVolume } from '../images.ts'
 import type { Context, Handler } from '../steps.ts'
 
@@ -25,7 +25,7 @@ export const volumeRestore: Handler<'volume.restore'> = {
       run: async (context): Promise<Filled> => {
         const volume = await loadVolume(context, context.input.volume)
         const snapshot = await loadVolumeSnapshot(context, context.input.snapshot)
-        await fillVolume(context, next(context, volume), snapshot.volume)
+        await fillVolume(context, ownVolumeOf(next(context, volume)), snapshot.volume)
         return { old: volume.volume }
       },
       undo: (context) => unmakeVolume(context, context.input.into),

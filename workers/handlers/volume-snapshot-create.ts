@@ -1,4 +1,4 @@
-import { fillVolume, loadVolume, unmakeVolume } from '../custom-volumes.ts'
+import { copyFor, fillVolume, loadVolume, unmakeVolume } from '../custom-volumes.ts'
 import type { Handler } from '../steps.ts'
 import { stillSteps } from '../still-users.ts'
 
@@ -12,7 +12,7 @@ export const volumeSnapshotCreate: Handler<'volume-snapshot.create'> = {
       name: 'copy',
       run: async (context) => {
         const { record } = context.input
-        await fillVolume(context, record, (await loadVolume(context, record.parent)).volume)
+        await fillVolume(context, copyFor(record), (await loadVolume(context, record.parent)).volume)
       },
       undo: (context) => unmakeVolume(context, context.input.record.volume),
     },

@@ -1,6 +1,7 @@
 /**
  * Where things lie in a backup's tarball, as LXD has it: `backup/index.yaml` first, then `backup/snapshots/<name>/rootfs`
  * and `backup/container/rootfs`. An instance's own volumes are Docker's alone: `volumes/<number>` beside the `rootfs`.
+ * Of a custom volume: `backup/volume-snapshots/<name>` and `backup/volume`.
  */
 import { badRequest } from '../../core/failure.ts'
 import type { TarEntry } from './tar-reader.ts'
@@ -12,6 +13,18 @@ export const INSTANCE_FOLDER = 'backup/container'
 export const snapshotFolder = (name: string): string => `backup/snapshots/${name}`
 export const rootOf = (folder: string): string => `${folder}/rootfs/`
 export const volumeOf = (folder: string, number: number): string => `${folder}/volumes/${number}/`
+
+export const CUSTOM_ROOT = 'backup/volume/'
+export const customSnapshotRoot = (name: string): string => `backup/volume-snapshots/${name}/`
+
+/** Names in a tar are bytes, kept as latin1. */
+export function inBytes(name: string): string {
+  return Buffer.from(name).toString('latin1')
+}
+
+export function fromBytes(name: string): string {
+  return Buffer.from(name, 'latin1').toString()
+}
 
 /** Entries that follow each other and lie in the same root. */
 export interface Run {

@@ -1,17 +1,15 @@
 /** An instance with its snapshots and volumes → a backup's tarball, kept in a volume. */
-import { Readable } from 'node:stream'
+import type { Readable } from 'node:stream'
 import type { InstancePortrait, Runs, SnapshotPortrait } from '../../contract/backup.ts'
 import type { Backups, PackedPart } from '../../core/backups.ts'
 import type { OwnLabels } from '../../core/container.ts'
 import type { Images, Volumes } from '../../core/engine.ts'
 import { notFound } from '../../core/failure.ts'
 import { formatBackupIndex } from './backup-index.ts'
-import { INDEX, INSTANCE_FOLDER, rootOf, snapshotFolder, volumeOf } from './backup-layout.ts'
-import { compressed } from './compress.ts'
+import { inBytes, INDEX, INSTANCE_FOLDER, rootOf, snapshotFolder, volumeOf } from './backup-layout.ts'
+import { copied, keepTar } from './backup-writing.ts'
 import { formatLxdMetadata } from './lxd-metadata.ts'
-import { underRoot } from './root-filesystem.ts'
-import { readTar } from './tar-reader.ts'
-import { inChunks, newEntry, TAR_END, tarFile, tarHeader } from './tar-writer.ts'
+import { newEntry, TAR_END, tarFile, tarHeader } from './tar-writer.ts'
 
 type Pack = Backups['pack']
 type AnyPart = PackedPart<InstancePortrait> | PackedPart<SnapshotPortrait>
@@ -41,14 +39,7 @@ export function createBackupPack(parts: BackupPackParts): Pack {
       { ...instance.portrait, windlass: await ownOf(turn, instance) },
       await Promise.all(described),
     )
-    const tar = Readable.from(inChunks(backupTar(turn, index, [...snapshots, instance])), { objectMode: false })
-    const { labels, volume, file } = options
-    try {
-      const content = compressed(tar, options.compression)
-      return await parts.putFile(volume, file, content, { labels, maxBytes: Number.MAX_SAFE_INTEGER }, signal)
-    } finally {
-      tar.destroy()
-    }
+    return keepTar(parts.putFile, backupTar(turn, index, [...snapshots, instance]), options, signal)
   }
 }
 
@@ -94,20 +85,6 @@ async function* filesOf({ parts, options, signal }: Turn, part: AnyPart, folder:
     const files = await parts.readVolume(volume, { ...options.labels, role: 'helper' }, signal)
     yield* copied(files, volumeOf(folder, at))
   }
-}
-
-async function* copied(tar: Readable, root: string): AsyncGenerator<Buffer> {
-  try {
-    // Without an encoding the chunks of a byte stream are Buffers.
-    yield* underRoot(readTar(tar as AsyncIterable<Buffer>), inBytes(root))
-  } finally {
-    tar.destroy()
-  }
-}
-
-/** Names in a tar are bytes, kept as latin1. */
-function inBytes(name: string): string {
-  return Buffer.from(name).toString('latin1')
 }
 
 function metadataOf({ portrait, metadata }: AnyPart): Buffer {

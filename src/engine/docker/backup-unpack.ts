@@ -1,17 +1,22 @@
 /** A backup's tarball → images and volumes. It is read twice: once to see whether it is whole and sound, once for the engine. */
-import { Readable } from 'node:stream'
 import type { Runs } from '../../contract/backup.ts'
-import type { BackupContents, Backups, KeptTarball, UnpackedPart } from '../../core/backups.ts'
+import type { BackupContents, Backups, UnpackedPart } from '../../core/backups.ts'
 import type { Images, Volumes } from '../../core/engine.ts'
-import { badRequest, notFound } from '../../core/failure.ts'
-import { MAX_INDEX, parseBackupIndex } from './backup-index.ts'
-import { INDEX, INSTANCE_FOLDER, rootOf, runsIn, snapshotFolder, volumeOf, type Run } from './backup-layout.ts'
-import { decompressed } from './decompress.ts'
-import { rootTar } from './root-filesystem.ts'
+import { parseBackupIndex } from './backup-index.ts'
+import {
+  fromBytes,
+  inBytes,
+  INSTANCE_FOLDER,
+  rootOf,
+  runsIn,
+  snapshotFolder,
+  volumeOf,
+  type Run,
+} from './backup-layout.ts'
+import { inSilence, openKept, readIndex, requireRoots, surveyRoots, tarOf } from './backup-reading.ts'
 import { runsOfLxd } from './root-runs.ts'
 import { readTar, type TarEntry } from './tar-reader.ts'
-import { inChunks } from './tar-writer.ts'
-import { boundedTar, normalName, probe, readText, type Survey } from './tarball-format.ts'
+import { boundedTar, probe, type Survey } from './tarball-format.ts'
 
 export interface BackupUnpackParts {
   importTar: Images['importTar']
@@ -19,30 +24,20 @@ export interface BackupUnpackParts {
   getFile: Volumes['getFile']
 }
 
-type Show = (text: string, percent: number) => void
-
 /** `read`, `survey` and `unpack` over a spool and the plain making of images. */
 export function createBackupUnpack(parts: BackupUnpackParts): Omit<Backups, 'pack'> {
-  async function* open(kept: KeptTarball, show: Show, signal?: AbortSignal): AsyncGenerator<Buffer> {
-    const file = await parts.getFile(kept.volume, kept.file, kept.labels, signal)
-    if (file === undefined) throw notFound(`The backup is gone from volume ${kept.volume}`)
-    const onRead = (read: number): void => {
-      const percent = Math.floor((100 * read) / Math.max(1, file.size))
-      show(`Unpack: ${percent}%`, percent)
-    }
-    yield* decompressed(file.content, onRead, signal)
-  }
+  const { getFile } = parts
   return {
     read: async (kept, signal) => {
-      const entries = readTar(open(kept, inSilence, signal))
-      const contents = await readIndex(entries)
+      const entries = readTar(openKept(getFile, kept, inSilence, signal))
+      const contents = parseBackupIndex(await readIndex(entries))
       await entries.return(undefined)
       return contents
     },
     survey: async (kept, onProgress, signal) => {
-      const entries = boundedTar(open(kept, onProgress, signal))
-      const contents = await readIndex(entries)
-      const probes = await surveyRoots(entries, rootsOf(contents))
+      const entries = boundedTar(openKept(getFile, kept, onProgress, signal))
+      const contents = parseBackupIndex(await readIndex(entries))
+      const probes = await surveyFiles(entries, rootsOf(contents))
       const runs = ({ windlass }: { windlass?: { runs: Runs } }, folder: string): Runs =>
         windlass?.runs ?? { ...UNSAID, ...runsOfLxd({ probes: probes.get(rootOf(folder)) ?? new Map() }, '') }
       return {
@@ -51,8 +46,8 @@ export function createBackupUnpack(parts: BackupUnpackParts): Omit<Backups, 'pac
       }
     },
     unpack: async (kept, { instance, snapshots }, onProgress, signal) => {
-      const entries = boundedTar(open(kept, onProgress, signal))
-      const contents = await readIndex(entries)
+      const entries = boundedTar(openKept(getFile, kept, onProgress, signal))
+      const contents = parseBackupIndex(await readIndex(entries))
       const images = new Map<string, string>()
       const folders = new Map([[INSTANCE_FOLDER, instance]])
       for (const [at, part] of snapshots.entries())
@@ -73,25 +68,7 @@ export function createBackupUnpack(parts: BackupUnpackParts): Omit<Backups, 'pac
   }
 }
 
-const inSilence = (): void => undefined
-
 const UNSAID = { entrypoint: [], user: '', workdir: '', stopSignal: '' }
-
-/** Directories before the index: LXD's is the first or the second entry, and nobody may have all be read for it. */
-const MAX_BEFORE = 16
-
-/** The first file there is; nothing but folders may come before it. */
-async function readIndex(entries: AsyncGenerator<TarEntry>): Promise<BackupContents> {
-  let before = 0
-  for (let next = await entries.next(); next.done !== true; next = await entries.next()) {
-    const { value } = next
-    if (value.type === 'directory' && ++before <= MAX_BEFORE) continue
-    if (value.type !== 'file' || normalName(value.name) !== INDEX) break
-    return parseBackupIndex(await readText(value, INDEX, MAX_INDEX))
-  }
-  await entries.return(undefined)
-  throw badRequest('Backup is missing index.yaml: the upload is no backup of an instance')
-}
 
 /** Where files of this backup lie; a root file system of each part must be there. */
 function rootsOf({ instance, snapshots }: BackupContents): string[] {
@@ -105,42 +82,20 @@ function rootsOf({ instance, snapshots }: BackupContents): string[] {
   ])
 }
 
-/** Checks every name and every hard link; what is found about booting, by root. */
-async function surveyRoots(entries: AsyncGenerator<TarEntry>, roots: string[]): Promise<Map<string, Survey['probes']>> {
-  const found = new Map<string, Survey['probes']>()
-  for await (const { root, entries: inside } of runsIn(entries, roots.map(inBytes))) {
-    const probes: Survey['probes'] = new Map()
-    found.set(fromBytes(root), probes)
-    for await (const entry of inside) {
-      const name = normalName(entry.name).slice(root.length)
-      if (entry.type === 'link' && !`${normalName(entry.linkname)}/`.startsWith(root))
-        throw badRequest(`The backup has a hard link that leads out of its root: ${JSON.stringify(name.slice(0, 200))}`)
-      probe({ probes }, withinRoot(entry, root), name)
-    }
-  }
-  const missing = roots.find((root) => root.endsWith('/rootfs/') && !found.has(root))
-  if (missing !== undefined) throw badRequest(`The backup has no ${missing}`)
-  return found
-}
-
-function withinRoot(entry: TarEntry, root: string): TarEntry {
-  return entry.type === 'link' ? { ...entry, linkname: normalName(entry.linkname).slice(root.length) } : entry
+/** What is found about booting, by root. */
+async function surveyFiles(entries: AsyncGenerator<TarEntry>, roots: string[]): Promise<Map<string, Survey['probes']>> {
+  const probes = new Map<string, Survey['probes']>(roots.map((root) => [root, new Map()]))
+  const found = await surveyRoots(entries, roots, (root, entry, name) =>
+    probe({ probes: probes.get(root) ?? new Map() }, entry, name),
+  )
+  requireRoots(
+    found,
+    roots.filter((root) => root.endsWith('/rootfs/')),
+  )
+  return probes
 }
 
 function importRoot(parts: BackupUnpackParts, run: Run, { image }: UnpackedPart, signal?: AbortSignal) {
   const { labels, tag, runs } = image
   return parts.importTar(tarOf(run), { labels, tag, ...runs }, signal)
-}
-
-function tarOf({ root, entries }: Run): Readable {
-  return Readable.from(inChunks(rootTar(entries, root)), { objectMode: false })
-}
-
-/** Names in a tar are bytes, kept as latin1. */
-function inBytes(name: string): string {
-  return Buffer.from(name).toString('latin1')
-}
-
-function fromBytes(name: string): string {
-  return Buffer.from(name, 'latin1').toString()
 }

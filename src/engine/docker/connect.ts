@@ -16,6 +16,7 @@ import { createSpool } from './spool.ts'
 import { readStart } from './start-time.ts'
 import { readStats } from './stats.ts'
 import { createBackups, createTarballs } from './tarballs.ts'
+import { createVolumeBackups } from './volume-backups.ts'
 import { createVolumes } from './volumes.ts'
 import { createWire, type WireOptions } from './engine-wire.ts'
 
@@ -56,6 +57,7 @@ export function createDockerEngine(options: DockerEngineOptions): Engine {
     images: { ...images, ...createTarballs(wire, images, spool) },
     volumes: { ...volumes, ...spool },
     backups: createBackups(wire, images, { ...volumes, ...spool }),
+    volumeBackups: createVolumeBackups({ ...volumes, ...spool }),
     networks: createNetworks(wire),
     files: createContainerFiles(wire, execs),
     execs,

@@ -1,5 +1,6 @@
 /** Storage volumes: custom ones, and the root disks of instances to look at. */
 import type { FastifyReply, FastifyRequest } from 'fastify'
+import { Readable } from 'node:stream'
 import { Type } from 'typebox'
 import { Sync } from '../../contract/envelope.ts'
 import { ref } from '../../contract/named.ts'
@@ -12,6 +13,7 @@ import {
   StorageVolumePost,
   StorageVolumePut,
   StorageVolumesPost,
+  StorageVolumeState,
 } from '../../contract/storage.ts'
 import { etagOf } from '../../core/etag.ts'
 import { notFound } from '../../core/failure.ts'
@@ -20,13 +22,17 @@ import { volumeSnapshotUrl, volumeUrl } from '../../services/noun-urls.ts'
 import type { Operations } from '../../services/operations.ts'
 import type { VolumeCopies } from '../../services/volume-copies.ts'
 import { VOLUME_MISSING } from '../../services/volume-finder.ts'
+import type { VolumeImport } from '../../services/volume-import.ts'
 import type { VolumeSnapshots } from '../../services/volume-snapshots.ts'
 import type { ListedVolume, RootVolumeView, Volumes, VolumeView } from '../../services/volumes.ts'
 import { ACCEPTED, CHANGED, CREATED, listOf, oneOf } from '../accepting.ts'
 import { accepted, created, DONE, give, keeping, sync, tagged } from '../answers.ts'
 import type { App } from '../app-types.ts'
+import { acceptOctets } from '../bodies.ts'
 import { callerOf, listedProject, projectOf } from '../caller.ts'
+import { clientGone } from '../client-gone.ts'
 import { recursionOf } from '../recursion.ts'
+import { toImportInfo } from '../upload-headers.ts'
 import { ALL_VOLUMES, CUSTOM_VOLUME, PoolParams, VolumeParams, whereOf } from './volume-paths.ts'
 
 const tags = ['storage']
@@ -42,6 +48,7 @@ interface Shown {
 export interface VolumeRoutesDeps {
   volumes: Volumes
   volumeCopies: VolumeCopies
+  volumeImports: VolumeImport
   volumeSnapshots: Pick<VolumeSnapshots, 'restore'>
   operations: Operations
 }
@@ -65,7 +72,18 @@ export function volumeRoutes(app: App, deps: VolumeRoutesDeps): void {
     const view = await volumes.get(callerOf(request), where)
     return tagged(reply, etagOf(view.record.uuid, view.record.rev), fromVolume(view).volume)
   })
-  createRoute(app, deps)
+  const state = {
+    operationId: 'getStorageVolumeState',
+    summary: 'Read what a storage volume takes',
+    tags,
+    params: VolumeParams,
+    querystring: InProject({}),
+    response: oneOf(ref(StorageVolumeState)),
+  }
+  app.get(`${CUSTOM_VOLUME}/state`, { schema: state }, async (request) =>
+    sync(await volumes.state(callerOf(request), whereOf(request))),
+  )
+  app.register(async (uploads: App) => createRoute(uploads, deps))
   writeRoutes(app, deps)
 }
 
@@ -112,12 +130,15 @@ function choose(query: { filter?: string; recursion?: string }, all: Shown[]): s
 }
 
 /** LXD answers a creation with 200, not 201, and without a location; a copy is an operation. */
-function createRoute(app: App, { volumes, volumeCopies, operations }: VolumeRoutesDeps): void {
+function createRoute(app: App, { volumes, volumeCopies, volumeImports, operations }: VolumeRoutesDeps): void {
+  acceptOctets(app)
   const schema = {
     operationId: 'createStorageVolume',
-    summary: 'Create or copy a storage volume',
+    summary: 'Create, copy or import a storage volume',
     description:
-      'A new one is there when this is answered, with nothing but success; a copy is made in the background.',
+      'A new one is there when this is answered, with nothing but success; a copy is made in the background. A backup is ' +
+      'sent as octet-stream: what an export has given, of Windlass or of LXD. The header `X-LXD-name` gives it another name.',
+    consumes: ['application/json', 'application/octet-stream'],
     tags,
     params: PoolParams,
     querystring: InProject({}),
@@ -126,7 +147,7 @@ function createRoute(app: App, { volumes, volumeCopies, operations }: VolumeRout
   }
   const any = { operationId: 'createStorageVolumeOfAnyType', summary: 'Create or copy one, the type in the body' }
   const repeated = async (request: FastifyRequest, reply: FastifyReply, operation: OperationRecord) => {
-    if (operation.kind === 'volume.copy') return accepted(request, reply, operations, operation)
+    if (operation.kind !== 'volume.create') return accepted(request, reply, operations, operation)
     await operations.finish(operation)
     return give(reply, DONE)
   }
@@ -136,6 +157,13 @@ function createRoute(app: App, { volumes, volumeCopies, operations }: VolumeRout
   ] as const)
     app.post(url, { schema: { ...schema, ...words }, config: { repeated } }, async (request, reply) => {
       const where = { pool: request.params.pool, project: projectOf(request) }
+      // By content type it is what the parsers of this scope have made of it.
+      const body: unknown = request.body
+      if (body instanceof Readable) {
+        const { name } = toImportInfo(request.headers)
+        const info = { name, signal: clientGone(reply) }
+        return accepted(request, reply, operations, await volumeImports.take(callerOf(request), where, body, info))
+      }
       if (request.body.source?.type === 'copy')
         return accepted(request, reply, operations, await volumeCopies.copy(callerOf(request), where, request.body))
       await volumes.create(keeping(request, DONE), where, request.body)

@@ -1,0 +1,141 @@
+/** Backups of custom volumes: made, listed, sent, renamed and deleted. Importing one is in volume-import.ts. */
+import type { OperationRecord } from '../contract/operation-record.ts'
+import type { VolumeBackupRecord, VolumeRecord } from '../contract/records.ts'
+import type { StorageVolumeBackupsPost } from '../contract/volume-backup.ts'
+import { parseCompression } from '../core/compression.ts'
+import { notFound } from '../core/failure.ts'
+import { backupNumberedName, parseBackupName } from '../core/names.ts'
+import type { BusyClaim, Clock, RecordReader } from '../core/ports.ts'
+import { parseExpiry } from '../core/times.ts'
+import { requireAllowed } from './allowances.ts'
+import { requireRole, type Caller } from './caller.ts'
+import type { SendTarball } from './kept-tarballs.ts'
+import { volumeBackupUrl, volumeUrl } from './noun-urls.ts'
+import type { Operations } from './operations.ts'
+import { readingClaims, type VolumeFinder, type WhereVolume } from './volume-finder.ts'
+import { snapshotClaims } from './volume-snapshots.ts'
+
+export interface VolumeBackupsDeps {
+  records: RecordReader
+  operations: Operations
+  finder: VolumeFinder
+  clock: Clock
+  send: SendTarball
+}
+
+/** A backup and the volume it is of. */
+export interface VolumeBackupView {
+  volume: VolumeRecord
+  backup: VolumeBackupRecord
+}
+
+export type VolumeBackups = ReturnType<typeof createVolumeBackups>
+
+export function createVolumeBackups({ records, operations, finder, clock, send }: VolumeBackupsDeps) {
+  async function list(caller: Caller, where: WhereVolume): Promise<VolumeBackupView[]> {
+    const volume = await finder.load(caller, where)
+    const found = await records.list('volume-backup', volume.uuid)
+    return found.map((backup) => ({ volume, backup }))
+  }
+
+  async function get(caller: Caller, where: WhereVolume, name: string): Promise<VolumeBackupView> {
+    const volume = await finder.load(caller, where)
+    const backup = await records.find('volume-backup', volume.uuid, name)
+    if (backup === undefined) throw notFound('Storage volume backup not found')
+    return { volume, backup }
+  }
+
+  async function create(caller: Caller, where: WhereVolume, body: StorageVolumeBackupsPost): Promise<OperationRecord> {
+    requireRole(caller, 'operator')
+    const volume = await finder.load(caller, where)
+    const project = await requireAllowed(records, volume.project, 'backup')
+    const record = await draftOf(volume, body)
+    const compression = parseCompression(body.compression_algorithm || project['backups.compression_algorithm'] || '')
+    const snapshots = record.volume_only ? [] : await records.list('volume-snapshot', volume.uuid)
+    const users = await finder.mountersOf(volume)
+    return operations.submit(caller, {
+      kind: 'volume-backup.create',
+      input: { record, compression, users },
+      ...about({ volume, backup: record }),
+      names: [{ noun: 'volume-backup', scope: volume.uuid, name: record.name }],
+      taken: `Backup "${record.name}" already exists`,
+      busy: [...readingClaims(volume, users, 'backup'), ...snapshotClaims(snapshots, 'backup')],
+    })
+  }
+
+  async function draftOf(
+    { uuid: parent, project, member }: VolumeRecord,
+    body: StorageVolumeBackupsPost,
+  ): Promise<VolumeBackupRecord> {
+    const others = (await records.list('volume-backup', parent)).map(({ name }) => name)
+    return {
+      v: 1,
+      rev: 0,
+      uuid: clock.uuid(),
+      project,
+      name: body.name ? parseBackupName(body.name) : backupNumberedName(others),
+      member,
+      parent,
+      volume_only: body.volume_only ?? false,
+      created_at: new Date(clock.now()).toISOString(),
+      expires_at: parseExpiry(body.expires_at),
+      size: 0,
+      tarball: '',
+    }
+  }
+
+  async function rename(caller: Caller, where: WhereVolume, name: string, newName: string): Promise<OperationRecord> {
+    requireRole(caller, 'operator')
+    const view = await get(caller, where, name)
+    parseBackupName(newName)
+    return operations.submit(caller, {
+      kind: 'volume-backup.rename',
+      input: { backup: view.backup.uuid, name: newName },
+      ...about(view),
+      names: [{ noun: 'volume-backup', scope: view.volume.uuid, name: newName }],
+      taken: `Backup "${newName}" already exists`,
+      busy: changingClaims(view, 'rename'),
+    })
+  }
+
+  /** One that is just being sent is sent to its end. */
+  async function remove(caller: Caller, where: WhereVolume, name: string): Promise<OperationRecord> {
+    requireRole(caller, 'operator')
+    const view = await get(caller, where, name)
+    return operations.submit(caller, {
+      kind: 'volume-backup.delete',
+      input: { backup: view.backup.uuid },
+      ...about(view),
+      busy: changingClaims(view, 'delete'),
+    })
+  }
+
+  /** The tarball. Must be read or destroyed. */
+  async function exportTarball(caller: Caller, where: WhereVolume, name: string, signal?: AbortSignal) {
+    requireRole(caller, 'operator')
+    const { volume, backup } = await get(caller, where, name)
+    const event = { action: 'storage-volume-backup-retrieved', source: volumeBackupUrl(volume, name) }
+    return send(caller, backup, event, signal)
+  }
+
+  return { list, get, create, rename, remove, export: exportTarball }
+}
+
+/** The volume may go on with everything that does not take it away. */
+function changingClaims({ volume, backup }: VolumeBackupView, action: string): BusyClaim[] {
+  return [
+    { key: `volume:${volume.uuid}`, mode: 'use', action },
+    { key: `volume-backup:${backup.uuid}`, mode: 'own', action },
+  ]
+}
+
+function about({ volume, backup }: VolumeBackupView) {
+  const { member, project } = volume
+  return {
+    project,
+    member,
+    entity: { id: backup.uuid, name: `${volume.name}/${backup.name}`, url: volumeBackupUrl(volume, backup.name) },
+    // LXD's clients take the name of a new backup from this odd form.
+    resources: { storage_volumes: [volumeUrl(volume)], backups: [`/1.0/backups/${backup.name}`] },
+  }
+}
