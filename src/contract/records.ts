@@ -142,6 +142,12 @@ export type NetworkRecord = Static<typeof NetworkRecord>
 export const VolumeRecord = keyed({
   member: Type.String(),
   volume: Type.String({ description: "The engine's volume name." }),
+  superseded: Type.Optional(
+    Type.Array(Type.String(), {
+      description:
+        'Engine volumes it had before restores; they go when the next starts of instances have let go of them.',
+    }),
+  ),
   description: Type.String(),
   config: Config,
   created_at: Time,

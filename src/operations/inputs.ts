@@ -188,6 +188,8 @@ export const VolumeRestore = Type.Object({
   into: Type.String(),
   /** What is changed of it by the way. */
   change: Type.Optional(Type.Object({ description: Type.String(), config: Config })),
+  /** Instances that mount it, which do not run. */
+  users: Type.Optional(Users),
 })
 export const VolumeSnapshotCreate = Type.Object({ record: VolumeSnapshotRecord, users: Users })
 export const VolumeSnapshotRename = Type.Object({ snapshot: Uuid, name: Type.String() })

@@ -78,14 +78,17 @@ export function createVolumeFinder({ records, usedBy, clock, member }: VolumeFin
     return users.flatMap((user) => (user.instance !== undefined && usesVolume(user, name) ? [user.instance] : []))
   }
 
-  /** Also those that are only being made. */
-  async function refuseUsed(record: VolumeRecord, words = 'The storage volume is still in use'): Promise<void> {
-    const coming = await usedBy.coming(record.project)
-    if ((await usersOf(record)).length > 0 || coming.some((user) => usesVolume(user, record.name)))
-      throw badRequest(words)
+  async function refuseUsed(record: VolumeRecord): Promise<void> {
+    if ((await usersOf(record)).length > 0 || (await isAwaited(record)))
+      throw badRequest('The storage volume is still in use')
   }
 
-  return { load, requireRoom, draft, usersOf, mountersOf, refuseUsed }
+  /** Whether something that is only being made or changed is going to mount it. */
+  async function isAwaited({ project, name }: VolumeRecord): Promise<boolean> {
+    return (await usedBy.coming(project)).some((user) => usesVolume(user, name))
+  }
+
+  return { load, requireRoom, draft, usersOf, mountersOf, refuseUsed, isAwaited }
 }
 
 /** What an operation on a volume says it is about. */

@@ -5,7 +5,7 @@ import type { StorageVolumePut } from '../contract/storage.ts'
 import type { StorageVolumeSnapshotPut, StorageVolumeSnapshotsPost } from '../contract/volume-snapshot.ts'
 import { checkIfMatch, etagOf } from '../core/etag.ts'
 import { withoutEmpty } from '../core/expand.ts'
-import { badRequest, notFound } from '../core/failure.ts'
+import { badRequest, conflict, notFound } from '../core/failure.ts'
 import { parseSnapshotName, snapshotNumberedName } from '../core/names.ts'
 import type { BusyClaim, Clock, RecordReader } from '../core/ports.ts'
 import { expiryAfter, parseExpiry } from '../core/times.ts'
@@ -152,7 +152,9 @@ export function createVolumeSnapshots({ records, operations, finder, write, cloc
     const snapshot = await snapshotOf(records, volume, body.restore ?? '')
     const { config, description } = body
     if (config != null) checkVolumeConfig(volume.name, config)
-    await finder.refuseUsed(volume, 'Cannot restore a custom volume that is in use; detach it first')
+    if (await finder.isAwaited(volume))
+      throw conflict('An instance that mounts the volume is just being changed; try again', { retryAfter: 1 })
+    const users = await finder.mountersOf(volume)
     await operations.perform(caller, {
       kind: 'volume.restore',
       input: {
@@ -160,11 +162,13 @@ export function createVolumeSnapshots({ records, operations, finder, write, cloc
         snapshot: snapshot.uuid,
         into: `windlass-${clock.uuid()}`,
         ...(config != null && { change: { config: withoutEmpty(config), description: description ?? '' } }),
+        users,
       },
       ...aboutVolume(volume),
       busy: [
         { key: `volume:${volume.uuid}`, mode: 'own', action: 'restore' },
         ...snapshotClaims([snapshot], 'restore'),
+        ...users.map((user): BusyClaim => ({ key: `instance:${user}`, mode: 'own', action: 'restore' })),
       ],
     })
   }

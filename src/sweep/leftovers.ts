@@ -9,6 +9,7 @@ import { parseTag, type OwnTag } from '../core/own-tags.ts'
 import { mentioned, type Sight, type SightDeps } from './sight.ts'
 import type { Mend } from './mend.ts'
 
+const SUPERSEDED = 'A restore has given its storage volume another one; it goes when nothing mounts it any more'
 const REASON = 'An operation that has ended has left it, and no record explains it'
 
 export async function findLeftovers(deps: SightDeps, sight: Sight, now: number): Promise<Mend[]> {
@@ -61,11 +62,14 @@ export function explainsContainer({ known, containers }: Sight, { id, own }: Con
 
 function leftVolumes(sight: Sight): Mend[] {
   const { volumes } = sight.engine
-  const left = sight.volumes.filter(({ name, own }) => isLeft(sight, own) && !explainsVolume(sight, name, own))
+  const superseded = new Set(sight.known.volumes.flatMap((one) => one.superseded ?? []))
+  const left = sight.volumes.filter(
+    ({ name, own }) => superseded.has(name) || (isLeft(sight, own) && !explainsVolume(sight, name, own)),
+  )
   return left.map(({ name }) => ({
     action: 'remove',
     object: `volume ${name}`,
-    reason: REASON,
+    reason: superseded.has(name) ? SUPERSEDED : REASON,
     mend: async () => (await volumes.remove(name)) === 'removed',
   }))
 }
@@ -77,6 +81,7 @@ export function explainsVolume({ known }: Sight, name: string, own: OwnLabels | 
     [...instances, ...snapshots].some((one) => one.volumes.some(({ volume }) => volume === name)) ||
     [...images, ...backups, ...volumeBackups].some(({ tarball }) => tarball === name) ||
     [...volumes, ...volumeSnapshots].some(({ volume }) => volume === name) ||
+    volumes.some(({ superseded }) => superseded?.includes(name)) ||
     (own?.role === 'output' && instances.some(({ uuid }) => uuid === own.uuid))
   )
 }

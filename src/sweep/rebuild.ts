@@ -115,7 +115,9 @@ type Named = Pick<InstanceRecord, 'uuid' | 'project' | 'name'>
 
 /** Custom ones: an instance's own come back with the instance. */
 function lostVolumes(deps: RebuildDeps, sight: Sight): Mend[] {
-  return sight.volumes.flatMap(({ name, own }) => {
+  // Of two, one is what a restore has put aside.
+  const newest = sight.volumes.toSorted((a, b) => b.created - a.created)
+  return newest.flatMap(({ name, own }) => {
     if (!isLost(sight, own) || own.role !== 'volume') return []
     const record = originOf('volume', own)
     if (record === undefined || isTaken(sight.known.volumes, record)) return []

@@ -137,19 +137,31 @@ test('a volume is copied with its snapshots, without them, and from one of them'
   for (const name of ['all', 'only', 'then']) await send('DELETE', at(name))
 })
 
-test('what mounts a volume stands still while it is read, runs on, and keeps it from being restored', async () => {
+test('what mounts a volume stands still while it is read, and must be stopped where it is restored', async () => {
+  const clean = await volumes()
   await send('POST', ALL, { name: 'v3' })
   await operate('POST', '/1.0/instances', { name: 'c1', source, start: true, devices: mounting('v3') })
   const taken = await windlass.operate('POST', `${at('v3')}/snapshots`, { name: 's0' })
   expect(taken.windlass.steps).toEqual(['look', 'freeze', 'copy', 'thaw'])
   expect(await read('/1.0/instances/c1')).toMatchObject({ status: 'Running' })
-  const inUse = [400, 'Cannot restore a custom volume that is in use; detach it first']
-  expect(await refused('PUT', at('v3'), { restore: 's0' })).toEqual(inUse)
+  const inC1 = () => readFileIn(windlass.engine.socket, 'c1.lxd', '/data/note')
+  await writeFileIn(windlass.engine.socket, 'c1.lxd', '/data', { name: 'note', content: 'new' })
+  expect(await refused('PUT', at('v3'), { restore: 's0' })).toEqual([
+    400,
+    'Cannot restore custom volume used by running instances',
+  ])
+  const before = await volumes()
   await operate('PUT', '/1.0/instances/c1/state', { action: 'stop', force: true })
-  expect(await refused('PUT', at('v3'), { restore: 's0' })).toEqual(inUse)
-  await operate('DELETE', '/1.0/instances/c1')
   await send('PUT', at('v3'), { restore: 's0' })
+  await operate('PUT', '/1.0/instances/c1/state', { action: 'start' })
+  expect(await inC1()).toBeUndefined()
+  // What the restore has put aside goes as soon as no container has it.
+  await operate('POST', '/1.0/reconcile', {})
+  expect(await volumes()).toEqual(before)
+  await operate('PUT', '/1.0/instances/c1/state', { action: 'stop', force: true })
+  await operate('DELETE', '/1.0/instances/c1')
   await send('DELETE', at('v3'))
+  expect(await volumes()).toEqual(clean)
 })
 
 test('what cannot be done with a snapshot is refused in the words of LXD, and one project sees none of another', async () => {

@@ -14,9 +14,10 @@ export const volumeDelete: Handler<'volume.delete'> = {
     {
       name: 'remove',
       run: async (context) => {
-        const { volume } = await loadVolume(context, context.input.volume)
+        const { volume, superseded = [] } = await loadVolume(context, context.input.volume)
         const outcome = await context.engine.volumes.remove(volume, context.signal)
         if (outcome === 'in-use') throw conflict('The storage volume is still in use')
+        for (const old of superseded) await dropVolume(context, old)
       },
     },
     {
