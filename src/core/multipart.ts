@@ -13,6 +13,34 @@ const MAX_HEAD = 16 * 1024
 const LINE_END = Buffer.from('\r\n')
 const HEAD_END = Buffer.from('\r\n\r\n')
 
+/** A part to send; it is opened when the one before it has been sent. */
+export interface Outgoing {
+  name: string
+  open(): Promise<{ filename: string; content: Readable }>
+}
+
+/** Such a body. */
+export function multipartOf(parts: Outgoing[], boundary: string): Readable {
+  const bytes = async function* (): AsyncGenerator<Buffer> {
+    for (const { name, open } of parts) {
+      const { filename, content } = await open()
+      const disposition = `form-data; name="${name}"; filename="${plainName(filename)}"`
+      const type = 'Content-Type: application/octet-stream'
+      yield Buffer.from(`--${boundary}\r\nContent-Disposition: ${disposition}\r\n${type}\r\n\r\n`)
+      // Without an encoding the chunks of a byte stream are Buffers.
+      yield* content as AsyncIterable<Buffer>
+      yield Buffer.from('\r\n')
+    }
+    yield Buffer.from(`--${boundary}--\r\n`)
+  }
+  return Readable.from(bytes(), { objectMode: false })
+}
+
+/** Names are fingerprints, logs and the like; anything else must not break a header. */
+export function plainName(filename: string): string {
+  return filename.replace(/[^-\w.]/g, '_')
+}
+
 /** The boundary of such a body; undefined for any other content type. Bad-request where it says none. */
 export function boundaryOf(contentType: string | undefined): string | undefined {
   if (contentType?.toLowerCase().startsWith('multipart/form-data') !== true) return undefined
