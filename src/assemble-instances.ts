@@ -1,8 +1,12 @@
 /** The services of instances and of what they are made from: images, snapshots, backups. */
+import type { Config } from './config.ts'
 import { createRedisTransfers } from './redis/transfers.ts'
 import { createAliases } from './services/aliases.ts'
 import { createBackups, type BackupsDeps } from './services/backups.ts'
+import { createImageLookup, type ImageLookupDeps } from './services/image-lookup.ts'
 import { createImageNames } from './services/image-names.ts'
+import { createImageSources } from './services/image-sources.ts'
+import { createExpectedBy, createSharedBy } from './services/image-tokens.ts'
 import { createImages, type ImagesDeps } from './services/images.ts'
 import { createInstanceBulk, type InstanceBulkDeps } from './services/instance-bulk.ts'
 import { createInstanceCreation, type InstanceCreationDeps } from './services/instance-creation.ts'
@@ -24,13 +28,28 @@ export function assembleMoving({ config, database, clock, deployment, engines }:
   }
 }
 
+type SharedByDeps = Parameters<typeof createSharedBy>[0]
+
+/** How images are found, here and elsewhere. */
+export function assembleImageSources(
+  config: Config,
+  common: Omit<ImageLookupDeps, 'sources' | 'sharedBy'> & SharedByDeps,
+) {
+  const sources = createImageSources({
+    registry: config.WINDLASS_REGISTRY,
+    reach: config.WINDLASS_OPERATORS_REACH,
+    limit: config.WINDLASS_UPLOAD_GIB,
+  })
+  return { sources, lookup: createImageLookup({ ...common, sources, sharedBy: createSharedBy(common) }) }
+}
+
 type Shared = Omit<InstanceCreationDeps, 'images' | 'refresh'> &
   InstancesDeps &
   Pick<InstanceBulkDeps, 'streams'> &
-  Pick<ImagesDeps, 'engines' | 'lookup' | 'write' | 'uploads'> &
+  Pick<ImagesDeps, 'engines' | 'lookup' | 'sources' | 'write' | 'uploads'> &
   Pick<BackupsDeps, 'send'>
 
-export function assembleInstances({ deployment }: Deps, shared: Shared) {
+export function assembleInstances({ clock, deployment, store }: Deps, shared: Shared) {
   const refresh = createInstanceRefresh(shared)
   const creation = createInstanceCreation({ ...shared, refresh, images: shared.lookup })
   const instances = createInstances(shared)
@@ -40,7 +59,7 @@ export function assembleInstances({ deployment }: Deps, shared: Shared) {
     imports: createInstanceImport({ ...shared, creation }),
     snapshots: createSnapshots(shared),
     backups: createBackups(shared),
-    images: createImages({ ...shared, deployment }),
+    images: createImages({ ...shared, deployment, expectedBy: createExpectedBy({ store, clock }) }),
     aliases: createAliases(shared),
   }
 }

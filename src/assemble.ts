@@ -2,7 +2,7 @@
 import { arch, hostname } from 'node:os'
 import packageJson from '../package.json' with { type: 'json' }
 import { assembleCredentials, type Https } from './assemble-credentials.ts'
-import { assembleInstances, assembleMoving } from './assemble-instances.ts'
+import { assembleImageSources, assembleInstances, assembleMoving } from './assemble-instances.ts'
 import { assembleVolumes } from './assemble-volumes.ts'
 import { lxdArchitecture } from './core/architecture.ts'
 import type { EventBus, Peers, RecordStore } from './core/ports.ts'
@@ -23,8 +23,6 @@ import { createFirstStart } from './services/first-start.ts'
 import { createForgottenNames } from './services/forgotten-names.ts'
 import { createForeign } from './services/foreign.ts'
 import { readHostNetworks } from './services/host-networks.ts'
-import { createImageLookup } from './services/image-lookup.ts'
-import { createSharedBy } from './services/image-sharing.ts'
 import { createInstanceFiles } from './services/instance-files.ts'
 import { createInstanceLogs } from './services/instance-logs.ts'
 import { createInstanceSessions } from './services/instance-sessions.ts'
@@ -272,11 +270,11 @@ function assembleServices(deps: Deps, { bus, inventory, records, renewing, opera
   const leases = createLeases({ records, clock })
   const hosts = createHosts(engines)
   const drafts = createDrafts({ records, hosts })
-  const { WINDLASS_REGISTRY: registry } = config
-  const lookup = createImageLookup({ ...common, architecture, registry, sharedBy: createSharedBy(common) })
+  const imagery = assembleImageSources(config, { ...common, architecture })
   const views = createInstanceViews({ records, inventory, sampler: createSampler({ engines, clock }) })
   const { foreign, sessions, ...inside } = assembleInside(deps, { views, streams, inventory, write })
-  const whole = { ...common, views, lookup, drafts, leases, room, write, foreign, sessions, streams, architecture }
+  const making = { drafts, leases, room, write, architecture }
+  const whole = { ...common, ...imagery, ...making, views, foreign, sessions, streams }
   const effects = createProfileEffects({ ...common, leases, room, hosts })
   const networks = createNetworks({ ...common, write, usedBy, room, hostNetworks: readHostNetworks })
   const warnings = createWarnings({ records, clock })

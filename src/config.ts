@@ -6,6 +6,7 @@ import { readFileSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { parseEnv } from 'node:util'
+import { parseReach, type Reach } from './core/outbound.ts'
 import { parseRegistryReference } from './core/registry-reference.ts'
 import { parseOpened, parsePlacements } from './dialects/names.ts'
 import { parseTemplates } from './dialects/templates.ts'
@@ -74,6 +75,12 @@ function registry(text: string | undefined): string | undefined {
   return text
 }
 
+function networks(text: string | undefined): Reach {
+  const reach = parseReach(text ?? '')
+  if (reach === undefined) throw new Error(`be networks such as 10.0.0.0/8, separated by commas, not "${text}"`)
+  return reach
+}
+
 const optional = (text: string | undefined): string | undefined => text
 
 const days = 86_400_000
@@ -127,6 +134,11 @@ const SETTINGS = {
     "Whose images stand for those of simplestreams servers: with `docker.io/library`, `ubuntu:22.04` is Docker Hub's.",
     'none',
     registry,
+  ),
+  WINDLASS_OPERATORS_REACH: setting(
+    'Private networks in which operators may name other servers to copy images from and to, such as `10.0.0.0/8`; admins may name any.',
+    'none',
+    networks,
   ),
   WINDLASS_LONGEST_WAIT: setting(
     'Seconds one `/wait` or `Prefer: wait` may take at most.',

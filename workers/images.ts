@@ -16,9 +16,19 @@ export function made(record: ImageRecord, aliases: AliasRecord[]): Outcome {
   }
 }
 
-/** An image that the project has already; only the aliases are new. */
-export function reused(record: ImageRecord, aliases: AliasRecord[]): Outcome {
-  return { ...told(record, aliases), changes: putAliases(record, aliases) }
+/** An image that the project has already: what was asked for is true of it from now on, and the aliases lead to it. */
+export function reused(known: ImageRecord, wanted: ImageRecord, aliases: AliasRecord[]): Outcome {
+  const record: ImageRecord = {
+    ...known,
+    // Somebody wants to have it, beyond the instance that it was brought for.
+    cached: known.cached && wanted.cached,
+    public: known.public || wanted.public,
+    auto_update: known.auto_update || wanted.auto_update,
+  }
+  return {
+    ...told(record, aliases),
+    changes: [{ change: 'put', noun: 'image', record }, ...putAliases(record, aliases)],
+  }
 }
 
 function told(record: ImageRecord, aliases: AliasRecord[]): Omit<Outcome, 'changes'> {

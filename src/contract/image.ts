@@ -23,6 +23,18 @@ export const Image = named(
     uploaded_at: Time,
     expires_at: Time,
     last_used_at: Time,
+    update_source: Type.Optional(
+      Type.Object(
+        {
+          server: Type.String(),
+          protocol: Type.Literal('lxd'),
+          certificate: Type.String(),
+          alias: Type.String(),
+          image_type: Type.Literal('container'),
+        },
+        { description: 'The server that it was copied from and is looked for again.' },
+      ),
+    ),
   }),
 )
 export type Image = Static<typeof Image>
@@ -35,7 +47,7 @@ const ImageSource = Type.Object({
   fingerprint: maybe(Type.String()),
   server: maybe(Type.String()),
   protocol: maybe(Type.String()),
-  mode: maybe(Type.String()),
+  mode: maybe(Type.String({ description: '`pull`, or `push`: another server will send it and shows the secret.' })),
   secret: maybe(Type.String()),
   certificate: maybe(Type.String()),
   image_type: maybe(Type.String()),
@@ -72,6 +84,23 @@ export const ImagesPost = named(
   ),
 )
 export type ImagesPost = Static<typeof ImagesPost>
+
+/** Where an image is to be sent. */
+export const ImageExportPost = named(
+  'ImageExportPost',
+  Type.Object(
+    {
+      target: maybe(Type.String({ description: 'URL of the other server.' })),
+      certificate: maybe(Type.String({ description: 'PEM; without it one that an authority vouches for.' })),
+      secret: maybe(Type.String({ description: 'Of the token by which the other server expects it.' })),
+      project: maybe(Type.String({ description: 'There.' })),
+      aliases: maybe(Type.Array(Type.Unknown())),
+      profiles: maybe(Type.Array(Type.String())),
+    },
+    { examples: [{ target: 'https://10.0.0.2:8443', secret: '5a0da7d41a5c' }] },
+  ),
+)
+export type ImageExportPost = Static<typeof ImageExportPost>
 
 export const ImagePut = named(
   'ImagePut',

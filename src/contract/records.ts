@@ -95,6 +95,25 @@ export const BackupRecord = keyed({
 })
 export type BackupRecord = Static<typeof BackupRecord>
 
+/** Another server of LXD's API, as it is to be spoken to. */
+export const OtherServer = Type.Object({
+  url: Type.String(),
+  certificate: Type.String({
+    description:
+      "PEM of the only certificate that is taken for the server's; '' for one that any authority vouches for.",
+  }),
+  reach: Type.Array(Type.String(), { description: 'CIDRs of networks that its address may lie in if not public.' }),
+})
+export type OtherServer = Static<typeof OtherServer>
+
+/** An image of another server. */
+export const ImageOrigin = Type.Object({
+  ...OtherServer.properties,
+  image: Type.String({ description: 'An alias, or a fingerprint.' }),
+  project: Type.String({ description: 'Its project there.' }),
+})
+export type ImageOrigin = Static<typeof ImageOrigin>
+
 /** `name` is the fingerprint. */
 export const ImageRecord = keyed({
   member: Type.String(),
@@ -106,6 +125,7 @@ export const ImageRecord = keyed({
   tarball: Type.String({ description: "The volume that keeps the tarball, or ''." }),
   rootfs: Type.Optional(Type.Integer({ description: 'Of an image in two files: bytes of the root file system.' })),
   source: Type.String({ description: "The registry reference it was pulled from, or ''." }),
+  origin: Type.Optional(ImageOrigin),
   metadata: Type.Optional(KeptMetadata),
   properties: Config,
   profiles: Type.Array(Type.String()),

@@ -16,6 +16,7 @@ export function toUploadInfo(headers: IncomingHttpHeaders): UploadInfo {
     public: isTrue(text('x-lxd-public')),
     properties: Object.fromEntries(new URLSearchParams(text('x-lxd-properties'))),
     fingerprint: text('x-lxd-fingerprint') || undefined,
+    secret: text('x-lxd-secret') || undefined,
     aliases: new URLSearchParams(text('x-lxd-aliases')).getAll('name').map((name) => ({ name })),
   }
 }

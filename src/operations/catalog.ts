@@ -62,6 +62,22 @@ export const CATALOG = {
     input: inputs.ImageShare,
     lifecycle: undefined,
   },
+  'image.await': {
+    ...onImage,
+    class: 'token',
+    place: 'store',
+    description: 'Image download token',
+    action: 'secret',
+    input: inputs.ImageAwait,
+    lifecycle: undefined,
+  },
+  'image.push': {
+    ...onImage,
+    description: 'Downloading image',
+    action: 'push',
+    input: inputs.ImagePush,
+    lifecycle: 'image-retrieved',
+  },
   'image.delete': {
     ...onImage,
     cancellable: false,

@@ -4,9 +4,11 @@ import { Config, Devices, Role, Time } from '../contract/common.ts'
 import {
   AliasRecord,
   BackupRecord,
+  ImageOrigin,
   ImageRecord,
   InstanceRecord,
   NetworkRecord,
+  OtherServer,
   SnapshotRecord,
   VolumeBackupRecord,
   VolumeRecord,
@@ -14,6 +16,10 @@ import {
 } from '../contract/records.ts'
 
 const Uuid = Type.String({ minLength: 1, maxLength: 64 })
+
+/** An image of another server that is brought here, `limit` bytes at most. */
+export const ImageFetch = Type.Object({ origin: ImageOrigin, limit: Type.Integer() })
+export type ImageFetch = Static<typeof ImageFetch>
 
 /** An instance as it is to become; `container`, `engineImage`, `boot` and `volumes` are filled in by the worker. */
 export const Draft = InstanceRecord
@@ -24,6 +30,7 @@ export const InstanceCreate = Type.Object({
   source: Type.Union([
     Type.Object({ type: Type.Literal('image'), image: Uuid }),
     Type.Object({ type: Type.Literal('registry'), reference: Type.String(), image: ImageRecord }),
+    Type.Object({ type: Type.Literal('server'), from: ImageFetch, image: ImageRecord }),
     Type.Object({ type: Type.Literal('none') }),
   ]),
   start: Type.Boolean(),
@@ -125,17 +132,8 @@ export const ImageImport = Type.Object({
   image: ImageRecord,
   /** The volume that holds the upload. */
   upload: Type.String(),
-  /** It is fetched from another server first, `limit` bytes at most. */
-  from: Type.Optional(
-    Type.Object({
-      url: Type.String(),
-      /** PEM of the only certificate that is taken for the server's; '' for one that any authority vouches for. */
-      certificate: Type.String(),
-      fingerprint: Type.String(),
-      project: Type.String(),
-      limit: Type.Integer(),
-    }),
-  ),
+  /** It is fetched from there first. */
+  from: Type.Optional(ImageFetch),
   aliases: Type.Array(AliasRecord),
 })
 
@@ -150,7 +148,25 @@ export const ImagePublish = Type.Object({
 
 /** Who shows the secret may read the image until then. */
 export const ImageShare = Type.Object({ image: Uuid, expires_at: Time })
-export const ImageRefresh = Type.Object({ image: Uuid, next: ImageRecord })
+/** An image that whoever shows the secret may send until then, for who has asked for it. */
+export const ImageAwait = Type.Object({
+  image: Type.String({ minLength: 1, maxLength: 255, description: 'Its fingerprint, or what it is called there.' }),
+  public: Type.Boolean(),
+  properties: Config,
+  /** When the image is to expire. */
+  keep_until: Time,
+  aliases: Type.Array(Type.Object({ name: Type.String(), description: Type.String() })),
+  expires_at: Time,
+})
+/** An image that is sent to another server, which calls it `name`, into a project there. */
+export const ImagePush = Type.Object({
+  image: Uuid,
+  name: Type.String(),
+  target: OtherServer,
+  project: Type.String(),
+})
+/** From the registry that its source names, or from another server. */
+export const ImageRefresh = Type.Object({ image: Uuid, next: ImageRecord, from: Type.Optional(ImageFetch) })
 export const ImageTarget = Type.Object({ image: Uuid })
 export const NetworkCreate = Type.Object({
   /** Without subnet and gateway a free one is found. */

@@ -11,19 +11,25 @@ import type { BusyClaim, Clock, RecordReader } from '../core/ports.ts'
 import { parseRegistryReference } from '../core/registry-reference.ts'
 import { parseExpiry } from '../core/times.ts'
 import { requireProject, requireRole, type Caller } from './caller.ts'
-import { about, claims, createImageUpload, EXISTS, type ImageUploadDeps } from './image-upload.ts'
+import type { ImageSources } from './image-sources.ts'
+import { awaitImage } from './image-tokens.ts'
+import { about, claims, createImageUpload, type ImageUploadDeps } from './image-upload.ts'
 
 export interface ImageCreationDeps extends ImageUploadDeps {
   records: RecordReader
+  sources: ImageSources
+  /** The member new images are placed on. */
+  member: string
   clock: Clock
 }
 
 export function createImageCreation(deps: ImageCreationDeps) {
-  const { records, operations, lookup, clock } = deps
+  const { records, operations, lookup, clock, sources } = deps
 
-  /** The JSON body: publish an instance or a snapshot, or pull. */
+  /** The JSON body: publish an instance or a snapshot, pull, or expect what another server will push. */
   async function create(caller: Caller, project: string, body: ImagesPost): Promise<OperationRecord> {
     const aliases = await enter(caller, project, body.aliases ?? [])
+    if (body.source?.mode === 'push') return awaitImage(deps, caller, project, body)
     const type = body.source?.type ?? ''
     if (type === 'instance' || type === 'container' || type === 'snapshot')
       return publish(caller, project, body, aliases)
@@ -41,7 +47,7 @@ export function createImageCreation(deps: ImageCreationDeps) {
     const source = body.source ?? {}
     if (source.mode && source.mode !== 'pull') throw badRequest(`Images cannot be copied in mode "${source.mode}"`)
     if (source.protocol === 'lxd') return fetch(caller, project, body, aliases)
-    const text = lookup.referenceTo({ ...source, alias: source.alias || source.fingerprint })
+    const text = sources.referenceTo({ ...source, alias: source.alias || source.fingerprint })
     const reference = parseRegistryReference(text)
     if (reference === undefined) throw badRequest(`"${text}" is no reference of an image in a registry`)
     const { username, password } = source
@@ -61,25 +67,18 @@ export function createImageCreation(deps: ImageCreationDeps) {
     body: ImagesPost,
     aliases: AliasRecord[],
   ): Promise<OperationRecord> {
-    const { server, fingerprint = '', secret, certificate, ...source } = body.source ?? {}
-    const url = server && URL.canParse(server) ? new URL(server) : undefined
-    if (url?.protocol !== 'https:') throw badRequest('Another server is named by its URL, such as https://host:8443')
-    if (!fingerprint || !/^[0-9a-f]{64}$/.test(fingerprint))
-      throw badRequest('An image of another server must be named by its whole fingerprint')
+    const source = body.source ?? {}
+    const from = sources.fetchOf(caller, source)
     const draft = draftOf(project, body, {})
-    const image = { ...draft, name: fingerprint }
-    const { limit, from } = { limit: deps.uploads.limit, from: source.project || 'default' }
+    const { image: named } = from.origin
+    // An alias there says nothing of the fingerprint yet.
+    const image = /^[0-9a-f]{64}$/.test(named) ? { ...draft, name: named } : draft
+    const { secret } = source
     return operations.submit(caller, {
       kind: 'image.import',
-      input: {
-        image,
-        upload: imageVolume(image.uuid),
-        aliases,
-        from: { url: url.origin, certificate: certificate ?? '', fingerprint, project: from, limit },
-      },
+      input: { image, upload: imageVolume(image.uuid), aliases, from },
       ...about(image),
-      names: [{ noun: 'image', scope: project, name: fingerprint }, ...claims(aliases)],
-      taken: EXISTS,
+      names: claims(aliases),
       secret: secret ? { secret } : undefined,
     })
   }

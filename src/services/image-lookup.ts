@@ -2,11 +2,14 @@
 import type { Config } from '../contract/common.ts'
 import { NEVER } from '../contract/common.ts'
 import type { AliasRecord, ImageRecord } from '../contract/records.ts'
+import { isTrue } from '../core/config-values.ts'
 import { badRequest, notFound } from '../core/failure.ts'
 import type { Clock, RecordReader } from '../core/ports.ts'
-import { standInOf } from '../core/simplestreams.ts'
 import { looksLikeReference, parseRegistryReference } from '../core/registry-reference.ts'
+import type { ImageFetch } from '../operations/inputs.ts'
 import { mayEnter, requireProject, type Caller, type Visitor } from './caller.ts'
+import { imageSettings, UPDATE_CACHED } from './image-settings.ts'
+import type { ImageSources } from './image-sources.ts'
 
 export interface ImageLookupDeps {
   records: RecordReader
@@ -17,8 +20,7 @@ export interface ImageLookupDeps {
   member: string
   /** The uuid of the image that this secret is for. */
   sharedBy(secret: string): Promise<string | undefined>
-  /** Whose images stand for those of simplestreams servers; undefined: nobody's. */
-  registry: string | undefined
+  sources: Pick<ImageSources, 'fetchOf' | 'referenceTo'>
 }
 
 /** An image with the aliases that lead to it. */
@@ -34,22 +36,22 @@ export interface ImageChoice {
   properties?: Config | null | undefined
   server?: string | null | undefined
   protocol?: string | null | undefined
+  certificate?: string | null | undefined
+  secret?: string | null | undefined
+  /** On the other server. */
+  project?: string | null | undefined
 }
 
-/** An image of the project, or one that is still to be pulled: its record lacks what only the pull tells. */
+/** An image of the project, or one that is still to be brought here: its record lacks what only that tells. */
 export type Resolved =
   | { type: 'image'; image: ImageRecord }
-  | { type: 'registry'; reference: string; image: ImageRecord; credentials: Credentials | undefined }
-
-export interface Credentials {
-  username: string
-  password: string
-}
+  | { type: 'registry'; reference: string; image: ImageRecord }
+  | { type: 'server'; from: ImageFetch; image: ImageRecord; secret: { secret: string } | undefined }
 
 export type ImageLookup = ReturnType<typeof createImageLookup>
 
 export function createImageLookup(deps: ImageLookupDeps) {
-  const { records, clock } = deps
+  const { records, clock, sources } = deps
 
   /** Images of one project, or of every project the caller may enter; for strangers those that are public. */
   async function list(visitor: Visitor, project: string | undefined): Promise<ImageView[]> {
@@ -61,10 +63,19 @@ export function createImageLookup(deps: ImageLookupDeps) {
   /** By fingerprint, whole or the beginning of just one. With its secret strangers see it too. */
   async function get(visitor: Visitor, project: string, fingerprint: string, secret?: string): Promise<ImageView> {
     if (visitor !== undefined) requireProject(visitor, project)
+    const image = (await sharedImage(visitor, fingerprint, secret)) ?? (await seenImage(visitor, project, fingerprint))
+    return toView(image, await records.list('alias', image.project))
+  }
+
+  /** A secret is for one image, whichever project it is in: LXD's client names none where it makes an instance. */
+  async function sharedImage(visitor: Visitor, fingerprint: string, secret: string | undefined) {
     const shared = visitor === undefined && secret ? await deps.sharedBy(secret) : undefined
-    const isSeen = (record: ImageRecord) => maySee(visitor, record) || record.uuid === shared
-    const image = await byFingerprint(project, fingerprint, isSeen)
-    return toView(image, await records.list('alias', project))
+    const image = shared && (await records.get('image', shared))
+    return image && image.name === fingerprint ? image : undefined
+  }
+
+  function seenImage(visitor: Visitor, project: string, fingerprint: string): Promise<ImageRecord> {
+    return byFingerprint(project, fingerprint, (record) => maySee(visitor, record))
   }
 
   async function byFingerprint(
@@ -101,12 +112,12 @@ export function createImageLookup(deps: ImageLookupDeps) {
   /** The image to make an instance of. */
   async function resolve(caller: Caller, project: string, choice: ImageChoice): Promise<Resolved> {
     requireProject(caller, project)
-    if (choice.server && choice.protocol === 'lxd') return fromServer(project, choice)
-    if (choice.server) return fromRegistry(project, referenceTo(choice), undefined)
+    if (choice.server && choice.protocol === 'lxd') return fromServer(caller, project, choice)
+    if (choice.server) return fromRegistry(project, sources.referenceTo(choice))
     if (choice.alias) {
       const local = await byAlias(project, choice.alias)
       if (local !== undefined) return { type: 'image', image: local }
-      if (looksLikeReference(choice.alias)) return fromRegistry(project, choice.alias, undefined)
+      if (looksLikeReference(choice.alias)) return fromRegistry(project, choice.alias)
       throw notFound('Image alias not found')
     }
     if (choice.fingerprint) return { type: 'image', image: await byFingerprint(project, choice.fingerprint) }
@@ -115,27 +126,43 @@ export function createImageLookup(deps: ImageLookupDeps) {
     throw badRequest('Must specify one of alias, fingerprint or properties for init from image')
   }
 
-  /** What is on another server has to be copied first. */
-  async function fromServer(project: string, { fingerprint }: ImageChoice): Promise<Resolved> {
-    const known = fingerprint ? await records.find('image', project, fingerprint) : undefined
+  /**
+   * What the project has of it is used again: the image itself, and of an alias one that was brought by it before and
+   * is kept up to date, as in LXD.
+   */
+  async function fromServer(caller: Caller, project: string, choice: ImageChoice): Promise<Resolved> {
+    const from = sources.fetchOf(caller, choice)
+    const { url, image, project: there } = from.origin
+    const known = (await records.list('image', project)).find(
+      ({ name, origin, auto_update: isFollowing, cached }) =>
+        name === image ||
+        (cached && isFollowing && origin?.url === url && origin.image === image && origin.project === there),
+    )
     if (known !== undefined) return { type: 'image', image: known }
-    throw badRequest('The image is on another server: copy it here first (lxc image copy REMOTE:IMAGE local:)')
+    const { secret } = choice
+    return {
+      type: 'server',
+      from,
+      image: await cachedDraft(project, { auto_update: !secret }),
+      secret: secret ? { secret } : undefined,
+    }
   }
 
-  const referenceTo = (choice: ImageChoice): string => referenceOn(choice, deps.registry)
-
   /** What was pulled under this reference before is used again, as an engine does. */
-  async function fromRegistry(project: string, text: string, credentials: Credentials | undefined): Promise<Resolved> {
+  async function fromRegistry(project: string, text: string): Promise<Resolved> {
     const reference = parseRegistryReference(text)
     if (reference === undefined) throw badRequest(`"${text}" is no reference of an image in a registry`)
     const pulled = (await records.list('image', project)).find(({ source }) => source === reference)
     if (pulled !== undefined) return { type: 'image', image: pulled }
-    return {
-      type: 'registry',
-      reference,
-      image: draft(project, { properties: { description: reference } }),
-      credentials,
-    }
+    const image = await cachedDraft(project, { properties: { description: reference }, auto_update: true })
+    return { type: 'registry', reference, image }
+  }
+
+  /** Of an image that is brought for an instance. `auto_update` only where the settings want it. */
+  async function cachedDraft(project: string, given: Partial<ImageRecord>): Promise<ImageRecord> {
+    const setting = await imageSettings(records)
+    const isFollowing = given.auto_update === true && isTrue(setting(project, UPDATE_CACHED))
+    return draft(project, { ...given, cached: true, auto_update: isFollowing })
   }
 
   /** A new image's record, as far as it is known before it is made. */
@@ -168,7 +195,7 @@ export function createImageLookup(deps: ImageLookupDeps) {
     }
   }
 
-  return { list, get, byAlias, resolve, referenceTo, draft }
+  return { list, get, byAlias, resolve, draft }
 }
 
 function maySee(visitor: Visitor, image: ImageRecord): boolean {
@@ -178,19 +205,4 @@ function maySee(visitor: Visitor, image: ImageRecord): boolean {
 function toView(record: ImageRecord, aliases: AliasRecord[]): ImageView {
   const own = aliases.filter((alias) => alias.project === record.project && alias.target === record.name)
   return { record, aliases: own }
-}
-
-const DOCKER_HUB = new Set(['docker.io', 'index.docker.io', 'registry-1.docker.io', 'hub.docker.com'])
-
-/** LXD's `server`, `protocol` and `alias` as one reference. */
-function referenceOn({ server, protocol, alias }: ImageChoice, registry: string | undefined): string {
-  if (!alias) throw badRequest('An alias such as alpine:3.20 must say which image to pull')
-  if (protocol === 'simplestreams') return standInOf(server ?? '', alias, registry)
-  if (!['', 'oci', 'docker'].includes(protocol ?? ''))
-    throw badRequest(
-      `Images cannot be copied by the protocol "${protocol}"; pull from a container registry (protocol "oci"), or export and import them`,
-    )
-  if (!server) return alias
-  const host = URL.canParse(server) ? new URL(server).host : server
-  return DOCKER_HUB.has(host) ? alias : `${host}/${alias}`
 }

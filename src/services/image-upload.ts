@@ -1,15 +1,17 @@
 /** Uploaded images: their files are kept on the engine, then imported by a worker. */
-import { createHash, type Hash } from 'node:crypto'
-import { Readable } from 'node:stream'
+import { randomBytes } from 'node:crypto'
 import type { OperationRecord } from '../contract/operation-record.ts'
 import type { AliasRecord, ImageRecord } from '../contract/records.ts'
-import type { Engine, KeptFile } from '../core/engine.ts'
-import { badRequest, unavailable } from '../core/failure.ts'
-import { imageVolume, KEPT_FILE, ROOTFS_FILE } from '../core/kept-files.ts'
+import type { Engine } from '../core/engine.ts'
+import { badRequest } from '../core/failure.ts'
+import { keepParts, type ImagePart, type KeptParts } from '../core/image-parts.ts'
+import { imageVolume } from '../core/kept-files.ts'
 import type { NameClaim } from '../core/ports.ts'
 import { parseExpiry } from '../core/times.ts'
 import type { Caller } from './caller.ts'
+import { engineOf } from './engine-of.ts'
 import type { ImageLookup } from './image-lookup.ts'
+import type { Expected } from './image-tokens.ts'
 import { imageUrl } from './noun-urls.ts'
 import type { Operations } from './operations.ts'
 import type { Uploads } from './uploads.ts'
@@ -20,6 +22,8 @@ export interface ImageUploadDeps {
   lookup: ImageLookup
   deployment: string
   uploads: Uploads
+  /** What may be sent with this secret. */
+  expectedBy(secret: string, fingerprint: string): Promise<Expected | undefined>
 }
 
 /** Who may make images, and the records of the aliases that are to lead to the new one. */
@@ -32,17 +36,12 @@ export interface UploadInfo {
   properties?: Record<string, string> | undefined
   expires_at?: string | undefined
   aliases?: { name: string; description?: string | null | undefined }[] | undefined
-  /** What the client says the sha256 is. */
+  /** What the client says the sha256 is, or what it calls the image that it sends by a secret. */
   fingerprint?: string | undefined
+  /** Of the token by which it is expected. */
+  secret?: string | undefined
   /** Aborts when the client is gone. */
   signal?: AbortSignal | undefined
-}
-
-/** A file of an upload: all of it, or first LXD's `metadata` and then its `rootfs`. */
-export interface UploadPart {
-  name: 'metadata' | 'rootfs' | ''
-  filename: string
-  content: Readable
 }
 
 /** A tarball that lies in a volume by now. */
@@ -51,10 +50,12 @@ interface Upload {
   id: string
   volume: string
   image: ImageRecord
+  /** Another server has sent it by a secret. */
+  isExpected: boolean
 }
 
 /** LXD's words. */
-export const EXISTS = 'Image with same fingerprint already exists'
+const EXISTS = 'Image with same fingerprint already exists'
 
 export function createImageUpload(deps: ImageUploadDeps & { enter: Enter }) {
   const { operations, lookup, enter } = deps
@@ -63,30 +64,31 @@ export function createImageUpload(deps: ImageUploadDeps & { enter: Enter }) {
   async function upload(
     caller: Caller,
     project: string,
-    parts: AsyncIterable<UploadPart>,
+    parts: AsyncIterable<ImagePart>,
     info: UploadInfo,
   ): Promise<OperationRecord> {
-    const aliases = await enter(caller, project, info.aliases ?? [])
-    const given = {
-      filename: info.filename ?? '',
-      public: info.public ?? false,
-      properties: info.properties ?? {},
-      expires_at: parseExpiry(info.expires_at),
-    }
-    const image = lookup.draft(project, given)
+    const expected = await expectedBy(info)
+    const aliases = await enter(caller, project, expected?.wanted.aliases ?? info.aliases ?? [])
+    const image = lookup.draft(project, { ...givenBy(info), ...(expected && wantedOf(expected)) })
     const volume = imageVolume(image.uuid)
-    const engine = engineOf(image.member)
+    const engine = engineOf(deps.engines, image.member)
     return deps.uploads.into({ engine, volume }, async (id) => {
       const labels = labelsOf(image, id)
       const kept = await keepParts(parts, (file, content, used) => {
         const options = { labels, maxBytes: deps.uploads.limit - used }
         return engine.volumes.putFile(volume, file, content, options, info.signal)
       })
-      return submitImport(caller, { id, image: { ...image, ...uploaded(kept, info) }, volume }, aliases)
+      const made = { ...image, ...uploaded(kept, info) }
+      return submitImport(caller, { id, image: made, volume, isExpected: expected !== undefined }, aliases)
     })
   }
 
-  async function submitImport(caller: Caller, { id, image, volume }: Upload, aliases: AliasRecord[]) {
+  /** What the one who sends it may be allowed by its secret; undefined: nothing. */
+  async function expectedBy({ secret, fingerprint }: UploadInfo): Promise<Expected | undefined> {
+    return secret && fingerprint ? deps.expectedBy(secret, fingerprint) : undefined
+  }
+
+  async function submitImport(caller: Caller, { id, image, volume, isExpected }: Upload, aliases: AliasRecord[]) {
     return operations.submit(caller, {
       id,
       kind: 'image.import',
@@ -94,6 +96,8 @@ export function createImageUpload(deps: ImageUploadDeps & { enter: Enter }) {
       ...about(image),
       names: [{ noun: 'image', scope: image.project, name: image.name }, ...claims(aliases)],
       taken: EXISTS,
+      // With which a sender that is not trusted may wait for the end, as in LXD.
+      ...(isExpected && { metadata: { secret: randomBytes(32).toString('hex') } }),
     })
   }
 
@@ -103,54 +107,27 @@ export function createImageUpload(deps: ImageUploadDeps & { enter: Enter }) {
     return { deployment: deps.deployment, role: 'tarball' as const, uuid, project, operation, step: 'upload', origin }
   }
 
-  function engineOf(member: string): Engine {
-    const engine = deps.engines.get(member)
-    if (engine === undefined) throw unavailable(`The engine "${member}" is not known to this process`)
-    return engine
-  }
-
-  return { upload }
+  return { upload, expectedBy }
 }
 
-interface KeptParts extends KeptFile {
-  filename: string
-  rootfs?: number
+function givenBy(info: UploadInfo): Partial<ImageRecord> {
+  return {
+    filename: info.filename ?? '',
+    public: info.public ?? false,
+    properties: info.properties ?? {},
+    expires_at: parseExpiry(info.expires_at),
+  }
 }
 
-type KeepPart = (file: string, content: Readable, used: number) => Promise<KeptFile>
-
-/** One file as it is, or two whose fingerprint is that of the second behind the first, as in LXD. */
-async function keepParts(parts: AsyncIterable<UploadPart>, keep: KeepPart): Promise<KeptParts> {
-  const both = createHash('sha256')
-  let first: { filename: string; size: number } | undefined
-  for await (const { name, filename, content } of parts) {
-    if (name === '') return { ...(await keep(KEPT_FILE, content, 0)), filename }
-    if ((name === 'metadata') !== (first === undefined)) break
-    if (first === undefined) {
-      const { size } = await keep(KEPT_FILE, hashed(content, both), 0)
-      first = { filename, size }
-      continue
-    }
-    const { size } = await keep(ROOTFS_FILE, hashed(content, both), first.size)
-    return { filename: first.filename, rootfs: size, size: first.size + size, sha256: both.digest('hex') }
-  }
-  throw badRequest('Invalid multipart image: a part "metadata" and then a part "rootfs" are wanted')
-}
-
-function hashed(content: Readable, hash: Hash): Readable {
-  const pass = async function* (): AsyncGenerator<Buffer> {
-    // Without an encoding the chunks of a byte stream are Buffers.
-    for await (const chunk of content as AsyncIterable<Buffer>) {
-      hash.update(chunk)
-      yield chunk
-    }
-  }
-  return Readable.from(pass(), { objectMode: false })
+function wantedOf({ wanted }: Expected): Partial<ImageRecord> {
+  return { public: wanted.public, properties: wanted.properties, expires_at: wanted.keep_until }
 }
 
 function uploaded(kept: KeptParts, info: UploadInfo): Pick<ImageRecord, 'name' | 'size' | 'filename' | 'rootfs'> {
   if (kept.size === 0) throw badRequest('The upload is empty')
-  if (info.fingerprint && info.fingerprint !== kept.sha256)
+  // An image that is sent by a secret may be called by its alias.
+  const isNamed = info.secret !== undefined && !/^[0-9a-f]{64}$/.test(info.fingerprint ?? '')
+  if (info.fingerprint && !isNamed && info.fingerprint !== kept.sha256)
     throw badRequest(`fingerprints don't match, got ${kept.sha256} expected ${info.fingerprint}`)
   const { sha256: name, size, rootfs } = kept
   const filename = info.filename || kept.filename

@@ -9,11 +9,11 @@ import { withoutEmpty } from '../core/expand.ts'
 import { limitsOfType } from '../core/instance-type.ts'
 import { parseInstanceName } from '../core/names.ts'
 import type { BusyClaim, Clock, NameClaim, RecordChange, RecordReader } from '../core/ports.ts'
-import type { Kind } from '../operations/catalog.ts'
+import type { InputOf, Kind } from '../operations/catalog.ts'
 import { submitInRoom, type ProjectRoom } from './project-room.ts'
 import { requireProject, requireRole, type Caller } from './caller.ts'
 import type { Drafts } from './drafts.ts'
-import type { ImageLookup } from './image-lookup.ts'
+import type { ImageLookup, Resolved } from './image-lookup.ts'
 import { copyDraft, draftOf, pickName, withAddresses, type Basis } from './instance-draft.ts'
 import type { InstanceRefresh } from './instance-refresh.ts'
 import { instanceResources, instanceUrl } from './instance-urls.ts'
@@ -84,18 +84,13 @@ export function createInstanceCreation(deps: InstanceCreationDeps) {
     const { image } = source
     const profiles = body.profiles ?? (image.profiles.length > 0 ? image.profiles : ['default'])
     const draft = draftOf(basisOf(project, name), { ...body, profiles }, image)
-    const from =
-      source.type === 'registry'
-        ? { type: 'registry' as const, reference: source.reference, image: source.image }
-        : { type: 'image' as const, image: image.uuid }
     const use: BusyClaim[] =
-      source.type === 'registry' ? [] : [{ key: `image:${image.uuid}`, mode: 'use', action: 'create' }]
-    const secret = source.type === 'registry' ? source.credentials : undefined
+      source.type === 'image' ? [{ key: `image:${image.uuid}`, mode: 'use', action: 'create' }] : []
     return submitNew(order, draft, use, (made) => ({
       kind: 'instance.create',
-      input: { draft: made, source: from, start: body.start ?? false },
+      input: { draft: made, source: toInput(source), start: body.start ?? false },
       resources: instanceResources(made),
-      secret,
+      secret: source.type === 'server' ? source.secret : undefined,
     }))
   }
 
@@ -219,6 +214,18 @@ export function createInstanceCreation(deps: InstanceCreationDeps) {
   ])
 
   return { create, submitNew, basisOf }
+}
+
+/** What the worker is to make it from. */
+function toInput(source: Resolved): InputOf<'instance.create'>['source'] {
+  switch (source.type) {
+    case 'image':
+      return { type: 'image', image: source.image.uuid }
+    case 'registry':
+      return { type: 'registry', reference: source.reference, image: source.image }
+    case 'server':
+      return { type: 'server', from: source.from, image: source.image }
+  }
 }
 
 function refuseOtherKinds({ type, stateful }: InstancesPost): void {

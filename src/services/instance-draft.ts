@@ -5,7 +5,7 @@ import type { ImageRecord, InstanceRecord, LeaseRecord, SnapshotRecord } from '.
 import { isDerivedMac, macOf } from '../core/addresses.ts'
 import { withoutEmpty, withoutEmptyOptions } from '../core/expand.ts'
 import { withTrigger } from '../core/guest.ts'
-import { imageConfig } from '../core/image-properties.ts'
+import { madeFrom } from '../core/instance-image.ts'
 
 /** What is decided before the request is looked at. */
 export interface Basis {
@@ -27,9 +27,11 @@ export function draftOf(basis: Basis, body: InstancesPost, image: ImageRecord | 
     uuid,
     ...placed,
     container: '',
-    ...fromImage(image, basis),
+    image: '',
+    engineImage: '',
+    boot: 'application',
     description: body.description ?? '',
-    config: { ...configFrom(image), ...withoutEmpty(body.config ?? {}), 'volatile.uuid': uuid },
+    config: { ...withoutEmpty(body.config ?? {}), 'volatile.uuid': uuid },
     devices: withoutEmptyOptions(body.devices ?? {}),
     profiles: body.profiles ?? ['default'],
     ephemeral: body.ephemeral ?? false,
@@ -38,19 +40,7 @@ export function draftOf(basis: Basis, body: InstancesPost, image: ImageRecord | 
     power: 'stopped',
     volumes: [],
   }
-  return withTrigger(draft, 'create')
-}
-
-function fromImage(image: ImageRecord | undefined, { architecture }: Basis) {
-  if (image === undefined) return { image: '', engineImage: '', boot: 'application' as const, architecture }
-  const { name, engineImage, boot, metadata } = image
-  const made = { image: name, engineImage, boot, architecture: image.architecture }
-  return metadata === undefined ? made : { ...made, metadata }
-}
-
-function configFrom(image: ImageRecord | undefined): Record<string, string> {
-  if (image === undefined) return {}
-  return { ...imageConfig(image.properties), ...(image.name === '' ? {} : { 'volatile.base_image': image.name }) }
+  return image === undefined ? draft : madeFrom(draft, image)
 }
 
 /** A copy takes over what the request leaves out; what is the source's alone (addresses, identity) it does not. */

@@ -1,6 +1,6 @@
 /** The one way work is given to workers, and everything a client can do with an operation afterwards. */
 import type { OperationRecord } from '../contract/operation-record.ts'
-import { badRequest, conflict, Failure, gone, notFound, timedOut, unprocessable } from '../core/failure.ts'
+import { badRequest, conflict, Failure, forbidden, gone, notFound, timedOut, unprocessable } from '../core/failure.ts'
 import { idTime } from '../core/operation-ids.ts'
 import { isFinal } from '../core/operation-states.ts'
 import type {
@@ -15,8 +15,9 @@ import type {
   RecordChange,
   Refusal,
 } from '../core/ports.ts'
+import { isSameText } from '../core/same-text.ts'
 import { CATALOG, type InputOf, type Kind } from '../operations/catalog.ts'
-import { maySee, requireRole, type Caller } from './caller.ts'
+import { maySee, requireRole, SERVER, type Caller } from './caller.ts'
 import type { Waits } from './waits.ts'
 
 /** What a verb asks for: the kind, its resolved input, and what must be free or stay as it is meanwhile. */
@@ -146,6 +147,19 @@ export function createOperations(deps: OperationsDeps) {
     return (await waits.until(id, bound, { read, signal })) ?? read()
   }
 
+  /** The same for a stranger who shows the secret in the operation's metadata, as a server does that pushes an image. */
+  async function waitBySecret(
+    secret: string | undefined,
+    id: string,
+    seconds: number,
+    signal?: AbortSignal,
+  ): Promise<OperationRecord> {
+    const operation = await store.get(id)
+    const own = operation?.class === 'task' ? operation.metadata?.['secret'] : undefined
+    if (!secret || typeof own !== 'string' || !isSameText(own, secret)) throw forbidden('not authorized')
+    return wait(SERVER, id, seconds, signal)
+  }
+
   async function cancel(caller: Caller, id: string): Promise<void> {
     requireRole(caller, 'operator')
     const operation = await get(caller, id)
@@ -206,7 +220,7 @@ export function createOperations(deps: OperationsDeps) {
     await Promise.all(queueing)
   }
 
-  return { submit, trySubmit, perform, finish, get, wait, cancel, list, history, close }
+  return { submit, trySubmit, perform, finish, get, wait, waitBySecret, cancel, list, history, close }
 }
 
 /** What a script refused → the Failure the client reads. */

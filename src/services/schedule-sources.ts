@@ -1,4 +1,4 @@
-/** Who has a schedule and what expires: snapshots and backups of instances and of volumes, and images that were cached and are not used. */
+/** Who has a schedule and what expires: snapshots and backups of instances and of volumes, and images, which also follow where they came from. */
 import { NEVER } from '../contract/common.ts'
 import type { ImageRecord, VolumeRecord } from '../contract/records.ts'
 import { isTrue } from '../core/config-values.ts'
@@ -7,10 +7,10 @@ import { isForeign } from '../core/foreign.ts'
 import type { RecordReader } from '../core/ports.ts'
 import { SERVER } from './caller.ts'
 import type { Backups } from './backups.ts'
+import { CACHE_EXPIRY, imageSettings, UPDATE_INTERVAL } from './image-settings.ts'
 import type { Images } from './images.ts'
 import type { InstanceView, InstanceViews } from './instance-views.ts'
 import type { Expired, Scheduled, SchedulesDeps } from './schedules.ts'
-import { CACHE_EXPIRY, CACHE_EXPIRY_DEFAULT } from './server-config.ts'
 import type { Snapshots } from './snapshots.ts'
 import type { VolumeBackups } from './volume-backups.ts'
 import type { VolumeSnapshots } from './volume-snapshots.ts'
@@ -22,7 +22,7 @@ export interface ScheduleSourcesDeps {
   backups: Pick<Backups, 'remove'>
   volumeSnapshots: Pick<VolumeSnapshots, 'create' | 'remove'>
   volumeBackups: Pick<VolumeBackups, 'remove'>
-  images: Pick<Images, 'remove'>
+  images: Pick<Images, 'refresh' | 'remove'>
 }
 
 const DAY = 86_400_000
@@ -87,16 +87,38 @@ export function createScheduleSources(deps: ScheduleSourcesDeps): Pick<Schedules
     )
   }
 
-  /** Cached ones that nobody has made an instance from for the days that `images.remote_cache_expiry` says. */
+  /** Images that are to be looked for again where they came from, every `images.auto_update_interval` since they were brought. */
+  async function followedImages(): Promise<Scheduled[]> {
+    const all = await records.list('image')
+    const followed = all.filter(
+      ({ auto_update: isOn, source, origin }) => isOn && (source !== '' || origin !== undefined),
+    )
+    if (followed.length === 0) return []
+    const setting = await imageSettings(records)
+    return followed.map(({ uuid, name, project, uploaded_at: after }) => ({
+      key: uuid,
+      schedule: { hours: Number(setting(project, UPDATE_INTERVAL)), after },
+      run: (once) => images.refresh(SERVER, project, name, once),
+    }))
+  }
+
   async function expiredImages(now: number): Promise<Expired[]> {
-    const cached = (await records.list('image')).filter((image) => image.cached)
+    const all = await records.list('image')
+    const over = all.filter(({ expires_at: at }) => at !== NEVER && Date.parse(at) <= now)
+    const unused = await unusedImages(
+      all.filter((image) => image.cached && !over.includes(image)),
+      now,
+    )
+    return [...over, ...unused].map(({ name, project }) => ({
+      name,
+      remove: () => images.remove(SERVER, project, name),
+    }))
+  }
+
+  /** Of cached ones those that nobody has made an instance from for the days that `images.remote_cache_expiry` says. */
+  async function unusedImages(cached: ImageRecord[], now: number): Promise<ImageRecord[]> {
     if (cached.length === 0) return []
-    const [server, projects, instances] = await Promise.all([
-      records.find('server', '', 'server'),
-      records.list('project'),
-      records.list('instance'),
-    ])
-    const days = new Map(projects.map(({ name, config }) => [name, config[CACHE_EXPIRY]]))
+    const [setting, instances] = await Promise.all([imageSettings(records), records.list('instance')])
     const usedAt = ({ uploaded_at, last_used_at, name, project }: ImageRecord) =>
       Math.max(
         ...[uploaded_at, last_used_at].map((at) => Date.parse(at)),
@@ -104,17 +126,15 @@ export function createScheduleSources(deps: ScheduleSourcesDeps): Pick<Schedules
           .filter((instance) => instance.image === name && instance.project === project)
           .map((instance) => Date.parse(instance.created_at)),
       )
-    return cached
-      .filter((image) => {
-        const kept = Number(days.get(image.project) ?? server?.config[CACHE_EXPIRY] ?? CACHE_EXPIRY_DEFAULT)
-        // 0 keeps them for ever, as in LXD.
-        return kept > 0 && usedAt(image) + kept * DAY <= now
-      })
-      .map(({ name, project }) => ({ name, remove: () => images.remove(SERVER, project, name) }))
+    return cached.filter((image) => {
+      const kept = Number(setting(image.project, CACHE_EXPIRY))
+      // 0 keeps them for ever, as in LXD.
+      return kept > 0 && usedAt(image) + kept * DAY <= now
+    })
   }
 
   return {
-    scheduled: [scheduledSnapshots, scheduledVolumeSnapshots],
+    scheduled: [scheduledSnapshots, scheduledVolumeSnapshots, followedImages],
     expiring: [expiredSnapshots, expiredBackups, expiredVolumeSnapshots, expiredVolumeBackups, expiredImages],
   }
 }

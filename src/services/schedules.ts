@@ -10,11 +10,18 @@ import { isAtStart, isDue } from '../core/schedule.ts'
 export interface Scheduled {
   /** Names it for ever. */
   key: string
-  schedule: string
+  schedule: string | Every
   /** When it last started, RFC 3339; undefined: it does not run. */
   started?: string | undefined
   /** Submits what is due; the same `once` submits it once. A conflict is tried again. */
   run(once: string): Promise<unknown>
+}
+
+/** At every so many hours after a time. */
+export interface Every {
+  hours: number
+  /** RFC 3339. */
+  after: string
 }
 
 /** Something whose time is over. */
@@ -84,7 +91,13 @@ export function createSchedules({ clock, scheduled, expiring, onError }: Schedul
 
 /** What names this occasion, for the minute and for a start of not long before it. */
 function onceOf({ key, schedule, started }: Scheduled, minute: number): string[] {
+  if (typeof schedule !== 'string') return isRound(schedule, minute) ? [`schedule:${key}:${minute}`] : []
   const cron = isDue(schedule, new Date(minute)) ? [`schedule:${key}:${minute}`] : []
   const isFresh = started !== undefined && Date.parse(started) > minute - LATEST
   return isFresh && isAtStart(schedule) ? [...cron, `schedule:${key}:${started}`] : cron
+}
+
+function isRound({ hours, after }: Every, minute: number): boolean {
+  const passed = minute - Math.floor(Date.parse(after) / MINUTE) * MINUTE
+  return hours > 0 && passed > 0 && passed % (hours * 60 * MINUTE) === 0
 }

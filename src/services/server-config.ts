@@ -2,6 +2,7 @@
 import type { Config } from '../contract/common.ts'
 import type { ServerPut, ServerView } from '../contract/server.ts'
 import { badRequest } from '../core/failure.ts'
+import { CACHE_EXPIRY, UPDATE_CACHED, UPDATE_INTERVAL } from './image-settings.ts'
 import { hashPassword } from './trust-password.ts'
 
 const HTTPS_ADDRESS = 'core.https_address'
@@ -9,9 +10,6 @@ const HTTPS_ADDRESS = 'core.https_address'
 export const TRUST_PASSWORD = 'core.trust_password'
 /** How long a trust token is good for: `15M`, `1d 12H`; without it until it is used or revoked. */
 export const TOKEN_EXPIRY = 'core.remote_token_expiry'
-/** Days after which a cached image is deleted that nothing is made from; 0 is never. Projects may say otherwise. */
-export const CACHE_EXPIRY = 'images.remote_cache_expiry'
-export const CACHE_EXPIRY_DEFAULT = '10'
 
 export interface Change {
   given: NonNullable<ServerPut['config']>
@@ -73,6 +71,8 @@ function check(key: string, value: string | boolean): void {
 const FORMS: Record<string, { pattern: RegExp; wanted: string }> = {
   [TOKEN_EXPIRY]: { pattern: /^([0-9]+[MHdwmy]( |$))*$/, wanted: 'a time such as "15M" or "1d 12H" is wanted' },
   [CACHE_EXPIRY]: { pattern: /^[0-9]{1,6}$/, wanted: 'a number of days is wanted' },
+  [UPDATE_INTERVAL]: { pattern: /^[0-9]{1,6}$/, wanted: 'a number of hours is wanted' },
+  [UPDATE_CACHED]: { pattern: /^(true|false|1|0|yes|no|on|off)$/i, wanted: '"true" or "false" is wanted' },
 }
 
 function mapToText(config: Record<string, string | boolean>): Config {

@@ -44,7 +44,7 @@ type Invite = InputOf<'certificate.invite'>
 /** Milliseconds between two looks for trust tokens that have expired. */
 const EXPIRE_EVERY = 60_000
 /** Each has its `expires_at`. */
-const TOKENS: ReadonlySet<string> = new Set<Kind>(['certificate.invite', 'image.share'])
+const TOKENS: ReadonlySet<string> = new Set<Kind>(['certificate.invite', 'image.share', 'image.await'])
 const NOT_AUTHORIZED = 'not authorized'
 
 export function createTrust(deps: TrustDeps) {

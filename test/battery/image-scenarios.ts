@@ -52,15 +52,36 @@ export const IMAGE_SCENARIOS: { [K in Extract<WorkerKind, `image.${string}`>]: V
     },
     { alone: 'registry' },
   ),
-  'image.refresh': one(
-    async (kit, tag) => {
-      const source = { type: 'image', alias: `${kit.bed.registry}/tiny/moving:1` }
-      const { metadata } = await kit.operate('POST', '/1.0/images', { source, aliases: [{ name: tag }] })
-      const fingerprint = String(metadata?.['fingerprint'])
-      return { method: 'POST', path: `/1.0/images/${fingerprint}/refresh`, entity: fingerprint }
+  'image.push': one(async (kit, tag) => {
+    const tar = await uniqueTar()
+    await kit.operate('POST', '/1.0/images', tar, { 'x-lxd-properties': `tag=${tag}` })
+    const fingerprint = kit.sha256(tar)
+    const body = kit.bed.imageServer.target
+    return { method: 'POST', path: `/1.0/images/${fingerprint}/export`, body, entity: fingerprint }
+  }),
+  'image.refresh': [
+    {
+      name: 'pulled',
+      alone: 'registry',
+      prepare: async (kit, tag) => {
+        const source = { type: 'image', alias: `${kit.bed.registry}/tiny/moving:1` }
+        const { metadata } = await kit.operate('POST', '/1.0/images', { source, aliases: [{ name: tag }] })
+        const fingerprint = String(metadata?.['fingerprint'])
+        return { method: 'POST', path: `/1.0/images/${fingerprint}/refresh`, entity: fingerprint }
+      },
     },
-    { alone: 'registry' },
-  ),
+    {
+      name: 'fetched',
+      prepare: async (kit, tag) => {
+        const { imageServer } = kit.bed
+        const fingerprint = imageServer.publish(tag, await uniqueTar())
+        const body = { source: imageServer.publicSource(tag), aliases: [{ name: tag }] }
+        await kit.operate('POST', '/1.0/images', body)
+        imageServer.publish(tag, await uniqueTar())
+        return { method: 'POST', path: `/1.0/images/${fingerprint}/refresh`, entity: fingerprint }
+      },
+    },
+  ],
   'image.delete': one(async (kit, tag) => {
     const tar = await uniqueTar()
     await kit.operate('POST', '/1.0/images', tar, { 'x-lxd-properties': `tag=${tag}` })
@@ -72,7 +93,7 @@ export const IMAGE_SCENARIOS: { [K in Extract<WorkerKind, `image.${string}`>]: V
 let tars = 0
 
 /** The tiny image, each time with another sha256: gzip's header has four bytes for a time. */
-async function uniqueTar(): Promise<Buffer> {
+export async function uniqueTar(): Promise<Buffer> {
   const packed = gzipSync(await tinyImageTar(), { level: 1 })
   packed.writeUInt32LE(++tars, 4)
   return packed

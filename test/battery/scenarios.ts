@@ -3,7 +3,7 @@ import type { WorkerKind } from '../../src/operations/catalog.ts'
 import { fieldOf } from '../../src/setup/api-client.ts'
 import { downloadApi } from '../support/download.ts'
 import { writeFileIn } from '../support/engine-objects.ts'
-import { IMAGE_SCENARIOS } from './image-scenarios.ts'
+import { IMAGE_SCENARIOS, uniqueTar } from './image-scenarios.ts'
 import type { Kit } from './scenario-kit.ts'
 import { ofRegistry, one, type Request, type Scenario, type Variant } from './scenario.ts'
 import { VOLUME_SCENARIOS } from './volume-scenarios.ts'
@@ -78,6 +78,14 @@ export const SCENARIOS: { [K in WorkerKind]: Variant[] } = {
         body: { name: tag, source: ofRegistry(bed) },
         entity: tag,
       }),
+    },
+    {
+      name: 'fetched',
+      prepare: async ({ bed: { imageServer } }, tag) => {
+        imageServer.publish(tag, await uniqueTar())
+        const body = { name: tag, source: imageServer.publicSource(tag) }
+        return { method: 'POST', path: '/1.0/instances', body, entity: tag }
+      },
     },
   ],
   'instance.copy': one(async (kit, tag) => {

@@ -160,6 +160,9 @@ describe.skipIf(LXC === undefined)('lxc', () => {
     await lxc.ok('config', 'set', 'user.site', 'lab')
     await lxc.ok('config', 'set', 'images.remote_cache_expiry=5', 'core.remote_token_expiry=1d')
     expect(await lxc.ok('config', 'get', 'images.remote_cache_expiry')).toBe('5\n')
+    await lxc.ok('config', 'set', 'images.auto_update_interval=12', 'images.auto_update_cached=false')
+    expect(await lxc.fails('config', 'set', 'images.auto_update_interval', 'often')).toContain('a number of hours')
+    await lxc.ok('config', 'unset', 'images.auto_update_interval')
     expect(await lxc.fails('config', 'set', 'images.remote_cache_expiry', 'soon')).toBe(
       "cannot set 'images.remote_cache_expiry' to 'soon': a number of days is wanted",
     )

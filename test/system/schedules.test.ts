@@ -137,3 +137,17 @@ test('a wrong schedule is refused', async () => {
     body: { error: expect.stringContaining('Schedule must be of the form') },
   })
 })
+
+test('an image is removed when its time is over', async () => {
+  const at = new Date(Date.now() + 100).toISOString()
+  await create('published', {}, false)
+  const body = { source: { type: 'instance', name: 'published' }, expires_at: at }
+  const { status, metadata } = await windlass.operate('POST', '/1.0/images', body)
+  expect(status).toBe('Success')
+  const fingerprint = String(metadata?.['fingerprint'])
+  const gone = async () =>
+    (await windlass.call('GET', `/1.0/images/${fingerprint}`)).status === 404 ? true : undefined
+  await until(30_000, gone, () => new Error('The image is still there'))
+  const busybox = await windlass.call('GET', '/1.0/images/aliases/busybox')
+  expect(busybox.status).toBe(200)
+})

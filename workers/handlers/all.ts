@@ -9,6 +9,7 @@ import { imageImport } from './image-import.ts'
 import { imagePack } from './image-pack.ts'
 import { imagePublish } from './image-publish.ts'
 import { imagePull } from './image-pull.ts'
+import { imagePush } from './image-push.ts'
 import { imageRefresh } from './image-refresh.ts'
 import { instanceCopy } from './instance-copy.ts'
 import { instanceCreate } from './instance-create.ts'
@@ -69,6 +70,7 @@ export const handlers: { [K in WorkerKind]: Handler<K> } = {
   'backup.delete': backupDelete,
   'image.import': imageImport,
   'image.pull': imagePull,
+  'image.push': imagePush,
   'image.refresh': imageRefresh,
   'image.publish': imagePublish,
   'image.pack': imagePack,

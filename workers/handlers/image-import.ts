@@ -1,68 +1,20 @@
-import type { ImageRecord } from '../../src/contract/records.ts'
-import { lxdArchitecture } from '../../src/core/architecture.ts'
-import type { ImportedTarball } from '../../src/core/engine.ts'
-import { KEPT_FILE, ROOTFS_FILE } from '../../src/core/kept-files.ts'
-import { imageTag } from '../../src/core/own-tags.ts'
-import { fetchImage, type Fetched } from '../fetching.ts'
-import { dropTag, dropVolume, made } from '../images.ts'
-import type { Context, Handler } from '../steps.ts'
+import { brought, bringSteps, already } from '../bringing.ts'
+import { made, reused } from '../images.ts'
+import type { Handler } from '../steps.ts'
 
-/** An uploaded tarball becomes an image; the upload is kept for exports, and removed when there will be no image. */
+/**
+ * An uploaded tarball, or an image of another server, becomes one of the project; its files are kept for exports, and
+ * removed when there will be no image. One of another server that the project has already is used as it is, as LXD does.
+ */
 export const imageImport: Handler<'image.import'> = {
-  steps: [
-    {
-      name: 'fetch',
-      when: ({ input }) => input.from !== undefined,
-      run: fetchImage,
-      undo: async (context) => {
-        await dropVolume(context, context.input.upload)
-        return undefined
-      },
-    },
-    {
-      name: 'import',
-      run: importUpload,
-      undo: async (context) => {
-        await dropTag(context, imageTag(context.input.image.uuid))
-        return (await dropVolume(context, context.input.upload)) ? 'Removed the upload' : undefined
-      },
-    },
-  ],
+  steps: bringSteps(({ input }) => input),
   finish: async (context) => {
-    const { upload, aliases } = context.input
-    const image = imageOf(context)
-    const imported = context.note('import') as ImportedTarball // the step's own note
-    const record: ImageRecord = {
-      ...image,
-      engineImage: imported.id,
-      boot: imported.boot,
-      architecture: lxdArchitecture(imported.architecture),
-      tarball: upload,
-      properties: { ...imported.properties, ...image.properties },
-      ...(imported.metadata !== undefined && { metadata: imported.metadata }),
-    }
-    return made(record, aliases)
+    const { image, aliases } = context.input
+    const record = brought(context, context.input)
+    const known = context.input.from && (await already(context, record, image.uuid))
+    const outcome = known === undefined ? made(record, aliases) : reused(known, image, aliases)
+    const secret = context.operation.metadata?.['secret']
+    // Who has sent it waits by this for the end.
+    return secret === undefined ? outcome : { ...outcome, metadata: { ...outcome.metadata, secret } }
   },
-}
-
-/** What was uploaded, or what another server has told. */
-function imageOf(context: Context<'image.import'>): ImageRecord {
-  const fetched = (context.note('fetch') ?? {}) as Partial<Fetched> // the step's own note
-  const { image } = context.input
-  return { ...image, ...fetched, properties: { ...fetched.properties, ...image.properties } }
-}
-
-async function importUpload(context: Context<'image.import'>): Promise<ImportedTarball> {
-  const { upload } = context.input
-  const image = imageOf(context)
-  const { uuid, project } = image
-  const kept = {
-    volume: upload,
-    file: KEPT_FILE,
-    ...(image.rootfs !== undefined && { rootfs: ROOTFS_FILE }),
-    labels: context.labels({ role: 'helper', uuid, project }),
-  }
-  const labels = context.labels({ role: 'image', uuid, project, origin: image })
-  const onProgress = (text: string, percent: number): void => context.progress(text, percent)
-  return context.engine.images.importTarball(kept, { labels, tag: imageTag(uuid), onProgress }, context.signal)
 }

@@ -1,4 +1,5 @@
 import { imageTag } from '../../src/core/own-tags.ts'
+import { already } from '../bringing.ts'
 import { dropTag, made, reused } from '../images.ts'
 import { pulledImage, recordOfPulled, type Pulled } from '../pulling.ts'
 import type { Handler } from '../steps.ts'
@@ -18,9 +19,8 @@ export const imagePull: Handler<'image.pull'> = {
   finish: async (context) => {
     const { image, aliases } = context.input
     const pulled = context.note('pull') as Pulled // the step's own note
-    const known = await context.records.find('image', image.project, pulled.fingerprint)
-    if (known === undefined) return made({ ...image, ...recordOfPulled(pulled) }, aliases)
-    if (known.uuid !== image.uuid) await dropTag(context, imageTag(image.uuid))
-    return reused(known, aliases)
+    const record = { ...image, ...recordOfPulled(pulled) }
+    const known = await already(context, record, image.uuid)
+    return known === undefined ? made(record, aliases) : reused(known, image, aliases)
   },
 }

@@ -1,7 +1,9 @@
 import type { ImageRecord } from '../../src/contract/records.ts'
 import { notFound } from '../../src/core/failure.ts'
+import { imageVolume } from '../../src/core/kept-files.ts'
 import { imageTag } from '../../src/core/own-tags.ts'
 import type { RecordChange } from '../../src/core/ports.ts'
+import { brought, bringSteps, type Bringing } from '../bringing.ts'
 import { releaseImage } from '../engine-images.ts'
 import { dropTag, dropVolume } from '../images.ts'
 import { pulledImage, recordOfPulled, type Pulled } from '../pulling.ts'
@@ -9,21 +11,26 @@ import type { Context, Handler } from '../steps.ts'
 
 type Refreshing = Context<'image.refresh'>
 
-/** Pulls an image again. What the registry has new becomes an image with the old one's aliases, and that one goes. */
+/** Looks for an image again where it came from. What is new there becomes an image with the old one's aliases, and that one goes. */
 export const imageRefresh: Handler<'image.refresh'> = {
   steps: [
     {
-      name: 'pull',
-      run: async (context) => {
-        const image = await load(context)
-        const pulled = await pulledImage(context, image.source, context.input.next.uuid)
-        return { ...pulled, before: image.name, old: image.engineImage, tarball: image.tarball } satisfies Found
+      name: 'look',
+      run: async (context): Promise<Old> => {
+        const { name, engineImage, tarball, source } = await load(context)
+        return { name, engineImage, tarball, source }
       },
+    },
+    {
+      name: 'pull',
+      when: ({ input }) => input.from === undefined,
+      run: async (context) => pulledImage(context, old(context).source, context.input.next.uuid),
       undo: async (context) => {
         await dropTag(context, imageTag(context.input.next.uuid))
         return undefined
       },
     },
+    ...bringSteps(bringing),
     {
       name: 'record',
       when: (context) => isNew(context),
@@ -37,11 +44,14 @@ export const imageRefresh: Handler<'image.refresh'> = {
     {
       name: 'cleanup',
       run: async (context) => {
-        const { image, next } = context.input
-        const { old, tarball } = found(context)
-        if ((await context.records.get('image', next.uuid)) === undefined) await dropTag(context, imageTag(next.uuid))
+        const { image, next, from } = context.input
+        const { engineImage, tarball } = old(context)
+        if ((await context.records.get('image', next.uuid)) === undefined) {
+          await dropTag(context, imageTag(next.uuid))
+          if (from !== undefined) await dropVolume(context, imageVolume(next.uuid))
+        }
         if (!isNew(context)) return
-        await releaseImage(context, imageTag(image), old, image)
+        await releaseImage(context, imageTag(image), engineImage, image)
         if (tarball !== '') await dropVolume(context, tarball)
       },
     },
@@ -49,25 +59,33 @@ export const imageRefresh: Handler<'image.refresh'> = {
   finish: async (context) => ({ changes: [], metadata: { refreshed: isNew(context) } }),
 }
 
-interface Found extends Pulled {
-  before: string
-  old: string
-  tarball: string
+/** The image as it was. */
+type Old = Pick<ImageRecord, 'name' | 'engineImage' | 'tarball' | 'source'>
+
+const old = (context: Refreshing) => context.note('look') as Old // the step's own note
+
+function bringing({ input: { next, from } }: Refreshing): Bringing | undefined {
+  return from && { image: next, from }
 }
 
-const found = (context: Refreshing) => context.note('pull') as Found // the step's own note
+/** The image as it is where it came from. */
+function found(context: Refreshing): ImageRecord {
+  const { next } = context.input
+  const other = bringing(context)
+  if (other !== undefined) return brought(context, other)
+  const pulled = context.note('pull') as Pulled // the step's own note
+  return { ...next, ...recordOfPulled(pulled) }
+}
 
 function isNew(context: Refreshing): boolean {
-  const { fingerprint, before } = found(context)
-  return fingerprint !== before
+  return found(context).name !== old(context).name
 }
 
 /** Another image of the project may have come from there meanwhile: then only the aliases go over to it. */
 async function replaced(context: Refreshing, now: ImageRecord): Promise<RecordChange[]> {
-  const { fingerprint } = found(context)
+  const record = found(context)
   const { uuid, rev, name, project } = now
-  const known = await context.records.find('image', project, fingerprint)
-  const record: ImageRecord = { ...context.input.next, ...recordOfPulled(found(context)) }
+  const known = await context.records.find('image', project, record.name)
   const aliases = (await context.records.list('alias', project)).filter((alias) => alias.target === name)
   return [
     { change: 'remove', noun: 'image', uuid, rev },
@@ -75,7 +93,7 @@ async function replaced(context: Refreshing, now: ImageRecord): Promise<RecordCh
     ...aliases.map((alias): RecordChange => ({
       change: 'put',
       noun: 'alias',
-      record: { ...alias, target: fingerprint },
+      record: { ...alias, target: record.name },
     })),
   ]
 }

@@ -2,8 +2,10 @@ import type { ImageRecord, InstanceRecord } from '../../src/contract/records.ts'
 import type { ImageDetail } from '../../src/core/engine.ts'
 import type { RecordChange } from '../../src/core/ports.ts'
 import { finalName, imageOf, makeContainer, startContainer, seenContainer, unmakeContainer } from '../containers.ts'
+import { brought, bringSteps, already, type Bringing } from '../bringing.ts'
 import { notFound } from '../../src/core/failure.ts'
 import { prepared } from '../../src/core/guest.ts'
+import { madeFrom } from '../../src/core/instance-image.ts'
 import { imageTag } from '../../src/core/own-tags.ts'
 import { prepareGuest } from '../guest.ts'
 import { dropTag } from '../images.ts'
@@ -13,7 +15,7 @@ import { lackedPaths, makeVolumes, unmakeVolumes } from '../volumes.ts'
 
 type Creating = Context<'instance.create'>
 
-/** A new instance from an image, a registry reference or nothing; stopped, or started when asked. */
+/** A new instance from an image, a registry reference, an image of another server or nothing; stopped, or started when asked. */
 export const instanceCreate: Handler<'instance.create'> = {
   steps: [
     {
@@ -29,6 +31,7 @@ export const instanceCreate: Handler<'instance.create'> = {
         return undefined
       },
     },
+    ...bringSteps(bringing),
     {
       name: 'look',
       run: async (context): Promise<Seen> => {
@@ -81,7 +84,7 @@ export const instanceCreate: Handler<'instance.create'> = {
     }
     const detail = await seenContainer(context, record)
     return {
-      changes: [{ change: 'put', noun: 'instance', record }, ...(await pulledRecord(context))],
+      changes: [{ change: 'put', noun: 'instance', record }, ...(await imageRecord(context))],
       observed: [observe(context.engine.member, detail)],
       context: { type: 'container', 'storage-pool': 'default' },
       ...(context.input.start && { also: ['instance-started'] }),
@@ -103,11 +106,17 @@ const seen = (context: Creating) => context.note('look') as Seen // the step's o
 
 const made = (context: Creating) => context.note('container') as { container: string } // the step's own note
 
+function bringing({ input: { source } }: Creating): Bringing | undefined {
+  return source.type === 'server' ? source : undefined
+}
+
 /** The draft with what the steps before have decided. */
 function become(context: Creating, engineImage: string): InstanceRecord {
   const volumes = (context.note('volumes') ?? []) as InstanceRecord['volumes'] // the step's own note
   const pulled = context.note('pull') as Pulled | undefined // the step's own note
   const { draft } = context.input
+  const other = bringing(context)
+  if (other !== undefined) return { ...madeFrom(draft, brought(context, other)), volumes, engineImage }
   if (pulled === undefined) return { ...draft, volumes, engineImage }
   const config = { ...draft.config, 'volatile.base_image': pulled.fingerprint }
   return { ...draft, volumes, engineImage, image: pulled.fingerprint, architecture: pulled.architecture, config }
@@ -117,6 +126,7 @@ async function imageFor(context: Creating): Promise<ImageDetail> {
   const { source } = context.input
   const pulled = context.note('pull') as Pulled | undefined // the step's own note
   if (pulled !== undefined) return imageOf(context, pulled.engineImage)
+  if (source.type === 'server') return imageOf(context, brought(context, source).engineImage)
   if (source.type === 'image') return imageOf(context, (await sourceImage(context, source.image)).engineImage)
   return imageOf(context, await context.engine.images.empty(context.signal))
 }
@@ -127,15 +137,14 @@ async function sourceImage(context: Creating, uuid: string): Promise<ImageRecord
   return image
 }
 
-/** A pulled image becomes a cached image of the project, unless it has it already. */
-async function pulledRecord(context: Creating): Promise<RecordChange[]> {
-  const { source, draft } = context.input
-  const pulled = context.note('pull') as Pulled | undefined // the step's own note
-  if (source.type !== 'registry' || pulled === undefined) return []
-  const known = await context.records.find('image', draft.project, pulled.fingerprint)
-  if (known !== undefined) {
-    if (known.uuid !== source.image.uuid) await dropTag(context, imageTag(source.image.uuid))
-    return []
-  }
-  return [{ change: 'put', noun: 'image', record: { ...source.image, ...recordOfPulled(pulled), cached: true } }]
+/** What was pulled or brought becomes a cached image of the project, unless it has it already. */
+async function imageRecord(context: Creating): Promise<RecordChange[]> {
+  const { source } = context.input
+  if (source.type !== 'registry' && source.type !== 'server') return []
+  const record =
+    source.type === 'server'
+      ? brought(context, source)
+      : { ...source.image, ...recordOfPulled(context.note('pull') as Pulled) } // the step's own note
+  if (await already(context, record, source.image.uuid)) return []
+  return [{ change: 'put', noun: 'image', record }]
 }

@@ -1,15 +1,16 @@
 /** Images: uploaded, pulled or published; their aliases are in aliases.ts. */
 import { Readable } from 'node:stream'
+import type { FastifyRequest } from 'fastify'
 import { Type } from 'typebox'
-import { Image, ImagePatch, ImagePut, ImagesPost } from '../../contract/image.ts'
+import { Image, ImageExportPost, ImagePatch, ImagePut, ImagesPost } from '../../contract/image.ts'
 import { ref } from '../../contract/named.ts'
+import type { ImageOrigin } from '../../contract/records.ts'
 import { InProject, ListQuery } from '../../contract/query.ts'
 import { etagOf } from '../../core/etag.ts'
-import { badRequest, unsupported } from '../../core/failure.ts'
 import { parseFilter } from '../../core/filter.ts'
+import { imagePartsOf } from '../../core/image-parts.ts'
 import { sinceEpoch } from '../../core/times.ts'
 import type { ImageView } from '../../services/image-lookup.ts'
-import type { UploadPart } from '../../services/image-upload.ts'
 import type { Images } from '../../services/images.ts'
 import { imageUrl } from '../../services/noun-urls.ts'
 import type { Operations } from '../../services/operations.ts'
@@ -19,7 +20,6 @@ import type { App } from '../app-types.ts'
 import { acceptStreams } from '../bodies.ts'
 import { callerOf, listedProject, projectOf, visitedProject } from '../caller.ts'
 import { clientGone } from '../client-gone.ts'
-import { boundaryOf, partsOf } from '../../core/multipart.ts'
 import { recursionOf } from '../recursion.ts'
 import { BYTES, sendParts, sendStream } from '../streams.ts'
 import { toUploadInfo } from '../upload-headers.ts'
@@ -69,14 +69,22 @@ function createRoute(app: App, { images, operations }: ImageRoutesDeps): void {
     description:
       'An upload is an LXD unified tarball, what `docker save` wrote, or a root file system; gzip, xz, zstd, bzip2, ' +
       'lzma or plain. As `multipart/form-data` it is an LXD image in two files, `metadata` and then `rootfs`. ' +
-      'Headers `X-LXD-filename`, `X-LXD-public`, `X-LXD-properties` (`key=value&…`) and `X-LXD-fingerprint` describe it.',
+      'Headers `X-LXD-filename`, `X-LXD-public`, `X-LXD-properties` (`key=value&…`) and `X-LXD-fingerprint` describe it. ' +
+      'With `source.mode` `push` it answers a token; whoever shows its secret as `X-LXD-secret` may upload the image.',
     tags,
     consumes: ['application/json', 'application/octet-stream', 'multipart/form-data'],
     querystring: InProject({}),
     body: ref(ImagesPost),
     response: ACCEPTED,
   }
-  app.post('/1.0/images', { schema, config: { streamed: true } }, async (request, reply) => {
+  const config = { streamed: true, open: 'records' } as const
+  // A server that nobody trusts may send an image that is expected, for whoever has asked for it.
+  const onRequest = async (request: FastifyRequest): Promise<void> => {
+    const expected = await images.expectedBy(toUploadInfo(request.headers))
+    if (expected !== undefined) request.visitor = expected.caller
+    callerOf(request)
+  }
+  app.post('/1.0/images', { schema, config, onRequest }, async (request, reply) => {
     const caller = callerOf(request)
     const project = projectOf(request)
     // By content type it is what the parsers of this scope have made of it.
@@ -84,8 +92,7 @@ function createRoute(app: App, { images, operations }: ImageRoutesDeps): void {
     if (!(body instanceof Readable))
       return accepted(request, reply, operations, await images.create(caller, project, request.body))
     const info = toUploadInfo(request.headers)
-    const boundary = boundaryOf(request.headers['content-type'])
-    const parts = boundary === undefined ? wholeOf(body) : splitOf(body, boundary)
+    const parts = imagePartsOf(body, request.headers['content-type'])
     const operation = await images.upload(caller, project, parts, { ...info, signal: clientGone(reply) })
     return accepted(request, reply, operations, operation)
   })
@@ -142,10 +149,6 @@ function oneRoutes(app: App, { images, operations }: ImageRoutesDeps): void {
   )
 }
 
-async function* wholeOf(content: Readable): AsyncGenerator<UploadPart> {
-  yield { name: '', filename: '', content }
-}
-
 function actionRoutes(app: App, { images, operations }: ImageRoutesDeps): void {
   const summary = 'Make a secret with which another server may read an image'
   const shared = { operationId: 'createImageSecret', summary, tags, ...One, response: ACCEPTED }
@@ -154,20 +157,25 @@ function actionRoutes(app: App, { images, operations }: ImageRoutesDeps): void {
     return accepted(request, reply, operations, operation)
   })
 
+  const pushed = {
+    operationId: 'pushImage',
+    summary: 'Send an image to another server',
+    tags,
+    ...One,
+    body: ref(ImageExportPost),
+    response: ACCEPTED,
+  }
+  app.post('/1.0/images/:fingerprint/export', { schema: pushed }, async (request, reply) => {
+    const { params, body } = request
+    const operation = await images.push(callerOf(request), projectOf(request), params.fingerprint, body)
+    return accepted(request, reply, operations, operation)
+  })
+
   const refreshed = { operationId: 'refreshImage', summary: 'Pull an image again', tags, ...One, response: ACCEPTED }
   app.post('/1.0/images/:fingerprint/refresh', { schema: refreshed }, async (request, reply) => {
     const operation = await images.refresh(callerOf(request), projectOf(request), request.params.fingerprint)
     return accepted(request, reply, operations, operation)
   })
-}
-
-/** The two files of an LXD image. */
-async function* splitOf(body: Readable, boundary: string): AsyncGenerator<UploadPart> {
-  for await (const { name, filename, content } of partsOf(body, boundary)) {
-    if (name === 'rootfs.img') throw unsupported('Images of virtual machines cannot be used on Docker Engine')
-    if (name !== 'metadata' && name !== 'rootfs') throw badRequest('Invalid multipart image')
-    yield { name, filename, content }
-  }
 }
 
 function toImage({ record, aliases }: ImageView): Image {
@@ -188,5 +196,10 @@ function toImage({ record, aliases }: ImageView): Image {
     uploaded_at: record.uploaded_at,
     expires_at: sinceEpoch(record.expires_at),
     last_used_at: sinceEpoch(record.last_used_at),
+    ...(record.origin !== undefined && { update_source: toSource(record.origin) }),
   }
+}
+
+function toSource({ url, certificate, image }: ImageOrigin): NonNullable<Image['update_source']> {
+  return { server: url, protocol: 'lxd', certificate, alias: image, image_type: 'container' }
 }

@@ -76,7 +76,7 @@ function oneRoutes(app: App, operations: Operations): void {
 
   const timeout = text('Seconds; -1 or missing: as long as the server allows. 0: no wait.', '30')
   const waited = {
-    config: { password: true },
+    config: { password: true, open: 'records' } as const,
     schema: {
       operationId: 'waitForOperation',
       summary: 'Wait for an operation; after the timeout it is answered as it then is',
@@ -87,13 +87,14 @@ function oneRoutes(app: App, operations: Operations): void {
     },
   }
   app.get('/1.0/operations/:id/wait', waited, async (request, reply) => {
-    const caller = callerOf(request)
+    const { visitor, params, query } = request
     // LXD waits for ever where it cannot read the number.
-    const seconds = Number.parseInt(request.query.timeout ?? '-1', 10)
+    const seconds = Number.parseInt(query.timeout ?? '-1', 10)
     const bound = Number.isNaN(seconds) ? -1 : seconds
-    return sync(
-      toOperation(await operations.wait(caller, request.params.id, bound, clientGone(reply)), caller.requestor),
-    )
+    const gone = clientGone(reply)
+    if (visitor === undefined)
+      return sync(toOperation(await operations.waitBySecret(query.secret, params.id, bound, gone)))
+    return sync(toOperation(await operations.wait(visitor, params.id, bound, gone), visitor.requestor))
   })
 
   const cancelled = {
