@@ -74,6 +74,18 @@ const MUTATIONS: readonly Mutation[] = [
     judge: ['test/system/schedules.test.ts', 'an instance gets one snapshot for each minute'],
   },
   {
+    name: 'restore',
+    what: 'a custom volume is restored under a running instance',
+    patches: [
+      {
+        file: 'workers/handlers/volume-restore.ts',
+        from: "{ name: 'look', run: refuseRunning, lasts: () => true },",
+        to: '',
+      },
+    ],
+    judge: ['test/system/volumes.test.ts', 'what mounts a volume stands still'],
+  },
+  {
     name: 'reservation',
     what: 'a name is free for others while it is being made',
     patches: [
