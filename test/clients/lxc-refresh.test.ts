@@ -15,6 +15,12 @@ describe.skipIf(LXC === undefined)('refreshing a copy', () => {
   const sh = (name: string, script: string) => lxc.ok('exec', name, '--', 'sh', '-c', script)
   const snapshots = async (name: string): Promise<string[]> =>
     JSON.parse(await lxc.ok('query', `/1.0/instances/${name}/snapshots`))
+  /** Names of images that are made for one instance alone. */
+  const ownTags = async (): Promise<string[]> => {
+    const { text } = await askEngine(lxc.windlass.engine.socket, 'GET', '/images/json?all=true')
+    const images: { RepoTags: string[] | null }[] = JSON.parse(text)
+    return images.flatMap(({ RepoTags }) => (RepoTags ?? []).filter((tag) => tag.startsWith('windlass/instance:')))
+  }
   const macOf = (name: string) => lxc.ok('config', 'get', name, 'volatile.eth0.hwaddr')
 
   test('of what is not there is a copy', async () => {
@@ -65,9 +71,12 @@ describe.skipIf(LXC === undefined)('refreshing a copy', () => {
     expect(await refresh('copy')).toEqual([400, 'An instance cannot be refreshed from itself'])
     expect(await refresh('source/s1')).toEqual([400, 'A copy is refreshed from an instance, not from a snapshot'])
     expect(await refresh('nosuch')).toEqual([404, expect.stringContaining('Instance not found')])
-    // Nothing of the containers before is left.
+    // Nothing of the containers before is left, and nothing at all of what is deleted.
     const { text } = await askEngine(lxc.windlass.engine.socket, 'GET', '/containers/json?all=true')
     expect(JSON.parse(text)).toHaveLength(2)
+    expect(await ownTags()).toHaveLength(1)
+    await lxc.ok('delete', '--force', 'copy', 'source')
+    expect(await ownTags()).toEqual([])
   })
 
   test('a size of the root disk is kept, and said not to be enforced', async () => {
