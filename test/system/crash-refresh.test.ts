@@ -116,8 +116,10 @@ test('a network has its new name and is there once', async () => {
   )
   const { text } = await askEngine(windlass.engine.socket, 'GET', '/networks')
   const there: { Name: string; IPAM: { Config: { Subnet: string }[] } }[] = JSON.parse(text)
-  const named = there.filter(({ Name }) => /^[mn]-/.test(Name)).map(({ Name, IPAM }) => [Name, IPAM.Config[0]?.Subnet])
-  expect(named.toSorted()).toEqual(steps.map((step, at) => [`m-${step}`, `10.77.${at}.0/24`]).toSorted())
+  const named = there
+    .filter(({ Name }) => /^[mn]-/.test(Name))
+    .map(({ Name, IPAM }) => `${Name} ${IPAM.Config[0]?.Subnet}`)
+  expect(named.toSorted()).toEqual(steps.map((step, at) => `m-${step} 10.77.${at}.0/24`).toSorted())
   // Each is known by what the engine has of it now.
   for (const step of steps) {
     const state = await windlass.call('GET', `/1.0/networks/m-${step}/state`)

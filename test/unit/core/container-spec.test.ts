@@ -113,6 +113,8 @@ test('an instance with its root, its NIC and a volume of the image', () => {
     environment: {},
     nics: [{ device: 'eth0', network: 'net-id', address: '10.128.0.2', mac: '02:42:0a:80:00:02', aliases: ['c1'] }],
     mounts: [{ type: 'volume', volume: 'vol-db', path: '/var/lib/db', readonly: false, populate: false }],
+    hostDevices: [],
+    gpus: [],
     ports: [],
     limits: { cpuQuota: 0, cpuShares: 0, cpuSet: '', memoryBytes: 0, swapBytes: -1, processes: 0 },
     privileged: false,
