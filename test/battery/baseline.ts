@@ -1,4 +1,5 @@
 /** Each scenario undisturbed: which points it comes to, and what users see before and after. */
+import type { WorkerKind } from '../../src/operations/catalog.ts'
 import type { Bed } from './bed.ts'
 import { forwardPoints, KINDS, undoPoints, type Point } from './points.ts'
 import { inLanes, runScenario, type Disturb, type Run } from './run.ts'
@@ -23,10 +24,10 @@ export interface Target extends Point {
 
 export const LANES = 6
 
-/** Throws where a scenario does not succeed by itself. */
-export async function takeBaselines(bed: Bed): Promise<Baseline[]> {
+/** Of all kinds, or of these. Throws where a scenario does not succeed by itself. */
+export async function takeBaselines(bed: Bed, kinds: readonly WorkerKind[] = KINDS): Promise<Baseline[]> {
   const baselines: Baseline[] = []
-  const all = KINDS.flatMap(scenariosOf)
+  const all = kinds.flatMap(scenariosOf)
   await inLanes(all, LANES, (scenario) => {
     const calls = new Map<string, string[]>()
     return runScenario(bed, { scenario, disturb: listenTo(calls), isExpected: () => true }, async (run) => {

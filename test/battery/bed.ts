@@ -18,11 +18,15 @@ import { openAudit, type Audit } from './audit.ts'
 import { openPool, type Pool } from './pool.ts'
 import { openProxy, type Proxy } from './proxy.ts'
 import type { Random } from './random.ts'
+import { watchStandstills, type Standstills } from './standstills.ts'
 
 export interface Bed extends AsyncDisposable {
   readonly windlass: TestWindlass
+  /** Milliseconds after which a dead worker's operation may be taken over. */
+  readonly lock: number
   readonly pool: Pool
   readonly audit: Audit
+  readonly standstills: Standstills
   /** Between both API processes and Redis, and the engine. */
   readonly apiRedis: Proxy
   readonly apiEngine: Proxy
@@ -57,6 +61,7 @@ const REDIS_DISK = 512
 
 /** Milliseconds: a dead worker's operation is taken over after one lock to two. */
 export const LOCK = 2_000
+const OWN_LOCK = 6_000
 
 export async function openBed(options: BedOptions): Promise<Bed> {
   const { random } = options
@@ -93,10 +98,13 @@ export async function openBed(options: BedOptions): Promise<Bed> {
   let registry = await startRegistry(windlass)
   const audit = await openAudit(windlass)
   const imageServer = await startImageServer()
+  const standstills = watchStandstills(audit.database)
   return {
     windlass,
+    lock: lock ?? OWN_LOCK,
     pool,
     audit,
+    standstills,
     imageServer,
     apiRedis,
     apiEngine,
@@ -128,6 +136,7 @@ export async function openBed(options: BedOptions): Promise<Bed> {
     [Symbol.asyncDispose]: async () => {
       registry.process.kill('SIGKILL')
       await imageServer[Symbol.asyncDispose]()
+      await standstills[Symbol.asyncDispose]()
       await audit[Symbol.asyncDispose]()
       await pool[Symbol.asyncDispose]()
       await windlass[Symbol.asyncDispose]()

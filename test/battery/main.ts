@@ -1,33 +1,35 @@
 /**
  * `npm run battery [-- --short] [--seed 7] [--only F1,F3] [--minutes 60] [--at snapshot.create]`: faults of every sort against real processes,
- * a real Redis and a real engine. Each line says its runs, seed, failures and times; what failed is written down in
- * test-results/battery. A seed repeats which runs there are and their order. `--short` runs every line once, then
+ * a real Redis and a real engine. Each line says its runs, seed, failures and times; what failed is written down in a
+ * directory of the run's own below test-results/battery. A seed repeats which runs there are and their order. `--short` runs every line once, then
  * points of F1 and F13 until its time is used.
  */
 import { execFile } from 'node:child_process'
-import { rm } from 'node:fs/promises'
 import { parseArgs, promisify } from 'node:util'
 import { stopAsked } from '../../src/stop-asked.ts'
 import { aimAt } from './baseline.ts'
 import { allCancels, cancel, cancelAtAll } from './lines/cancel.ts'
 import { accept, race } from './lines/accept.ts'
+import { carried } from './lines/carried.ts'
 import { engineFaults } from './lines/engine-faults.ts'
 import { fence } from './lines/fence.ts'
 import { orders } from './lines/orders.ts'
 import { redisDies, redisUnfit } from './lines/redis-faults.ts'
 import { restarts } from './lines/restarts.ts'
-import { crash, crashAgain, crashAtAll } from './lines/crash.ts'
+import { crash, crashAgain, crashAtAll, crashSlowly } from './lines/crash.ts'
 import { crowded, queued } from './lines/volume.ts'
 import { fullDisk } from './lines/full-disk.ts'
 import { weather } from './lines/weather.ts'
 import { createRandom, type Random } from './random.ts'
 import { createShared, type Line, type Shared, type Stage } from './stage.ts'
-import { createTally, RESULTS, type Length, type Tally } from './tally.ts'
+import { createTally, type Length, type Tally } from './tally.ts'
 
 const LINES: readonly Line[] = [
   crash,
   cancel,
   crashAgain,
+  crashSlowly,
+  carried,
   accept,
   redisDies,
   redisUnfit,
@@ -55,7 +57,6 @@ interface Asked {
 
 async function main(): Promise<number> {
   const asked = await readArguments()
-  await rm(RESULTS, { recursive: true, force: true })
   const tallies = new Map(asked.lines.map(({ name }) => [name, createTally(name, asked.seed)]))
   const left = createTally('left behind', asked.seed)
   const stopped = stopAsked().then(() => left.failed('stopped', 'It was asked to stop before all had ended'))
@@ -73,7 +74,7 @@ async function main(): Promise<number> {
 async function runAll(asked: Asked, tallies: Map<string, Tally>, shared: Shared, left: Tally): Promise<void> {
   for (const line of asked.lines) await runLine(asked, line, tallies, shared)
   await useTheRest(asked, tallies, shared)
-  const bed = await shared.opened()
+  const bed = await shared.opened()?.catch(() => undefined)
   for (const what of (await bed?.audit.settled()) ?? []) await left.failed(what, 'It was there when all had ended')
 }
 

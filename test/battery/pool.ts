@@ -24,8 +24,10 @@ export interface Pool extends AsyncDisposable {
   kill(performer: Performer): void
   /** As many as at first, all of them ready. */
   whole(): Promise<void>
-  /** What they and the last ones before them have said. */
+  /** What they and the last ones before them have said, the end of it. */
   logs(): Record<string, string>
+  /** What the one of this pid has said, as far as it is kept. */
+  output(pid: number): string
   /** Ends one by SIGTERM and starts another; what ending took, milliseconds. */
   renew(performer: Performer): Promise<number>
 }
@@ -119,6 +121,8 @@ export async function openPool(windlass: TestWindlass, { size, lock, random, env
       ...Object.fromEntries(dead),
       ...Object.fromEntries([...performers].map(({ process }) => [process.pid, process.output().slice(-LOG)])),
     }),
+    output: (pid) =>
+      [...performers].find(({ process }) => process.pid === pid)?.process.output() ?? dead.get(String(pid)) ?? '',
     renew: async (performer) => {
       const began = performance.now()
       performer.process.kill('SIGTERM')

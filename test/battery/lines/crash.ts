@@ -1,7 +1,8 @@
 /** F1 and F2: workers killed at every point, and killed again. */
 import { setTimeout as delay } from 'node:timers/promises'
-import { aimAt, LANES, type Target } from '../baseline.ts'
-import type { Bed } from '../bed.ts'
+import { evidenceOf, judgeAttempts } from '../attempts.ts'
+import { aimAt, LANES, takeBaselines, type Target } from '../baseline.ts'
+import { openBed, type Bed } from '../bed.ts'
 import { disturbed, judge } from '../judge.ts'
 import { inLanes, runScenario, type Disturb, type Reached } from '../run.ts'
 import { attempt, logsOf, type Line, type Stage } from '../stage.ts'
@@ -42,10 +43,12 @@ export async function crashAt(bed: Bed, tally: Tally, target: Target, kills: num
       const faults = judge(done, target.baseline, [target.cancelAt === undefined ? 'success' : 'cancelled'])
       for (let tries = 0; deaths.length === 0 && tries < 300; tries++) await delay(10)
       if (deaths.length === 0) faults.push(`It never came to ${target.name}`)
-      const attempts = done.operation?.attempts ?? 0
-      if (!isOver(target) && attempts !== deaths.length + 1)
-        faults.push(`${attempts} attempts after ${deaths.length} deaths`)
-      if (faults.length > 0) return tally.failed(run, { faults, deaths, done, logs: logsOf(bed) })
+      const evidence = evidenceOf(bed)
+      const attempts = isOver(target) ? { faults: [], lost: [] } : judgeAttempts(done, deaths, evidence)
+      faults.push(...attempts.faults)
+      const { standstills } = evidence
+      if (faults.length > 0) return tally.failed(run, { faults, deaths, done, standstills, logs: logsOf(bed) })
+      for (const lost of attempts.lost) tally.saw('locks lost to the machine', `${run}: ${lost}`)
       const took = deaths.flatMap((death) => takeover(done.points, death) ?? [])
       tally.passed(took.length === 0 ? undefined : Math.max(...took))
     })
@@ -97,5 +100,24 @@ export const crashAgain: Line = {
     await inLanes(picked, LANES, async ({ target, kills }) => {
       if (performance.now() < until) await crashAt(bed, tally, target, kills)
     })
+  },
+}
+
+/** Kinds whose points stand for all: made, taken back and frozen for. */
+const FEW = ['instance.create', 'instance.stop', 'snapshot.create'] as const
+const FEW_WORKERS = 4
+
+export const crashSlowly: Line = {
+  name: 'F1b',
+  what: "kill -9 of the worker where locks are as long as the product's own; p50, p99, max of the takeover",
+  minutes: 2,
+  run: async ({ tally, random, length, until }) => {
+    await using bed = await openBed({ random, workers: FEW_WORKERS, lock: undefined })
+    const { targets } = aimAt(await takeBaselines(bed, FEW))
+    const picked = random.shuffled(targets.filter((target) => !isOver(target)))
+    await inLanes(length === 'short' ? picked.slice(0, 1) : picked, FEW_WORKERS, async (target) => {
+      if (performance.now() < until) await crashAt(bed, tally, target, 1)
+    })
+    for (const what of await bed.audit.settled()) await tally.failed(what, 'It was left behind')
   },
 }
