@@ -3,6 +3,7 @@ import { dirname, join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import { emptyDisk, fillDisk } from '../../support/small-disk.ts'
 import { fieldOf } from '../../../src/setup/api-client.ts'
+import { downloadApi } from '../../support/download.ts'
 import { openBed, type Bed } from '../bed.ts'
 import { look } from '../look.ts'
 import { clear, makeKit, type Kit } from '../scenario-kit.ts'
@@ -14,10 +15,14 @@ const DISK = 800
 const FREE = 12
 const BIG = 40
 
-type Send = (kit: Kit, name: string) => ReturnType<Kit['call']>
+/** `upload`: what was made before the disk was full. */
+type Send = (kit: Kit, name: string, upload: Buffer) => ReturnType<Kit['call']>
 
 /** Each needs as much room as the instance or the upload has. */
 const ASKED: Record<string, Send> = {
+  'backup.create': ({ call }, name) =>
+    call('POST', `/1.0/instances/${name}/backups`, { name: 'b1', compression_algorithm: 'none' }),
+  'instance.import': ({ call }, name, upload) => call('POST', '/1.0/instances', upload, { 'x-lxd-name': `${name}b` }),
   'snapshot.create': ({ call }, name) => call('POST', `/1.0/instances/${name}/snapshots`, { name: 's1' }),
   'instance.copy': ({ call }, name) =>
     call('POST', '/1.0/instances', { name: `${name}b`, source: { type: 'copy', source: name } }),
@@ -40,15 +45,25 @@ async function makeBig(kit: Kit, name: string): Promise<void> {
   await kit.operate('POST', `/1.0/instances/${name}/snapshots`, { name: 's0' })
 }
 
+/** The instance alone, as a client has it. */
+async function exported(kit: Kit, name: string): Promise<Buffer> {
+  const at = `/1.0/instances/${name}/backups`
+  await kit.operate('POST', at, { name: 'b0', compression_algorithm: 'none', instance_only: true })
+  const tarball = await downloadApi(kit.bed.windlass.socket, `${at}/b0/export`)
+  await kit.operate('DELETE', `${at}/b0`)
+  return tarball
+}
+
 async function withoutRoom(bed: Bed, tally: Tally, what: string, send: Send): Promise<void> {
   const kit = makeKit(bed)
   const name = `d-${what.replace('.', '-')}`
   const data = join(dirname(bed.windlass.engine.socket), 'data')
   const work = async (): Promise<void> => {
     await makeBig(kit, name)
+    const upload = what === 'instance.import' ? await exported(kit, name) : Buffer.alloc(0)
     const before = await look(bed, name)
     await fillDisk(data, FREE)
-    const answer = await send(kit, name)
+    const answer = await send(kit, name, upload)
     const ended = await bed.ended(answer)
     const seen = await look(bed, name)
     await emptyDisk(data)
