@@ -68,6 +68,42 @@ const MUTATIONS: readonly Mutation[] = [
     judge: ['test/system/projects.test.ts', 'of 20 instances asked for at once'],
   },
   {
+    name: 'room-of-limits',
+    what: 'who was on the way into a project when it got a limit comes in all the same',
+    patches: [
+      {
+        file: 'src/services/project-room.ts',
+        from: "  return { change: 'keep', noun: 'project', uuid: record.uuid, rev: record.rev }",
+        to: "  return { change: 'keep', noun: 'project', uuid: 'none', rev: 0 }",
+      },
+    ],
+    judge: ['test/ports/project-room.redis.test.ts', 'who took room before'],
+  },
+  {
+    name: 'hold',
+    what: 'a project gets a limit although an instance has just come into it',
+    patches: [
+      {
+        file: 'src/services/projects.ts',
+        from: 'isNewlyBounded(record.config, config) ? whileHeld(caller, record, save) : save(record)',
+        to: 'isNewlyBounded(record.config, config) ? save(record) : save(record)',
+      },
+    ],
+    judge: ['test/ports/project-room.redis.test.ts', 'when an instance came after'],
+  },
+  {
+    name: 'tries',
+    what: 'what another server does not answer is asked for for ever',
+    patches: [
+      {
+        file: 'workers/perform.ts',
+        from: ' || tries > MOST_TRIES) throw thrown',
+        to: ' || tries > 10 * MOST_TRIES) throw thrown',
+      },
+    ],
+    judge: ['test/ports/perform.redis.test.ts', 'what does not answer although'],
+  },
+  {
     name: 'occasion',
     what: 'a tick that comes again makes another snapshot',
     patches: [{ file: 'src/services/snapshots.ts', from: '...(once !== undefined && { once }),', to: '' }],
