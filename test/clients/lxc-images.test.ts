@@ -6,7 +6,6 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { gzipSync, zstdCompressSync } from 'node:zlib'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { startWindlass } from '../support/windlass.ts'
 import { LXC, startLxc, type LxcOnWindlass } from '../support/lxc.ts'
 import { metadataTar, rootfsTar, unifiedTar } from '../support/split-image.ts'
 
@@ -18,7 +17,7 @@ describe.skipIf(LXC === undefined)('lxc', () => {
   let rootfs: Buffer
   let fingerprint: string
   beforeAll(async () => {
-    lxc = await startLxc({ env: { WINDLASS_HTTPS: '127.0.0.1:0' } })
+    lxc = await startLxc()
     metadata = metadataTar()
     rootfs = gzipSync(await rootfsTar())
     fingerprint = createHash('sha256').update(metadata).update(rootfs).digest('hex')
@@ -32,21 +31,6 @@ describe.skipIf(LXC === undefined)('lxc', () => {
 
   const keep = (name: string, bytes: Buffer) => writeFile(join(lxc.directory, name), bytes)
   const cat = (name: string, path: string) => lxc.ok('file', 'pull', `${name}${path}`, '-')
-
-  test('an image is copied to another server', async () => {
-    await using there = await startWindlass()
-    await lxc.ok('remote', 'add', 'there', `unix://${there.socket}`)
-    await lxc.ok('image', 'copy', 'split', 'there:', '--alias', 'copied', '--copy-aliases')
-    expect(await lxc.rows('image', 'list', 'there:', '-c', 'lF')).toEqual([expect.stringContaining(fingerprint)])
-    expect(await lxc.ok('image', 'get-property', 'there:copied', 'os')).toBe('Booting\n')
-    await lxc.ok('image', 'export', 'there:split', 'copied')
-    expect((await readFile(join(lxc.directory, 'copied.root'))).equals(rootfs)).toBe(true)
-    // As with LXD: what is there already is what was wanted.
-    await lxc.ok('image', 'copy', 'split', 'there:')
-    expect(await lxc.fails('image', 'refresh', 'split')).toMatch(/^Failed to update image .* Image source not found$/)
-    expect(await lxc.fails('launch', 'ubuntu:22.04', 'u1')).toContain('Set WINDLASS_REGISTRY')
-    await lxc.ok('remote', 'remove', 'there')
-  })
 
   test('an image in two files comes out as it went in', async () => {
     expect(await lxc.ok('image', 'show', 'split')).toMatch(/ {2}os: Booting\n {2}release: one\n/)
