@@ -1,13 +1,15 @@
 /** How many operations a second one API process accepts, with nobody performing them. */
 import { type Bare, startBare } from '../bare-process.ts'
 import { encodeRequest } from '../client.ts'
-import { compareRates, type Load } from '../load.ts'
+import { compareRates, type Load, measureRate } from '../load.ts'
 import { ms, perSecond, type Row, times } from '../report.ts'
 import { startMeasured, type Measured } from '../subject.ts'
 import { join } from 'node:path'
 
 const CONNECTIONS = 32
 const TARGETS = { everysec: 5_000, always: 4_000 } as const
+/** Servers run for long: the first 20,000 or so meet much code that has not been compiled. Half of it, milliseconds. */
+const WARM_UP = 4_000
 
 /**
  * On a deployment of its own without workers, which is thrown away afterwards: creates with distinct names, without an
@@ -18,32 +20,37 @@ export async function measureAcceptance(): Promise<Row[]> {
   const { redis, dataDir } = measured.windlass
   await using bare = await startBare(join(dataDir, 'bare.sock'), redis.socket)
   const rows: Row[] = []
+  let made = 0
+  const ours: Load = { ...loadOf(measured.windlass.socket), request: () => creation(`made-${made++}`) }
+  await redis.command('CONFIG', 'SET', 'appendfsync', 'everysec')
+  await measureRate({ ...ours, ms: WARM_UP })
   for (const mode of ['everysec', 'always'] as const) {
     await redis.command('CONFIG', 'SET', 'appendfsync', mode)
-    rows.push(await measureMode(measured, bare, mode))
+    rows.push(await measureMode(measured, bare, { mode, ours }))
   }
   return rows
 }
 
-async function measureMode(measured: Measured, bare: Bare, mode: keyof typeof TARGETS): Promise<Row> {
+function loadOf(socket: string): Omit<Load, 'request'> {
+  return { socket, connections: CONNECTIONS, ms: 2_500, expect: 202 }
+}
+
+function creation(name: string): Buffer {
   const root = { root: { type: 'disk', path: '/', pool: 'default' } }
-  const body = { source: { type: 'none' }, profiles: [], devices: root }
-  const first = await measured.client.request(
-    encodeRequest('POST', '/1.0/instances', { ...body, name: `first-${mode}` }),
-  )
+  return encodeRequest('POST', '/1.0/instances', { source: { type: 'none' }, profiles: [], devices: root, name })
+}
+
+async function measureMode(
+  { client }: Measured,
+  bare: Bare,
+  { mode, ours }: { mode: keyof typeof TARGETS; ours: Load },
+): Promise<Row> {
+  const first = await client.request(ours.request(0))
   if (first.status !== 202) throw new Error(`Expected 202, got ${first.status}: ${first.text}`)
   await bare.answer('accepted', first.text)
-  const load: Omit<Load, 'socket' | 'request'> = { connections: CONNECTIONS, ms: 2_500, expect: 202 }
-  let made = 0
-  const theirs = encodeRequest('POST', '/store/accepted', { ...body, name: 'a-name-as-long-as-the-others' })
-  const rates = await compareRates(
-    {
-      ...load,
-      socket: measured.windlass.socket,
-      request: () => encodeRequest('POST', '/1.0/instances', { ...body, name: `${mode}-${made++}` }),
-    },
-    { ...load, socket: bare.socket, request: () => theirs },
-  )
+  const same = Buffer.from(creation('a-name-as-long').toString().replace('/1.0/instances', '/store/accepted'))
+  const theirs: Load = { ...loadOf(bare.socket), request: () => same }
+  const rates = await compareRates(ours, theirs)
   return {
     figure: `Operations accepted, ${CONNECTIONS} connections, appendfsync ${mode} (creates without image and NIC, no workers)`,
     windlass: `${perSecond(rates.ours.perSecond)}, p50 ${ms(rates.ours.p50)}, p99 ${ms(rates.ours.p99)}`,
