@@ -13,6 +13,7 @@ import { createInstanceCreation, type InstanceCreationDeps } from './services/in
 import { createInstanceImport } from './services/instance-import.ts'
 import { createInstanceRefresh } from './services/instance-refresh.ts'
 import { createInstances, type InstancesDeps } from './services/instances.ts'
+import { createOpenKept } from './services/kept-files.ts'
 import { createSendTarball } from './services/kept-tarballs.ts'
 import { createSnapshots } from './services/snapshots.ts'
 import { createUploads } from './services/uploads.ts'
@@ -22,9 +23,11 @@ import type { Deps } from './wire.ts'
 /** Tarballs on their way into the engines and out of them. */
 export function assembleMoving({ config, database, clock, deployment, engines }: Deps, write: Write) {
   const transfers = createRedisTransfers(database, clock)
+  const openKept = createOpenKept({ engines, deployment, transfers })
   return {
     uploads: createUploads({ transfers, uploadLimit: config.WINDLASS_UPLOAD_GIB, deployment, clock }),
-    send: createSendTarball({ engines, deployment, write }),
+    openKept,
+    send: createSendTarball({ openKept, write }),
   }
 }
 
@@ -46,7 +49,7 @@ export function assembleImageSources(
 type Shared = Omit<InstanceCreationDeps, 'images' | 'refresh'> &
   InstancesDeps &
   Pick<InstanceBulkDeps, 'streams'> &
-  Pick<ImagesDeps, 'engines' | 'lookup' | 'sources' | 'write' | 'uploads'> &
+  Pick<ImagesDeps, 'engines' | 'lookup' | 'sources' | 'write' | 'uploads' | 'openKept'> &
   Pick<BackupsDeps, 'send'>
 
 export function assembleInstances({ clock, deployment, store }: Deps, shared: Shared) {

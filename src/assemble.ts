@@ -28,6 +28,7 @@ import { createInstanceLogs } from './services/instance-logs.ts'
 import { createInstanceSessions } from './services/instance-sessions.ts'
 import { createInstanceViews, type InstanceViews } from './services/instance-views.ts'
 import { createInventory, type Inventory } from './services/inventory.ts'
+import type { OpenKept } from './services/kept-files.ts'
 import { createLeases } from './services/leases.ts'
 import { createNetworks } from './services/networks.ts'
 import { createNicknames } from './services/nicknames.ts'
@@ -234,11 +235,16 @@ function openStatsHistory(deps: Deps, { inventory, records }: Pick<Reading, 'inv
   return history
 }
 
+interface Inside {
+  views: InstanceViews
+  streams: Streams
+  inventory: Inventory
+  write: Write
+  openKept: OpenKept
+}
+
 /** What is run in instances, and what they say. */
-function assembleInside(
-  { clock, engines, deployment }: Deps,
-  { views, streams, inventory, write }: { views: InstanceViews; streams: Streams; inventory: Inventory; write: Write },
-) {
+function assembleInside({ clock, engines }: Deps, { views, streams, inventory, write, openKept }: Inside) {
   const foreign = createForeign({ engines })
   return {
     streams,
@@ -246,7 +252,7 @@ function assembleInside(
     runStates: createRunStates({ inventory }),
     sessions: createInstanceSessions({ engines, streams }),
     commands: createCommands({ views, engines, foreign, clock }),
-    logs: createInstanceLogs({ views, engines, foreign, deployment, write }),
+    logs: createInstanceLogs({ views, engines, foreign, write, openKept }),
     consoles: createConsoles({ views, engines, streams }),
     metadata: createInstanceMetadata({ views, write }),
   }
@@ -272,7 +278,7 @@ function assembleServices(deps: Deps, { bus, inventory, records, renewing, opera
   const drafts = createDrafts({ records, hosts })
   const imagery = assembleImageSources(config, { ...common, architecture })
   const views = createInstanceViews({ records, inventory, sampler: createSampler({ engines, clock }) })
-  const { foreign, sessions, ...inside } = assembleInside(deps, { views, streams, inventory, write })
+  const { foreign, sessions, ...inside } = assembleInside(deps, { ...common, views, streams, inventory, write })
   const making = { drafts, leases, room, write, architecture }
   const whole = { ...common, ...imagery, ...making, views, foreign, sessions, streams }
   const effects = createProfileEffects({ ...common, leases, room, hosts })

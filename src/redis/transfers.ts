@@ -4,6 +4,8 @@ import type { Database } from './scripts.ts'
 /** How often a process says that it still moves files, and after how long of silence it is dead; milliseconds. */
 const BEAT = 2_000
 const LIFE = 60_000
+/** One that was left is dead after so long: what was sent before may still arrive, at Redis or at an engine. */
+const STILL_COMING = 5_000
 /** What was left by a dead process is found within this time, or stays for people to look at; milliseconds. */
 const REMEMBERED = 7 * 24 * 3_600_000
 
@@ -18,8 +20,8 @@ export function createRedisTransfers({ connection, keys }: Database, clock: Pick
     return Number(seconds) * 1000 + Math.floor(Number(micros) / 1000)
   }
 
-  async function say(ids: string[]): Promise<void> {
-    const at = await now()
+  async function say(ids: string[], ago = 0): Promise<void> {
+    const at = (await now()) - ago
     await connection.run((redis) => redis.zadd(key, ...ids.flatMap((id) => [at, id])))
   }
 
@@ -32,15 +34,20 @@ export function createRedisTransfers({ connection, keys }: Database, clock: Pick
     return { id, end: () => end(id), leave: () => leave(id) }
   }
 
-  function leave(id: string): void {
+  function forget(id: string): void {
     mine.delete(id)
     if (mine.size > 0) return
     clearInterval(timer)
     timer = undefined
   }
 
+  function leave(id: string): void {
+    forget(id)
+    void say([id], LIFE - STILL_COMING).catch(() => undefined)
+  }
+
   async function end(id: string): Promise<void> {
-    leave(id)
+    forget(id)
     // One that is not forgotten here is dead in a minute.
     await connection.run((redis) => redis.zrem(key, id)).catch(() => undefined)
   }

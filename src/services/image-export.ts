@@ -8,13 +8,13 @@ import { compressionOf, tarballExtension } from '../core/compression.ts'
 import { badRequest, isFailure, notFound } from '../core/failure.ts'
 import { imageVolume, KEPT_FILE, ROOTFS_FILE } from '../core/kept-files.ts'
 import { requireRole, SERVER, type Caller, type Visitor } from './caller.ts'
-import { engineOf } from './engine-of.ts'
 import type { ImageCreationDeps } from './image-creation.ts'
 import type { ImageView } from './image-lookup.ts'
 import { shareImage } from './image-tokens.ts'
+import type { OpenKept } from './kept-files.ts'
 import { imageUrl } from './noun-urls.ts'
 
-type ImageExportDeps = Pick<ImageCreationDeps, 'operations' | 'lookup' | 'engines' | 'deployment' | 'sources' | 'clock'>
+type ImageExportDeps = Pick<ImageCreationDeps, 'operations' | 'lookup' | 'sources' | 'clock'> & { openKept: OpenKept }
 
 /** A tarball to send; of an image in two files the metadata, and then the root file system. */
 export interface ImageExport extends ImageFile {
@@ -50,18 +50,8 @@ export function createImageExport(deps: ImageExportDeps) {
   }
 
   async function open(record: ImageRecord, kept: string, name: string, signal?: AbortSignal): Promise<ImageFile> {
-    const { uuid, member } = record
-    const labels = {
-      deployment: deps.deployment,
-      role: 'helper' as const,
-      uuid,
-      project: record.project,
-      operation: '',
-      step: 'export',
-      origin: '',
-    }
-    const engine = engineOf(deps.engines, member)
-    const file = await engine.volumes.getFile(record.tarball, kept, labels, signal)
+    const { uuid, member, project, tarball: volume } = record
+    const file = await deps.openKept({ member, volume, file: kept, uuid, project }, signal)
     if (file === undefined) throw notFound(`The tarball of image ${record.name} is gone from the engine`)
     const extension = tarballExtension(compressionOf(await peek(file.content)))
     return { filename: `${name}${extension}`, ...file }

@@ -9,6 +9,7 @@ import { parseExpiry } from '../core/times.ts'
 import { requireRole, type Caller } from './caller.ts'
 import { createImageCreation, type ImageCreationDeps } from './image-creation.ts'
 import { createImageExport } from './image-export.ts'
+import type { OpenKept } from './kept-files.ts'
 import type { ImageView } from './image-lookup.ts'
 import type { Where } from './instance-views.ts'
 import { imageUrl } from './noun-urls.ts'
@@ -16,6 +17,7 @@ import type { Write } from './writes.ts'
 
 export interface ImagesDeps extends ImageCreationDeps {
   write: Write
+  openKept: OpenKept
 }
 
 export type Images = ReturnType<typeof createImages>

@@ -11,13 +11,14 @@ import type { Foreign } from './foreign.ts'
 import { instanceUrl } from './instance-urls.ts'
 import type { InstanceViews, Where } from './instance-views.ts'
 import { requireOwn } from './instances.ts'
+import type { OpenKept } from './kept-files.ts'
 import type { Write } from './writes.ts'
 
 export interface InstanceLogsDeps {
   views: Pick<InstanceViews, 'get'>
   engines: ReadonlyMap<string, Engine>
   foreign: Foreign
-  deployment: string
+  openKept: OpenKept
   write: Write
 }
 
@@ -35,7 +36,7 @@ const CONSOLE = ['console.log', 'lxc.log']
 /** Lines of the console that are shown. */
 const TAIL = 10_000
 
-export function createInstanceLogs({ views, engines, foreign, deployment, write }: InstanceLogsDeps) {
+export function createInstanceLogs({ views, engines, foreign, openKept, write }: InstanceLogsDeps) {
   /** Names of the logs. */
   async function list(caller: Caller, where: Where): Promise<string[]> {
     const { record, engine } = await find(caller, where)
@@ -52,9 +53,8 @@ export function createInstanceLogs({ views, engines, foreign, deployment, write 
     await foreign.check(caller, record)
     if (CONSOLE.includes(name)) return { size: undefined, content: await readConsole(engine, record, signal) }
     const volume = await outputOf(engine, record.uuid, name)
-    const { uuid, project } = record
-    const labels = { deployment, role: 'helper' as const, uuid, project, operation: '', step: 'log', origin: '' }
-    const file = await engine.volumes.getFile(volume, KEPT_FILE, labels, signal)
+    const { uuid, project, member } = record
+    const file = await openKept({ member, volume, file: KEPT_FILE, uuid, project }, signal)
     if (file === undefined) throw notFound('Log file not found')
     return file
   }

@@ -1,16 +1,14 @@
 /** Tarballs of backups, on their way from an engine to a client. */
 import type { Readable } from 'node:stream'
 import type { BackupRecord, VolumeBackupRecord } from '../contract/records.ts'
-import type { Engine } from '../core/engine.ts'
 import { isFailure, notFound } from '../core/failure.ts'
 import { KEPT_FILE } from '../core/kept-files.ts'
 import type { Caller } from './caller.ts'
-import { engineOf } from './engine-of.ts'
+import type { OpenKept } from './kept-files.ts'
 import type { Write } from './writes.ts'
 
 export interface KeptTarballsDeps {
-  engines: ReadonlyMap<string, Engine>
-  deployment: string
+  openKept: OpenKept
   write: Write
 }
 
@@ -28,11 +26,9 @@ export type SendTarball = (
   signal?: AbortSignal,
 ) => Promise<SentTarball>
 
-export function createSendTarball({ engines, deployment, write }: KeptTarballsDeps): SendTarball {
+export function createSendTarball({ openKept, write }: KeptTarballsDeps): SendTarball {
   return async (caller, { uuid, project, member, name, tarball }, event, signal) => {
-    const whose = { deployment, role: 'helper' as const, uuid, project }
-    const labels = { ...whose, operation: '', step: 'export', origin: '' }
-    const file = await engineOf(engines, member).volumes.getFile(tarball, KEPT_FILE, labels, signal)
+    const file = await openKept({ member, volume: tarball, file: KEPT_FILE, uuid, project }, signal)
     if (file === undefined) throw notFound(`The tarball of backup "${name}" is gone from the engine`)
     // Reading goes on while Redis is away.
     await write(caller, { changes: [], event: { ...event, project } }).catch((failure: unknown) => {

@@ -43,13 +43,13 @@ function leftContainers(sight: Sight, now: number): Mend[] {
   }))
 }
 
-/** A helper of no operation: of a reader, who has at most this long, or one that has done its work; milliseconds. */
+/** A helper of no operation: of a reader who began without Redis, and has at most this long, or of a look; milliseconds. */
 const READ_WITHIN = 24 * 3_600_000
-const DONE_WITHIN = 60_000
+const LOOKED_WITHIN = 60_000
 
 function isForgotten({ own, status, created }: ContainerSummary, now: number): boolean {
   if (own?.role !== 'helper' || own.operation !== '' || status === 'running') return false
-  return created < now - (status === 'created' ? READ_WITHIN : DONE_WITHIN)
+  return created < now - (own.step === 'read' ? READ_WITHIN : LOOKED_WITHIN)
 }
 
 /** A record points to it, or would have to: an instance whose container is gone is not left without this one. */

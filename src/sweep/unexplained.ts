@@ -24,7 +24,7 @@ export function findUnexplained(teller: Teller, sight: Sight, rebuilt: ReadonlyS
   const { member } = sight.engine
   const isStrange = (own: OwnLabels | undefined): boolean =>
     own !== undefined &&
-    // Readers have helpers of no operation.
+    // Who only looks has a helper of no operation.
     (own.role !== 'helper' || own.operation !== '') &&
     sight.maker(own) === 'unknown' &&
     !sight.known.unreadable.has(own.uuid) &&

@@ -1,8 +1,9 @@
-import { request } from 'node:http'
-import { cp, mkdtemp, rm } from 'node:fs/promises'
+import { once } from 'node:events'
+import { get, request, type IncomingMessage } from 'node:http'
+import { cp, mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
-import { randomUUID } from 'node:crypto'
+import { randomBytes, randomUUID } from 'node:crypto'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { callApi, fieldOf } from '../../src/setup/api-client.ts'
 import { publishStarterImage } from '../../src/setup/publish-starter.ts'
@@ -181,9 +182,15 @@ test('names and keys that are held for nobody are freed, and damaged operations 
 }, 60_000)
 
 async function keyPrefix(): Promise<string> {
-  const { text } = await ask('GET', '/containers/base.lxd/json')
-  const labels = fieldOf(fieldOf(JSON.parse(text), 'Config'), 'Labels')
-  return `{wl:${String(fieldOf(labels, 'windlass.deployment'))}}:`
+  return `{wl:${(await readFile(join(windlass.dataDir, 'deployment'), 'utf8')).trim()}}:`
+}
+
+/** As if the minute had passed in which the first of those that go on could still be heard of. */
+async function silenceFirstTransfer(): Promise<void> {
+  const silence = `local now = redis.call('TIME')[1] * 1000
+    local heard = redis.call('ZRANGE', KEYS[1], now - 30000, '+inf', 'BYSCORE')
+    return redis.call('ZADD', KEYS[1], 'CH', now - 120000, heard[1])`
+  expect(await windlass.redis.command('EVAL', silence, '1', `${await keyPrefix()}transfers`)).toBe(':1')
 }
 
 test('an upload whose API process died is removed; one that goes on is not', async () => {
@@ -211,7 +218,6 @@ test('an upload whose API process died is removed; one that goes on is not', asy
     () => both(1),
     () => new Error('The upload does not begin'),
   )
-  const key = `${await keyPrefix()}transfers`
   doomed.kill('SIGKILL')
   await doomed.exited
   dying.destroy()
@@ -221,10 +227,7 @@ test('an upload whose API process died is removed; one that goes on is not', asy
     () => both(2),
     () => new Error('The other upload does not begin'),
   )
-  // As if the minute had passed in which it could still be heard of.
-  const silence = `redis.call('ZADD', KEYS[1], redis.call('TIME')[1] * 1000 - 120000, redis.call('ZRANGE', KEYS[1], 0, 0)[1]) return 1`
-  const oldest = await windlass.redis.command('EVAL', silence, '1', key)
-  expect(oldest).toBe(':1')
+  await silenceFirstTransfer()
   const swept = (await reconcile()).filter(({ action }) => action === 'remove')
   expect(swept.map(({ object }) => object.split(' ')[0])).toEqual(['container', 'volume'])
   expect(await volumes()).toBe(before + 1)
@@ -234,6 +237,39 @@ test('an upload whose API process died is removed; one that goes on is not', asy
     () => both(0),
     () => new Error('An upload that was given up stays'),
   )
+}, 90_000)
+
+test('what an API process that died was reading through is removed; what is being read is not', async () => {
+  const containers = async () => (await engineObjects(windlass.engine.socket)).containers.length
+  const tar = Buffer.concat([await tinyImageTar(), randomBytes(4 * 1024 * 1024)])
+  const { metadata } = await operate('POST', '/1.0/images', tar)
+  const path = `/1.0/images/${String(metadata?.['fingerprint'])}`
+  const before = await containers()
+  const doomed = await windlass.startApi()
+  const begin = async (at: string) => {
+    const asked = get({ socketPath: at, path: `${path}/export` })
+    asked.on('error', () => undefined)
+    const [answer] = (await once(asked, 'response')) as [IncomingMessage]
+    expect(answer.statusCode).toBe(200)
+    // Nobody reads it: the engine is not done with it.
+    return answer.on('error', () => undefined)
+  }
+  await begin(doomed.socket)
+  expect(await containers()).toBe(before + 1)
+  doomed.kill('SIGKILL')
+  await doomed.exited
+  await silenceFirstTransfer()
+  const living = await begin(socket)
+  const swept = (await reconcile()).filter(({ action }) => action === 'remove')
+  expect(swept.map(({ object }) => object.split(' ')[0])).toEqual(['container'])
+  expect(await containers()).toBe(before + 1)
+  living.destroy()
+  await until(
+    20_000,
+    async () => ((await containers()) === before ? true : undefined),
+    () => new Error('A reading that was given up leaves its container'),
+  )
+  await operate('DELETE', path)
 }, 90_000)
 
 test('records that a Redis has lost are rebuilt from labels, and what they are about works as before', async () => {
