@@ -3,6 +3,7 @@ import { chmod, unlink } from 'node:fs/promises'
 import type { Server } from 'node:http'
 import { createServer as createSecureServer } from 'node:https'
 import { connect, type AddressInfo, type ListenOptions as Address, type Server as AnyServer } from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { TLSSocket } from 'node:tls'
 import { conflict } from '../core/failure.ts'
 import { nodeHttp } from '../node-http.ts'
@@ -97,6 +98,7 @@ const DRAIN = 2_500
 
 async function close(server: Server): Promise<void> {
   if (!server.listening) return
+  await letInTheLast(server)
   const late = setTimeout(() => server.closeAllConnections(), DRAIN)
   const closed = new Promise<void>((resolve) => {
     server.close(() => resolve())
@@ -104,6 +106,22 @@ async function close(server: Server): Promise<void> {
   server.closeIdleConnections()
   await closed
   clearTimeout(late)
+}
+
+/** Milliseconds without anybody new after which nobody waits to be let in any more. */
+const LAST = 20
+
+/** Whoever has connected and is not let in yet would be cut off: first nobody finds the socket any more. */
+async function letInTheLast(server: Server): Promise<void> {
+  const address = server.address()
+  if (typeof address !== 'string') return
+  await unlink(address).catch(() => undefined)
+  let someone = true
+  server.on('connection', () => (someone = true))
+  while (someone) {
+    someone = false
+    await sleep(LAST)
+  }
 }
 
 /** A socket file that nobody answers on was left by a process that is gone. */

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
-import { fieldOf } from '../../src/setup/api-client.ts'
+import { callApi, fieldOf } from '../../src/setup/api-client.ts'
 import { publishStarterImage } from '../../src/setup/publish-starter.ts'
 import { askApi, type Asked } from '../support/ask-api.ts'
 import { askEngine } from '../support/ask-engine.ts'
@@ -110,6 +110,29 @@ test('a process that is asked to stop while Redis is dead stops', async () => {
   await windlass.redis.restart()
   await isWell()
 }, 90_000)
+
+test('a process that is asked to stop cuts nobody off who has reached it', async () => {
+  const seen = new Set<string>()
+  for (let round = 0; round < 2; round++) {
+    const api = await windlass.startApi()
+    let asked = 0
+    const clients = Array.from({ length: 40 }, async () => {
+      for (;;) {
+        try {
+          const { status } = await callApi(api.socket, { method: 'GET', path: '/1.0' })
+          seen.add(String(status))
+          if (++asked === 400) api.kill('SIGTERM')
+        } catch (error) {
+          seen.add((error as NodeJS.ErrnoException).code ?? String(error)) // what Node's sockets throw
+          return
+        }
+      }
+    })
+    await Promise.all([...clients, api.exited])
+  }
+  const fine = ['200', '503', 'ENOENT', 'ECONNREFUSED']
+  expect([...seen].filter((one) => !fine.includes(one))).toEqual([])
+}, 60_000)
 
 test('while the engine is dead reads answer and work is accepted; it ends when the engine is back', async () => {
   await operate('POST', '/1.0/instances', { name: 'c1', source })
