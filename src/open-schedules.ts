@@ -15,7 +15,7 @@ export function openSchedules(deps: Deps, sources: Pick<SchedulesDeps, 'schedule
     onError: (failure, name) => log.warn({ err: failure, name }, 'What was due could not be done'),
   })
   const ticks = openTicks({
-    connection: deps.connect('worker'),
+    connection: deps.connect('scheduler'),
     keys: database.keys,
     pattern: config.WINDLASS_TEST_TICK,
     onTick: tick,

@@ -4,9 +4,10 @@ import { Failure, internal, unavailable } from '../core/failure.ts'
 
 /**
  * `api`: refuses within 800 ms while Redis is away. `worker`: waits until Redis is back and sends again what was not
- * answered. `subscriber`: as `worker`, for a connection that blocks.
+ * answered. `subscriber`: as `worker`, for a connection that blocks; `scheduler`: for one that BullMQ blocks for 10 s where
+ * it knows when the next job is due.
  */
-export type RedisRole = 'api' | 'worker' | 'subscriber'
+export type RedisRole = 'api' | 'worker' | 'subscriber' | 'scheduler'
 
 export interface RedisAddress {
   /** `redis://` or `rediss://`. */
@@ -46,6 +47,7 @@ const OPTIONS: Record<RedisRole, RedisOptions> = {
   },
   worker: { maxRetriesPerRequest: null, connectTimeout: 2_000, socketTimeout: 4_000, maxLoadingRetryTime: 500 },
   subscriber: { maxRetriesPerRequest: null, connectTimeout: 2_000, socketTimeout: 4_000, maxLoadingRetryTime: 500 },
+  scheduler: { maxRetriesPerRequest: null, connectTimeout: 2_000, socketTimeout: 13_000, maxLoadingRetryTime: 500 },
 }
 
 /** Opens one connection; it connects, and connects again, in the background. */

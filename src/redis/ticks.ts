@@ -4,7 +4,7 @@ import { openQueue } from './job-queue.ts'
 import type { Keys } from './keys.ts'
 
 export interface TicksSettings {
-  /** Of role `worker`; BullMQ opens one more to block on. */
+  /** Of role `scheduler`; BullMQ opens one more to block on. */
   connection: Connection
   keys: Keys
   /** When ticks come, a cron expression with or without seconds; UTC. */

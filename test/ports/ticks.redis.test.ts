@@ -10,7 +10,7 @@ beforeAll(async () => {
 afterAll(() => deployments?.[Symbol.asyncDispose]())
 
 function open({ keys }: Database, onTick: (at: number) => Promise<void>): Ticks {
-  const connection = deployments.connect('worker')
+  const connection = deployments.connect('scheduler')
   return openTicks({ connection, keys, pattern: '* * * * * *', onTick, onError: () => undefined })
 }
 
