@@ -1,7 +1,8 @@
 /**
  * `npm run bench [-- --only 1,4] [--runs 30]`: figures of this machine, each beside its yardstick of the same run, as a
  * Markdown table that is also written to test-results/bench.md. Figures: 1 operations, 2 requests about them,
- * 3 acceptance, 4 GET /1.0, 5 creates in bulk, 6 memory, 7 lists, 8 commands by lxc, 9 dialects, 10 files by lxc;
+ * 3 acceptance, 4 GET /1.0, 5 creates in bulk, 6 memory, 7 lists, 8 exec by lxc, 9 dialects, 10 files by lxc,
+ * 11 other commands by lxc;
  * `--only calls` compares engine calls instead.
  */
 import { mkdir, writeFile } from 'node:fs/promises'
@@ -11,6 +12,7 @@ import { startBare } from './bare-process.ts'
 import { measureAcceptance } from './figures/acceptance.ts'
 import { measureBulk } from './figures/bulk.ts'
 import { compareCalls } from './figures/calls.ts'
+import { measureCommands } from './figures/commands.ts'
 import { measureDialects } from './figures/dialects.ts'
 import { measureExec } from './figures/exec.ts'
 import { measureFiles } from './figures/files.ts'
@@ -30,7 +32,7 @@ interface Options {
 async function main(): Promise<void> {
   const options = { only: { type: 'string' }, runs: { type: 'string' }, yes: { type: 'boolean' } } as const
   const { values } = parseArgs({ options })
-  const wanted = new Set((values.only ?? '1,2,3,4,5,6,7,8,9,10').split(','))
+  const wanted = new Set((values.only ?? '1,2,3,4,5,6,7,8,9,10,11').split(','))
   if (wanted.has('calls')) return print(await compareCalls())
   const began = performance.now()
   const rows: Row[] = []
@@ -60,7 +62,8 @@ async function measureServed({ wanted, runs }: Options, rows: Row[]): Promise<st
     })
   await figure('4', 'GET /1.0', () => measureServer(measured, bare))
   await figure('7', 'Lists', () => measureLists(measured, bare))
-  await figure('8', 'Commands by lxc', () => measureExec(measured, runs))
+  await figure('8', 'Exec by lxc', () => measureExec(measured, runs))
+  await figure('11', 'Commands by lxc', () => measureCommands(measured, runs))
   await figure('10', 'Files by lxc', () => measureFiles(measured, runs))
   await figure('5', 'Creates in bulk', () => measureBulk(measured))
   await figure('9', 'Dialects', () => measureDialects(measured))

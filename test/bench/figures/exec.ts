@@ -1,9 +1,7 @@
 /** What the real lxc makes of a command in an instance: how long the shortest one takes, and how much passes through. */
-import { execFile, spawn } from 'node:child_process'
-import { env } from 'node:process'
-import { promisify } from 'node:util'
-import { findLxc } from '../../../src/setup/lxc-client.ts'
+import { spawn } from 'node:child_process'
 import type { Call } from '../engine-calls.ts'
+import { openLxc } from '../lxc-command.ts'
 import { memoryDuring } from '../memory-watch.ts'
 import { type Row, times } from '../report.ts'
 import { compareShort } from '../short-command.ts'
@@ -17,18 +15,16 @@ const ROUNDS = 5
 /** Two rows: `lxc exec true` beside the engine's calls for it, and `lxc exec cat` beside `docker exec`. */
 export async function measureExec(measured: Measured, runs: number): Promise<Row[]> {
   const { operate, engine, windlass } = measured
-  const lxc = await findLxc('.cache', env)
-  if (lxc === undefined) throw new Error('There is no lxc')
+  const lxc = await openLxc(windlass)
   await operate('POST', '/1.0/instances', { ...newInstance('exec'), start: true })
   const containers = await engine<{ Id: string; Names: string[] }[]>('GET', '/containers/json')
   const id = containers.find(({ Names }) => Names.includes('/exec.lxd'))?.Id ?? ''
-  const settings = { env: { ...env, LXD_SOCKET: windlass.socket, LXD_CONF: windlass.dataDir } }
   try {
     const shortest = await compareShort(
       {
         what: 'lxc exec true',
-        lxd: 52,
-        byLxc: () => promisify(execFile)(lxc, ['exec', 'exec', '--', 'true'], settings),
+        lxd: 27.9,
+        byLxc: () => lxc.run('exec', 'exec', '--', 'true'),
         bare: () => bareExec(engine, id),
       },
       runs,
@@ -36,10 +32,10 @@ export async function measureExec(measured: Measured, runs: number): Promise<Row
     const piped = await comparePiped(
       measured,
       {
-        windlass: `${lxc} exec exec -- cat`,
+        windlass: `${lxc.path} exec exec -- cat`,
         docker: `docker -H ${windlass.engine.dockerHost} exec -i ${id} cat`,
       },
-      settings.env,
+      lxc.env,
     )
     return [shortest, piped]
   } finally {

@@ -3,12 +3,11 @@ import { execFile } from 'node:child_process'
 import { mkdtemp, rm, truncate, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { env } from 'node:process'
 import { promisify } from 'node:util'
 import { callAndWait } from '../../../src/setup/api-client.ts'
-import { findLxc } from '../../../src/setup/lxc-client.ts'
 import { makeTar } from '../../ports/tar-samples.ts'
 import { askEngine } from '../../support/ask-engine.ts'
+import { openLxc } from '../lxc-command.ts'
 import { memoryDuring } from '../memory-watch.ts'
 import { type Row, times } from '../report.ts'
 import { compareShort } from '../short-command.ts'
@@ -26,14 +25,12 @@ export async function measureFiles(measured: Measured, runs: number): Promise<Ro
   // On connections of their own: one that is kept would be closed while the large ones are on their way.
   const operate = (method: string, path: string, body?: object) =>
     callAndWait(windlass.socket, { method, path, ...(body && { body }) })
-  const lxc = await findLxc('.cache', env)
-  if (lxc === undefined) throw new Error('There is no lxc')
   await operate('POST', '/1.0/instances', { ...newInstance('files'), start: true })
   const cwd = await mkdtemp(join(tmpdir(), 'windlass-bench-'))
-  const settings = { cwd, env: { ...env, LXD_SOCKET: windlass.socket, LXD_CONF: windlass.dataDir } }
-  const byLxc: Command = (...words) => promisify(execFile)(lxc, ['file', ...words], settings)
+  const lxc = await openLxc(windlass, cwd)
+  const byLxc: Command = (...words) => lxc.run('file', ...words)
   const byDocker: Command = (...words) =>
-    promisify(execFile)('docker', ['-H', windlass.engine.dockerHost, 'cp', ...words], settings)
+    promisify(execFile)('docker', ['-H', windlass.engine.dockerHost, 'cp', ...words], { cwd })
   try {
     await writeFile(join(cwd, 'small'), 'small')
     await writeFile(join(cwd, 'large'), '')
@@ -43,7 +40,7 @@ export async function measureFiles(measured: Measured, runs: number): Promise<Ro
       await compareShort(
         {
           what: 'lxc file push of 5 bytes',
-          lxd: 50,
+          lxd: 11.3,
           byLxc: () => byLxc('push', 'small', 'files/root/small'),
           bare: () => pushBare(windlass.engine.socket, tar),
         },

@@ -1,0 +1,93 @@
+/** Whole commands of the real lxc, beside what they take with a real LXD, and beside what the client itself takes. */
+import { ms, type Row, times } from '../report.ts'
+import { openLxc, type LxcCommand } from '../lxc-command.ts'
+import { openClient } from '../client.ts'
+import { median, quantile, timed } from '../statistics.ts'
+import { IMAGE, inParallel, type Measured, newInstance } from '../subject.ts'
+
+/** Lists of so many instances, none of which runs; and LXD's milliseconds: of its client, or of the answer and the client. */
+const LISTS: [instances: number, lxd: number, target: string][] = [
+  [1, 15.1, '≤ LXD'],
+  [100, 161, '≤ LXD'],
+  [500, 1302, '< 100 ms'],
+]
+/** LXD's milliseconds. */
+const STEPS = { launch: 335, 'config set': 24, snapshot: 112, 'stop --force': 773 } as const
+type Step = keyof typeof STEPS
+
+const WARM_UP = 3
+/** Rounds are bounded: all these rows together take about two minutes. */
+const MOST_RUNS = 20
+const WIDTH = 16
+
+/** A row for each list and each step in the life of an instance. */
+export async function measureCommands(measured: Measured, runs: number): Promise<Row[]> {
+  const lxc = await openLxc(measured.windlass)
+  const rounds = Math.min(runs, MOST_RUNS)
+  const client = await sample(() => lxc.run('query', '/1.0'), rounds)
+  const toRow = (what: string, taken: number[], lxd: number, target = '≤ LXD'): Row => ({
+    figure: `${what}, the whole command, p50 (n = ${taken.length})`,
+    windlass: `${ms(median(taken))}, p99 ${ms(quantile(taken, 0.99))}`,
+    yardstick: `${ms(median(client))} lxc query /1.0`,
+    result: `${times(median(taken) / lxd)} of LXD`,
+    target,
+    lxd: ms(lxd),
+  })
+  const lives = await measureLives(measured, lxc, rounds)
+  const rows = [...lives].map(([step, taken]) => toRow(`lxc ${step}`, taken, STEPS[step]))
+  const made: string[] = []
+  for (const [instances, lxd, target] of LISTS) {
+    await fill(measured, made, instances)
+    const taken = await sample(() => lxc.run('list'), rounds)
+    rows.push(toRow(`lxc list of ${instances}`, taken, lxd, target))
+  }
+  await each(measured, made, 'DELETE')
+  return rows
+}
+
+async function sample(command: () => Promise<unknown>, runs: number): Promise<number[]> {
+  for (let warm = 0; warm < WARM_UP; warm++) await command()
+  const taken: number[] = []
+  for (let run = 0; run < runs; run++) taken.push(await timed(command))
+  return taken
+}
+
+/** An instance runs through all steps, again and again. */
+async function measureLives({ operate }: Measured, lxc: LxcCommand, runs: number): Promise<Map<Step, number[]>> {
+  const all = new Map<Step, number[]>()
+  for (let run = -WARM_UP; run < runs; run++) {
+    const name = `life-${run + WARM_UP}`
+    const commands: Record<Step, string[]> = {
+      launch: ['launch', IMAGE, name],
+      'config set': ['config', 'set', name, 'user.a=1'],
+      snapshot: ['snapshot', name],
+      'stop --force': ['stop', '--force', name],
+    }
+    for (const [step, words] of Object.entries(commands) as [Step, string[]][]) {
+      const taken = await timed(() => lxc.run(...words))
+      if (run >= 0) all.set(step, [...(all.get(step) ?? []), taken])
+    }
+    await operate('DELETE', `/1.0/instances/${name}`)
+  }
+  return all
+}
+
+/** So many instances that do not run. */
+async function fill(measured: Measured, made: string[], many: number): Promise<void> {
+  const names = Array.from({ length: many - made.length }, (_, at) => `listed-${made.length + at}`)
+  await each(measured, names, 'POST')
+  made.push(...names)
+}
+
+async function each({ windlass, operate }: Measured, names: readonly string[], method: 'POST' | 'DELETE') {
+  const clients = await Promise.all(Array.from({ length: WIDTH }, () => openClient(windlass.socket)))
+  const free = [...clients]
+  await inParallel(names, WIDTH, async (name) => {
+    const client = free.pop()
+    if (client === undefined) throw new Error('More work than connections')
+    if (method === 'POST') await operate(method, '/1.0/instances', newInstance(name), client)
+    else await operate(method, `/1.0/instances/${name}`, undefined, client)
+    free.push(client)
+  })
+  for (const client of clients) client.close()
+}

@@ -1,0 +1,28 @@
+/** LXD's own client, as the figures run it. */
+import { execFile } from 'node:child_process'
+import { env } from 'node:process'
+import { promisify } from 'node:util'
+import { findLxc } from '../../src/setup/lxc-client.ts'
+import type { TestWindlass } from '../support/windlass.ts'
+
+export interface LxcCommand {
+  /** Of its program. */
+  readonly path: string
+  readonly env: NodeJS.ProcessEnv
+  /** Runs it to its end, which must be a success. */
+  readonly run: (...words: string[]) => Promise<unknown>
+}
+
+/** The client on this server's socket, in this directory; throws where the machine has none. */
+export async function openLxc({ socket, dataDir }: TestWindlass, cwd = dataDir): Promise<LxcCommand> {
+  const path = await findLxc('.cache', env)
+  if (path === undefined) throw new Error('There is no lxc')
+  const own = { ...env, LXD_SOCKET: socket, LXD_CONF: dataDir }
+  const run = async (...words: string[]) => {
+    const running = promisify(execFile)(path, words, { cwd, env: own })
+    // As in the figures of LXD: nothing is to be read.
+    running.child.stdin?.end()
+    await running
+  }
+  return { path, env: own, run }
+}
