@@ -145,14 +145,14 @@ describe('an exec', () => {
     const controlled = await exec(['sleep', '4001'])
     const control = await controlled.open('control')
     const streams = await openThree(controlled)
-    await expect.poll(() => runs('sleep 4001')).toBe(true)
+    await expect.poll(() => runs('sleep 4001'), { timeout: 30_000 }).toBe(true)
     for (const { socket } of [control, streams.stdin, streams.stdout, streams.stderr]) socket.terminate()
     expect((await controlled.ended()).metadata).toMatchObject({ return: 143 })
     expect(await runs('sleep 4001')).toBe(false)
 
     const plain = await sh('trap "" TERM; sleep 4002; echo and more')
     const { stdout, stderr } = await openThree(plain)
-    await expect.poll(() => runs('sleep 4002')).toBe(true)
+    await expect.poll(() => runs('sleep 4002'), { timeout: 30_000 }).toBe(true)
     for (const { socket } of [stdout, stderr]) socket.terminate()
     expect((await plain.ended()).metadata).toMatchObject({ return: 137 })
     expect(await runs('sleep 4002')).toBe(false)
@@ -160,7 +160,7 @@ describe('an exec', () => {
     const interactive = await sh('sleep 4003', { interactive: true })
     await interactive.open('control')
     const terminal = await interactive.open('0')
-    await expect.poll(() => runs('sleep 4003')).toBe(true)
+    await expect.poll(() => runs('sleep 4003'), { timeout: 30_000 }).toBe(true)
     terminal.socket.terminate()
     expect((await interactive.ended()).metadata).toMatchObject({ return: 129 })
     expect(await runs('sleep 4003')).toBe(false)
@@ -194,7 +194,7 @@ describe('an exec', () => {
   test('is cancelled at any API process', async () => {
     const opened = await exec(['sleep', '4005'])
     const { stdout } = await openThree(opened)
-    await expect.poll(() => runs('sleep 4005')).toBe(true)
+    await expect.poll(() => runs('sleep 4005'), { timeout: 30_000 }).toBe(true)
     expect((await via(other).call('DELETE', `/1.0/operations/${opened.id}`)).status).toBe(200)
     expect(await opened.ended()).toMatchObject({ status: 'Cancelled', err: 'Operation was cancelled' })
     await stdout.closed
@@ -307,7 +307,7 @@ describe('an API process that ends', () => {
     const api = await windlass.startApi()
     const opened = await exec(['sleep', '4006'], {}, via(api.socket))
     await openThree(opened, api.socket)
-    await expect.poll(() => runs('sleep 4006')).toBe(true)
+    await expect.poll(() => runs('sleep 4006'), { timeout: 30_000 }).toBe(true)
     api.kill('SIGTERM')
     expect(await opened.ended()).toMatchObject({ status: 'Failure', err: 'The API process that ran it ended' })
     expect(await runs('sleep 4006')).toBe(false)
@@ -320,7 +320,7 @@ describe('an API process that ends', () => {
       await exec(['true'], {}, via(api.socket)),
     ]
     await openThree(opened, api.socket)
-    await expect.poll(() => runs('sleep 4007')).toBe(true)
+    await expect.poll(() => runs('sleep 4007'), { timeout: 30_000 }).toBe(true)
     api.kill('SIGKILL')
     for (const one of [opened, waiting])
       expect(await one.ended()).toMatchObject({ status: 'Failure', err: 'The API process that ran it ended' })
