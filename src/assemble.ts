@@ -33,7 +33,6 @@ import { createLeases } from './services/leases.ts'
 import { createNetworks } from './services/networks.ts'
 import { createNicknames } from './services/nicknames.ts'
 import { createOperations, type Operations } from './services/operations.ts'
-import { createPower } from './services/power.ts'
 import { createProfileEffects } from './services/profile-effects.ts'
 import { createProfiles } from './services/profiles.ts'
 import { createProjectRoom } from './services/project-room.ts'
@@ -53,6 +52,7 @@ import { createWarnings } from './services/warnings.ts'
 import { createWrites, type Write } from './services/writes.ts'
 import { createPoints } from './test-points.ts'
 import { findLostStreams } from './sweep/lost-streams.ts'
+import { openPower } from './open-power.ts'
 import { openSchedules } from './open-schedules.ts'
 import { openSweep, openSweeping } from './open-sweep.ts'
 import type { Sweep } from './sweep/sweep.ts'
@@ -79,7 +79,7 @@ export async function assemble(deps: Deps, https: Https) {
   const { freshness, openScope } = reading
   const services = assembleServices(deps, { ...reading, operations, streams, https, sweep })
   openSweeper(deps, presence, [
-    openPower(deps, { ...reading, operations }),
+    ...openPower({ ...deps, ...reading, operations }),
     openSweeping({ ...deps, ...reading, sweep }),
     createForgottenNames({ ...deps, ...reading }),
     credentials.trust.expire,
@@ -198,13 +198,6 @@ function openStreams(
   return streams
 }
 
-function openPower(deps: Deps, { records, inventory, operations }: Reading & { operations: Operations }) {
-  const { log, engines, clock } = deps
-  const onError = (error: unknown, { name }: { name: string }) =>
-    log.warn({ err: error, instance: name }, 'Keeping power')
-  return createPower({ records, inventory, engines, operations, clock, onError })
-}
-
 function openSweeper(deps: Deps, peers: Peers, chores: (() => Promise<void>)[]): void {
   const { config, log, clock, store, queue, database, records, engines } = deps
   const sweeper = createSweeper({
@@ -250,10 +243,10 @@ function assembleInside({ clock, engines }: Deps, { views, streams, inventory, w
     streams,
     foreign,
     runStates: createRunStates({ inventory }),
-    sessions: createInstanceSessions({ engines, streams }),
+    sessions: createInstanceSessions({ engines, streams, write }),
     commands: createCommands({ views, engines, foreign, clock }),
     logs: createInstanceLogs({ views, engines, foreign, write, openKept }),
-    consoles: createConsoles({ views, engines, streams }),
+    consoles: createConsoles({ views, engines, streams, write }),
     metadata: createInstanceMetadata({ views, write }),
   }
 }

@@ -33,8 +33,8 @@ async function killContainer(context: Context<Kind>, instance: InstanceRecord): 
   try {
     await context.engine.containers.stop(instance.container, how, context.signal)
   } catch (thrown) {
-    // Says it in our words where the container is gone.
-    if (isFailure(thrown, 'not-found')) await containerOf(context, instance)
+    // One that others have removed needs no end.
+    if (isFailure(thrown, 'not-found')) return
     throw thrown
   }
 }

@@ -49,6 +49,12 @@ export const InstanceRecord = keyed({
   created_at: Time,
   last_used_at: Time,
   power: Power,
+  told: Type.Optional(
+    Type.Object(
+      { container: Type.String(), state: Type.Union([Type.Literal('frozen'), Type.Literal('gone')]) },
+      { description: 'What else was last told of this container; of another one it says nothing.' },
+    ),
+  ),
   volumes: Type.Array(OwnVolume),
   metadata: Type.Optional(KeptMetadata),
   consoleSince: Type.Optional(

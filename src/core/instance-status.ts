@@ -39,6 +39,7 @@ const STATE_ACTIONS = ['start', 'stop', 'restart', 'freeze', 'unfreeze'] as cons
 export type StateAction = (typeof STATE_ACTIONS)[number]
 export type InstanceAction =
   | StateAction
+  | 'kill'
   | 'delete'
   | 'exec'
   | 'console'
@@ -67,6 +68,8 @@ const NO_RENAME = 'Renaming of running container not allowed'
 const REFUSALS: Partial<Record<InstanceAction, Partial<Record<StatusName, string>>>> = {
   start: { Running: ALREADY_RUNNING, Frozen: ALREADY_RUNNING },
   stop: { Stopped: ALREADY_STOPPED },
+  /** A stop by force. */
+  kill: { Stopped: ALREADY_STOPPED },
   restart: { Stopped: ALREADY_STOPPED },
   freeze: { Stopped: NOT_RUNNING, Frozen: 'The container is already frozen' },
   unfreeze: { Stopped: NOT_RUNNING, Running: 'The container is already running' },
@@ -78,7 +81,7 @@ const REFUSALS: Partial<Record<InstanceAction, Partial<Record<StatusName, string
 }
 
 // What needs no container, brings a new one, or finds out by itself.
-const WITHOUT_CONTAINER: InstanceAction[] = ['delete', 'restore', 'rename', 'update']
+const WITHOUT_CONTAINER: InstanceAction[] = ['kill', 'delete', 'restore', 'rename', 'update']
 
 /** Throws bad-request when the action is illegal in this status. */
 export function checkAction(action: InstanceAction, status: StatusName): void {

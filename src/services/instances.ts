@@ -15,6 +15,7 @@ import { withoutEmpty, withoutEmptyOptions } from '../core/expand.ts'
 import { badRequest, notImplemented } from '../core/failure.ts'
 import { foreignRefusal, isForeign } from '../core/foreign.ts'
 import { checkAction, checkProtection, parseStateAction } from '../core/instance-status.ts'
+import type { InstanceAction, StateAction } from '../core/instance-status.ts'
 import { parseInstanceName } from '../core/names.ts'
 import type { BusyClaim, RecordChange, RecordReader } from '../core/ports.ts'
 import { CATALOG, type InputOf, type Kind } from '../operations/catalog.ts'
@@ -155,7 +156,7 @@ export function createInstances({
     const view = await views.get(caller, where)
     if (action !== 'start' && action !== 'stop') requireOwn(view)
     await foreign.check(caller, view.record)
-    checkAction(action, view.status.status)
+    checkAction(checkedAs(action, body), view.status.status)
     const { record } = view
     const target = { instance: record.uuid }
     if (action !== 'stop' && action !== 'restart')
@@ -230,6 +231,11 @@ function refuseMove({ migration, target, pool, project }: InstancePost): void {
     throw notImplemented(
       'Moving an instance to another server, storage pool or project is not possible; only renaming is',
     )
+}
+
+/** A stop by force needs no container to be there. */
+function checkedAs(action: StateAction, { force }: InstanceStatePut): InstanceAction {
+  return action === 'stop' && force === true ? 'kill' : action
 }
 
 /** A container made by others is not ours to change. */

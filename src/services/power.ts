@@ -1,6 +1,6 @@
 /**
- * Keeps power: what is to run is started when the engine comes up, and what has stopped by itself, or was started by
- * others, is written down as such. Done by the one process that leads, over records and containers as they are now; a guard on the record's
+ * Keeps power: what is to run is started when the engine comes up, and what has stopped by itself is written down as
+ * such. Done by the one process that leads, over records and containers as they are now; a guard on the record's
  * revision keeps it from undoing what a user has done meanwhile.
  */
 import type { OperationRecord } from '../contract/operation-record.ts'
@@ -10,6 +10,7 @@ import type { Engine } from '../core/engine.ts'
 import { expandConfig, pickProfiles } from '../core/expand.ts'
 import { isFinal } from '../core/operation-states.ts'
 import type { Clock, RecordStore } from '../core/ports.ts'
+import { withPower } from '../core/outside-change.ts'
 import { remedyOf, startPriority, wantsPower } from '../core/power.ts'
 import { SERVER } from './caller.ts'
 import { instanceUrl } from './instance-urls.ts'
@@ -32,8 +33,7 @@ interface Case {
   config: Config
   /** Names this very standstill. */
   key: string
-  /** `rouse`: it runs although nobody asked us, and the record is to say so. */
-  remedy: 'start' | 'settle' | 'rouse'
+  remedy: 'start' | 'settle'
 }
 
 /** One look at every instance; called about every second. */
@@ -51,23 +51,13 @@ export function createPower(deps: PowerDeps): () => Promise<void> {
     const due = cases.filter(({ key }) => seen.has(key) && !settled.has(key))
     seen = keys
     settled = new Set([...settled].filter((key) => keys.has(key)))
-    await Promise.all(
-      due.map(async (one) => {
-        if (one.remedy === 'settle') await attempt(one.record, () => settle(one))
-        if (one.remedy === 'rouse') await attempt(one.record, () => tell(one.record, 'running'))
-      }),
-    )
+    const stopped = due.filter(({ remedy }) => remedy === 'settle')
+    await Promise.all(stopped.map((one) => attempt(one.record, () => settle(one))))
     await startAll(due.filter(({ remedy }) => remedy === 'start'))
   }
 
   async function findCases(): Promise<Case[]> {
-    const all = await records.list('instance')
-    const risen = await Promise.all(all.filter(rises).map((record) => attempt(record, () => riseOf(record))))
-    const standing = all.filter(stands)
-    return [...risen.filter((one) => one !== undefined), ...(await findStill(standing))]
-  }
-
-  async function findStill(standing: InstanceRecord[]): Promise<Case[]> {
+    const standing = (await records.list('instance')).filter(stands)
     if (standing.length === 0) return []
     const profiles = Map.groupBy(await records.list('profile'), ({ project }) => project)
     const cases = standing.map(async (record) => {
@@ -84,16 +74,6 @@ export function createPower(deps: PowerDeps): () => Promise<void> {
     if (!inventory.member(member).online) return false
     const status = inventory.container(member, container)?.status
     return status === 'exited' || status === 'created' || status === 'dead'
-  }
-
-  function rises({ member, container, power }: InstanceRecord): boolean {
-    return power === 'stopped' && inventory.container(member, container)?.status === 'running'
-  }
-
-  async function riseOf(record: InstanceRecord): Promise<Case | undefined> {
-    const detail = await engines.get(record.member)?.containers.inspect(record.container)
-    if (detail?.status !== 'running') return undefined
-    return { record, config: {}, remedy: 'rouse', key: `${record.uuid}:${record.container}:${record.rev}` }
   }
 
   async function caseOf(record: InstanceRecord, config: Config): Promise<Case | undefined> {
@@ -122,6 +102,8 @@ export function createPower(deps: PowerDeps): () => Promise<void> {
 
   /** A change of the record only, but for an ephemeral instance: its stop deletes it. */
   async function settle({ record, key }: Case): Promise<undefined> {
+    const { project } = record
+    const { requestor } = SERVER
     if (record.ephemeral) {
       const input = { instance: record.uuid, timeout: 0, force: false }
       const submitted = await operations.trySubmit(SERVER, {
@@ -132,20 +114,12 @@ export function createPower(deps: PowerDeps): () => Promise<void> {
       if (submitted.outcome === 'accepted') settled.add(key)
       return
     }
-    await tell(record, 'stopped')
-  }
-
-  /** Writes down what has become of it without us, once; unless somebody has changed it meanwhile. */
-  async function tell(record: InstanceRecord, power: InstanceRecord['power']): Promise<undefined> {
-    const { requestor } = SERVER
-    const at = clock.now()
-    const used = power === 'running' ? { last_used_at: new Date(at).toISOString() } : {}
-    const action = power === 'running' ? 'instance-started' : 'instance-shutdown'
     await records.write({
-      changes: [{ change: 'put', noun: 'instance', record: { ...record, ...used, power } }],
+      changes: [{ change: 'put', noun: 'instance', record: withPower(record, 'stopped') }],
+      // Unless somebody has changed it meanwhile.
       unlessBusy: [`instance:${record.uuid}`],
-      lifecycle: [{ action, source: instanceUrl(record), context: {}, requestor, project: record.project }],
-      at,
+      lifecycle: [{ action: 'instance-shutdown', source: instanceUrl(record), context: {}, requestor, project }],
+      at: clock.now(),
     })
   }
 
@@ -175,7 +149,7 @@ export function createPower(deps: PowerDeps): () => Promise<void> {
 }
 
 /** The record as it is: refused when anybody has changed it since it was read. */
-function guard(record: InstanceRecord) {
+export function guard(record: InstanceRecord) {
   return { changes: [{ change: 'put' as const, noun: 'instance' as const, record }] }
 }
 

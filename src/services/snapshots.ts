@@ -56,7 +56,8 @@ export function createSnapshots({ records, views, operations, drafts, leases, ro
     const now = new Date(clock.now())
     const others = snapshots.map(({ name }) => name)
     const name = body.name || snapshotNumberedName(config['snapshots.pattern'] ?? '', others, now)
-    const { uuid, rev: _rev, name: _name, container: _container, last_used_at: _used, power: _power, ...kept } = record
+    const { uuid, rev: _rev, name: _name, container: _container, last_used_at: _used, ...rest } = record
+    const { power: _power, told: _told, ...kept } = rest
     return {
       ...kept,
       rev: 0,

@@ -1,4 +1,5 @@
-import { containerOf, loadInstance } from '../containers.ts'
+import { withTold } from '../../src/core/outside-change.ts'
+import { containerOf, loadInstance, putInstance } from '../containers.ts'
 import { observe, type Handler } from '../steps.ts'
 
 /** Pauses every process of the instance. */
@@ -18,7 +19,8 @@ export const instanceFreeze: Handler<'instance.freeze'> = {
     },
   ],
   finish: async (context) => {
-    const detail = await containerOf(context, await loadInstance(context, context.input.instance))
-    return { changes: [], observed: [observe(context.engine.member, detail)] }
+    const instance = await loadInstance(context, context.input.instance)
+    const detail = await containerOf(context, instance)
+    return { changes: putInstance(withTold(instance, 'frozen')), observed: [observe(context.engine.member, detail)] }
   },
 }

@@ -29,10 +29,12 @@ export const instanceRename: Handler<'instance.rename'> = {
   ],
   finish: async (context) => {
     const instance = await loadInstance(context, context.input.instance)
-    const record = unapplied(renamed(instance, context.input.name))
+const isNew = context.input.name !== instance.name
+    const record = isNew ? unapplied(renamed(instance, context.input.name)) : instance
     return {
       changes: [{ change: 'put', noun: 'instance', record }],
-      context: { old_name: instance.name },
+      // Only its container had another name.
+      ...(isNew ? { context: { old_name: instance.name } } : { action: 'instance-updated' }),
       source: context.operation.entity.url.replace(/[^/?]+(?=$|\?)/, encodeURIComponent(record.name)),
       observed: [observe(context.engine.member, await containerOf(context, instance))],
     }

@@ -1,3 +1,4 @@
+import { withPower } from '../../src/core/outside-change.ts'
 import { loadInstance, putInstance, startContainer, seenContainer } from '../containers.ts'
 import { prepared } from '../../src/core/guest.ts'
 import { prepareGuest } from '../guest.ts'
@@ -28,7 +29,7 @@ export const instanceStart: Handler<'instance.start'> = {
     const instance = await loadInstance(context, context.input.instance)
     const detail = await seenContainer(context, instance)
     const last_used_at = new Date(context.clock.now()).toISOString()
-    const record = { ...prepared(instance), power: 'running' as const, last_used_at }
+    const record = { ...withPower(prepared(instance), 'running'), last_used_at }
     return {
       changes: [...putInstance(record), ...(await pending.freed(context, instance))],
       observed: [observe(context.engine.member, detail), ...pending.gone(context)],

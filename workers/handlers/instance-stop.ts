@@ -1,4 +1,5 @@
-import { containerOf, loadInstance, putInstance, startContainer } from '../containers.ts'
+import { withPower } from '../../src/core/outside-change.ts'
+import { loadInstance, putInstance, startContainer } from '../containers.ts'
 import { removalOf, removeInstance } from '../removing.ts'
 import { observe, vanished, type Handler } from '../steps.ts'
 import { stopContainer } from '../stopping.ts'
@@ -26,7 +27,7 @@ export const instanceStop: Handler<'instance.stop'> = {
       when: (context) => (context.note('stop') as { ephemeral: boolean }).ephemeral, // the step's own note
       run: async (context) => {
         const instance = await loadInstance(context, context.input.instance)
-        await context.forward(putInstance({ ...instance, power: 'stopped' }))
+        await context.forward(putInstance(withPower(instance, 'stopped')))
         await removeInstance(context, context.input.instance)
       },
     },
@@ -39,8 +40,12 @@ export const instanceStop: Handler<'instance.stop'> = {
       const changes = await removalOf(context, instance)
       return { action, also: ['instance-deleted'], changes, observed: [vanished(member, instance.container)] }
     }
-    const detail = await containerOf(context, instance)
-    const record = { ...instance, power: 'stopped' as const }
-    return { action, changes: putInstance(record), observed: [observe(member, detail)] }
+    const { container } = instance
+    const detail = await context.engine.containers.inspect(container, context.signal)
+    return {
+      action,
+      changes: putInstance(withPower(instance, 'stopped')),
+      observed: [detail === undefined ? vanished(member, container) : observe(member, detail)],
+    }
   },
 }

@@ -1,4 +1,5 @@
-import { containerOf, loadInstance } from '../containers.ts'
+import { withPower } from '../../src/core/outside-change.ts'
+import { containerOf, loadInstance, putInstance } from '../containers.ts'
 import { observe, type Handler } from '../steps.ts'
 
 /** Lets the instance's processes run again. */
@@ -18,7 +19,8 @@ export const instanceUnfreeze: Handler<'instance.unfreeze'> = {
     },
   ],
   finish: async (context) => {
-    const detail = await containerOf(context, await loadInstance(context, context.input.instance))
-    return { changes: [], observed: [observe(context.engine.member, detail)] }
+    const instance = await loadInstance(context, context.input.instance)
+    const detail = await containerOf(context, instance)
+    return { changes: putInstance(withPower(instance, 'running')), observed: [observe(context.engine.member, detail)] }
   },
 }

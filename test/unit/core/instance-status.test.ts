@@ -31,6 +31,8 @@ describe('checkAction', () => {
     ['exec', 'Stopped', 'Instance is not running'],
     ['exec', 'Frozen', 'Instance is frozen'],
     ['rename', 'Running', 'Renaming of running container not allowed'],
+    ['kill', 'Stopped', 'The instance is already stopped'],
+    ['stop', 'Error', 'The instance has lost its container; restore a snapshot or delete it'],
     ['start', 'Error', 'The instance has lost its container; restore a snapshot or delete it'],
   ] as const)('%s of a %s one: %s', (action, status, message) => {
     expect(() => rules.checkAction(action, status)).toThrow(expect.objectContaining({ code: 'bad-request', message }))
@@ -40,6 +42,7 @@ describe('checkAction', () => {
     ['start', 'Stopped'],
     ['stop', 'Running'],
     ['stop', 'Frozen'],
+    ['kill', 'Error'],
     ['restart', 'Running'],
     ['freeze', 'Running'],
     ['unfreeze', 'Frozen'],
