@@ -274,7 +274,8 @@ class Run {
   }
 
   #told(outcome: Outcome): Pick<Ending, 'metadata' | 'changes' | 'lifecycle' | 'observed'> {
-    const { kind, requestor, project, entity } = this.#operation
+    const { kind, requestor, entity } = this.#operation
+    const project = outcome.project ?? this.#operation.project
     const action = outcome.action ?? CATALOG[kind as Kind].lifecycle // decoded before any step ran
     const source = outcome.source ?? entity.url
     const tell = (told: string, context = {}) => ({ action: told, source, context, requestor, project })

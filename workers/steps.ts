@@ -71,6 +71,8 @@ export interface Outcome {
   /** What else happened with it, after the first: lifecycle actions without a context. */
   also?: string[]
   source?: string
+  /** Of the lifecycle event, where it is another one than the operation's. */
+  project?: string
   observed?: Observed[]
 }
 

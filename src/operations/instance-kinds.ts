@@ -9,7 +9,7 @@ const executed = Type.Object({
 })
 
 const onInstance = { ...task, entity: 'instance' } as const
-/** Carried by the API process that accepted it, over websockets. */
+/** Carried by the API process that accepted it, over websockets; it tells of its beginning itself. */
 const stream = { class: 'websocket', place: 'api', claim: 'none' } as const
 const onSnapshot = { ...task, entity: 'snapshot' } as const
 const onBackup = { ...task, entity: 'backup' } as const
@@ -116,7 +116,7 @@ export const INSTANCE_KINDS = {
     action: 'exec',
     input: inputs.InstanceSession,
     metadata: executed,
-    lifecycle: 'instance-exec',
+    lifecycle: undefined,
   },
   'instance.console': {
     ...onInstance,
@@ -124,7 +124,7 @@ export const INSTANCE_KINDS = {
     description: 'Showing console',
     action: 'console',
     input: inputs.InstanceConsole,
-    lifecycle: 'instance-console',
+    lifecycle: undefined,
   },
   /** Start, stop and the rest for all instances of a project: each of them gets an operation of its own. */
   'instance.bulk': {

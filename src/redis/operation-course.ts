@@ -34,7 +34,8 @@ export function createCourse(database: Database): Course {
   }
 
   async function cancel(id: string, asked: Cancel) {
-    const args = [id, JSON.stringify(asked), String(asked.at), CANCELLED]
+    const event = { action: 'operation-cancelled', source: `/1.0/operations/${id}`, context: {}, requestor: asked.by }
+    const args = [id, JSON.stringify(asked), String(asked.at), CANCELLED, JSON.stringify(event)]
     return toWord(['cancelled', 'asked', 'refused', 'final', 'unknown'], await runScript(database, 'cancel', args))
   }
 

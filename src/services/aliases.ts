@@ -51,7 +51,7 @@ export function createAliases({ records, lookup, write, clock }: AliasesDeps) {
       target: image.record.name,
       description,
     }
-    await put(caller, record, { action: 'image-alias-created', taken: taken(name) })
+    await put(caller, record, { action: 'image-alias-created', taken: taken(name), context: { target: record.target } })
     return record
   }
 
@@ -71,7 +71,7 @@ export function createAliases({ records, lookup, write, clock }: AliasesDeps) {
     const alias = await writable(caller, project, name, ifMatch)
     const target = body.target ? (await lookup.get(caller, project, body.target)).record.name : alias.target
     const record = { ...alias, target, description: body.description ?? alias.description }
-    await put(caller, record, { action: 'image-alias-updated' })
+    await put(caller, record, { action: 'image-alias-updated', context: { target } })
   }
 
   async function rename(caller: Caller, project: string, name: string, newName: string): Promise<AliasRecord> {

@@ -61,3 +61,10 @@ export const SERVER: Caller = {
   role: 'admin',
   projects: null,
 }
+
+/** A stranger, in what is told of a visit. */
+export const STRANGER: Caller = {
+  requestor: { username: '', protocol: 'none', address: '' },
+  role: 'viewer',
+  projects: [],
+}

@@ -9,14 +9,17 @@ import { engineOf } from './engine-of.ts'
 import { requireRole, type Caller } from './caller.ts'
 import { parseControl } from './control-messages.ts'
 import type { InstanceViews, Where } from './instance-views.ts'
+import { instanceUrl } from './instance-urls.ts'
 import { on, requireOwn } from './instances.ts'
 import type { Channel } from './stream-session.ts'
 import type { StreamEnd, Streams, StreamTurn } from './streams.ts'
+import { tellOf, type Write } from './writes.ts'
 
 export interface ConsolesDeps {
   views: Pick<InstanceViews, 'get'>
   engines: ReadonlyMap<string, Engine>
   streams: Pick<Streams, 'open'>
+  write: Write
 }
 
 interface Size {
@@ -26,7 +29,7 @@ interface Size {
 
 export type Consoles = ReturnType<typeof createConsoles>
 
-export function createConsoles({ views, engines, streams }: ConsolesDeps) {
+export function createConsoles({ views, engines, streams, write }: ConsolesDeps) {
   /** The operation that waits for its websockets; letting go of either of them detaches. */
   async function attach(caller: Caller, where: Where, body: InstanceConsolePost): Promise<OperationRecord> {
     requireRole(caller, 'operator')
@@ -37,13 +40,16 @@ export function createConsoles({ views, engines, streams }: ConsolesDeps) {
     const { record } = view
     const engine = engineOf(engines, record.member)
     const size = { width: body.width ?? 0, height: body.height ?? 0 }
+    const context = { type: 'console' }
+    const event = { action: 'instance-console', source: instanceUrl(record), project: record.project, context }
     return streams.open(
       caller,
       { ...on(record, 'instance.console', { instance: record.uuid, ...size }), metadata: {} },
       {
         names: ['0', 'control'],
         needed: ['0'],
-        carry: (turn) => carry(engine, record.container, size, turn),
+        carry: (turn) =>
+          carry(engine, record.container, size, { ...turn, onStart: () => tellOf(write, caller, event) }),
       },
     )
   }
@@ -56,17 +62,22 @@ function checkType(type: string): void {
   if (type !== '' && type !== 'console') throw badRequest(`Unknown console type "${type}"`)
 }
 
-async function carry(engine: Engine, container: string, size: Size, turn: StreamTurn): Promise<StreamEnd> {
+interface Showing extends StreamTurn {
+  /** Called when the console is joined. */
+  onStart: () => Promise<void>
+}
+
+async function carry(engine: Engine, container: string, size: Size, turn: Showing): Promise<StreamEnd> {
   const screen = await turn.channel('0')
   const attached = await engine.containers.attach(container)
   try {
     if (size.width > 0 && size.height > 0) await attached.resize(size.width, size.height)
-    await show(attached, screen, turn)
+    await Promise.all([show(attached, screen, turn), turn.onStart()])
   } finally {
     attached.detach()
   }
   turn.signal.throwIfAborted()
-  return { metadata: {}, context: { type: 'console' } }
+  return { metadata: {} }
 }
 
 /** Until the container stops, the client has gone, or the signal aborts. */

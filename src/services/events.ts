@@ -108,7 +108,8 @@ function toEvent(event: LogEvent, caller: Caller, following: Following): Event |
     return { type: 'operation', ...common, metadata: toOperation(event.operation, caller.requestor) }
   if (event.type === 'logging') return { type: 'logging', ...common, metadata: event.line }
   const { project: _project, ...metadata } = event.lifecycle
-  return { type: 'lifecycle', ...common, metadata }
+  // What belongs to the server as a whole LXD tells of as of its first project.
+  return { type: 'lifecycle', ...common, project: event.project || 'default', metadata }
 }
 
 /** Events of no project are for those who are bound to none; the server's log is for those who run it. */

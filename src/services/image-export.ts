@@ -7,14 +7,18 @@ import type { ImageRecord } from '../contract/records.ts'
 import { compressionOf, tarballExtension } from '../core/compression.ts'
 import { badRequest, isFailure, notFound } from '../core/failure.ts'
 import { imageVolume, KEPT_FILE, ROOTFS_FILE } from '../core/kept-files.ts'
-import { requireRole, SERVER, type Caller, type Visitor } from './caller.ts'
+import { requireRole, SERVER, STRANGER, type Caller, type Visitor } from './caller.ts'
 import type { ImageCreationDeps } from './image-creation.ts'
 import type { ImageView } from './image-lookup.ts'
 import { shareImage } from './image-tokens.ts'
 import type { OpenKept } from './kept-files.ts'
 import { imageUrl } from './noun-urls.ts'
+import { tellOf, type Write } from './writes.ts'
 
-type ImageExportDeps = Pick<ImageCreationDeps, 'operations' | 'lookup' | 'sources' | 'clock'> & { openKept: OpenKept }
+interface ImageExportDeps extends Pick<ImageCreationDeps, 'operations' | 'lookup' | 'sources' | 'clock'> {
+  openKept: OpenKept
+  write: Write
+}
 
 /** A tarball to send; of an image in two files the metadata, and then the root file system. */
 export interface ImageExport extends ImageFile {
@@ -30,7 +34,7 @@ export interface ImageFile {
 }
 
 export function createImageExport(deps: ImageExportDeps) {
-  const { operations, lookup } = deps
+  const { operations, lookup, write } = deps
 
   /** The image's tarball; one that was pulled gets it now. Must be read or destroyed. */
   async function exportTarball(
@@ -41,12 +45,10 @@ export function createImageExport(deps: ImageExportDeps) {
   ): Promise<ImageExport> {
     const view = await named(visitor, project, fingerprint, secret)
     const record = view.record.tarball === '' ? await packed(visitor ?? SERVER, view.record) : view.record
-    const { name } = record
-    if (record.rootfs === undefined) return open(record, KEPT_FILE, name, signal)
-    return {
-      ...(await open(record, KEPT_FILE, `meta-${name}`, signal)),
-      rootfs: () => open(record, ROOTFS_FILE, name, signal),
-    }
+    const { name, rootfs } = record
+    const tarball = await open(record, KEPT_FILE, rootfs === undefined ? name : `meta-${name}`, signal)
+    await tellOf(write, visitor ?? STRANGER, eventOf(record, 'image-retrieved'))
+    return rootfs === undefined ? tarball : { ...tarball, rootfs: () => open(record, ROOTFS_FILE, name, signal) }
   }
 
   async function open(record: ImageRecord, kept: string, name: string, signal?: AbortSignal): Promise<ImageFile> {
@@ -97,7 +99,9 @@ export function createImageExport(deps: ImageExportDeps) {
   async function share(caller: Caller, project: string, fingerprint: string): Promise<OperationRecord> {
     requireRole(caller, 'operator')
     const { record } = await lookup.get(caller, project, fingerprint)
-    return shareImage(deps, caller, record)
+    const shared = await shareImage(deps, caller, record)
+    await tellOf(write, caller, eventOf(record, 'image-secret-created'))
+    return shared
   }
 
   /** Waits for the tarball as every route does that LXD answers at once: 60 s, then the operation's URL is told. */
@@ -120,6 +124,10 @@ export function createImageExport(deps: ImageExportDeps) {
   }
 
   return { export: exportTarball, share, push }
+}
+
+function eventOf(record: ImageRecord, action: string) {
+  return { action, source: imageUrl(record), project: record.project }
 }
 
 /** The first bytes, left in the stream. */

@@ -12,7 +12,7 @@ import { requireRole, type Caller } from './caller.ts'
 import type { Foreign } from './foreign.ts'
 import { instanceUrl } from './instance-urls.ts'
 import type { InstanceViews, Where } from './instance-views.ts'
-import type { Write } from './writes.ts'
+import { tellOf, type Write } from './writes.ts'
 
 export interface InstanceFilesDeps {
   views: Pick<InstanceViews, 'get'>
@@ -60,8 +60,7 @@ export function createInstanceFiles(deps: InstanceFilesDeps) {
     const { engine, place, record } = await enter(caller, where)
     const opened = required(await engine.files.read(place, signal))
     const { entry, content } = opened
-    // Reading goes on while Redis is away.
-    await tell(caller, record, 'instance-file-retrieved', place).catch(unlessAway)
+    await tellOf(write, caller, eventOf(record, 'instance-file-retrieved', place))
     if (entry.type === 'file') return opened
     content.destroy()
     if (entry.type === 'directory') return { entry, names: await engine.files.list(place, signal) }
@@ -80,7 +79,7 @@ export function createInstanceFiles(deps: InstanceFilesDeps) {
       throw isFailure(failure, 'not-found') ? notFound('Not Found') : failure
     })
     await settle(caller, where, record)
-    await tell(caller, record, 'instance-file-pushed', place)
+    await write(caller, { changes: [], event: eventOf(record, 'instance-file-pushed', place) })
   }
 
   async function pushFile(
@@ -128,7 +127,7 @@ export function createInstanceFiles(deps: InstanceFilesDeps) {
     if (isDirectory) await checkRemovable(engine, place, signal)
     await engine.files.remove(place, isDirectory, signal)
     await settle(caller, where, record)
-    await tell(caller, record, 'instance-file-deleted', place)
+    await write(caller, { changes: [], event: eventOf(record, 'instance-file-deleted', place) })
   }
 
   async function enterToWrite(caller: Caller, where: FileWhere) {
@@ -165,11 +164,6 @@ export function createInstanceFiles(deps: InstanceFilesDeps) {
       throw conflict('The instance was made anew meanwhile; send it again', { retryAfter: 1 })
   }
 
-  async function tell(caller: Caller, record: InstanceRecord, action: string, { path }: FilePlace): Promise<void> {
-    const event = { action, source: instanceUrl(record), project: record.project, context: { path } }
-    await write(caller, { changes: [], event })
-  }
-
   function attributesOf(asked: FilePush, entry: FileEntry | undefined): FileAttributes {
     return {
       mode: asked.mode ?? entry?.mode ?? DEFAULT_MODE[asked.type],
@@ -203,8 +197,8 @@ async function followed(
   return { place: target, entry: await engine.files.look(target, signal) }
 }
 
-function unlessAway(failure: unknown): void {
-  if (!isFailure(failure, 'unavailable')) throw failure
+function eventOf(record: InstanceRecord, action: string, { path }: FilePlace) {
+  return { action, source: instanceUrl(record), project: record.project, context: { path } }
 }
 
 function required<T>(found: T | undefined): T {

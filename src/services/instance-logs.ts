@@ -8,11 +8,11 @@ import type { RecordChange } from '../core/ports.ts'
 import { engineOf } from './engine-of.ts'
 import { requireRole, type Caller } from './caller.ts'
 import type { Foreign } from './foreign.ts'
-import { instanceUrl } from './instance-urls.ts'
+import { instanceUrl, logUrl } from './instance-urls.ts'
 import type { InstanceViews, Where } from './instance-views.ts'
 import { requireOwn } from './instances.ts'
 import type { OpenKept } from './kept-files.ts'
-import type { Write } from './writes.ts'
+import { tellOf, type Write } from './writes.ts'
 
 export interface InstanceLogsDeps {
   views: Pick<InstanceViews, 'get'>
@@ -51,9 +51,29 @@ export function createInstanceLogs({ views, engines, foreign, openKept, write }:
   async function read(caller: Caller, where: Where, name: string, signal?: AbortSignal): Promise<InstanceLog> {
     const { record, engine } = await find(caller, where)
     await foreign.check(caller, record)
-    if (CONSOLE.includes(name)) return { size: undefined, content: await readConsole(engine, record, signal) }
-    const volume = await outputOf(engine, record.uuid, name)
-    const { uuid, project, member } = record
+    const log = CONSOLE.includes(name)
+      ? { size: undefined, content: await consoleOf(engine, record, signal) }
+      : await openOutput(engine, record, name, signal)
+    await tellOf(write, caller, eventOf(record, 'instance-log-retrieved', name))
+    return log
+  }
+
+  /** What the console has shown, as its own route gives it. */
+  async function readConsole(caller: Caller, where: Where, signal?: AbortSignal): Promise<InstanceLog> {
+    const { record, engine } = await find(caller, where)
+    await foreign.check(caller, record)
+    const content = await consoleOf(engine, record, signal)
+    await tellOf(write, caller, eventOf(record, 'instance-console-retrieved'))
+    return { size: undefined, content }
+  }
+
+  async function openOutput(
+    engine: Engine,
+    { uuid, project, member }: InstanceRecord,
+    name: string,
+    signal: AbortSignal | undefined,
+  ): Promise<InstanceLog> {
+    const volume = await outputOf(engine, uuid, name)
     const file = await openKept({ member, volume, file: KEPT_FILE, uuid, project }, signal)
     if (file === undefined) throw notFound('Log file not found')
     return file
@@ -65,6 +85,7 @@ export function createInstanceLogs({ views, engines, foreign, openKept, write }:
     const { record, engine } = await find(caller, where)
     if (CONSOLE.includes(name)) throw badRequest('Only log files excluding lxc.log may be deleted')
     await engine.volumes.remove(await outputOf(engine, record.uuid, name))
+    await write(caller, { changes: [], event: eventOf(record, 'instance-log-deleted', name) })
   }
 
   /** Engines clear no log: what was there until now is left out from now on. */
@@ -74,7 +95,7 @@ export function createInstanceLogs({ views, engines, foreign, openKept, write }:
     requireOwn(view)
     const consoleSince = record.container === '' ? '' : await engine.containers.logEnd(record.container)
     const changes: RecordChange[] = [{ change: 'put', noun: 'instance', record: { ...record, consoleSince } }]
-    const event = { action: 'instance-console-reset', source: instanceUrl(record), project: record.project }
+    const event = eventOf(record, 'instance-console-reset')
     await write(caller, {
       changes: consoleSince === '' ? [] : changes,
       event,
@@ -89,10 +110,10 @@ export function createInstanceLogs({ views, engines, foreign, openKept, write }:
     return { view, record, engine }
   }
 
-  return { list, read, remove, clearConsole }
+  return { list, read, readConsole, remove, clearConsole }
 }
 
-async function readConsole(
+async function consoleOf(
   engine: Engine,
   { container, consoleSince }: InstanceRecord,
   signal: AbortSignal | undefined,
@@ -107,4 +128,10 @@ async function outputOf(engine: Engine, uuid: string, name: string): Promise<str
   const detail = volume === undefined ? undefined : await engine.volumes.inspect(volume)
   if (detail?.own?.role !== 'output' || detail.own.uuid !== uuid) throw notFound('Log file not found')
   return detail.name
+}
+
+/** Of a log, or of the console. */
+function eventOf(record: InstanceRecord, action: string, log?: string) {
+  const source = log === undefined ? instanceUrl(record) : logUrl(record, log)
+  return { action, source, project: record.project }
 }

@@ -8,8 +8,8 @@ import { imagePropertiesOf } from '../core/image-properties.ts'
 import { requireRole, type Caller } from './caller.ts'
 import type { InstanceViews, Where } from './instance-views.ts'
 import { requireOwn } from './instances.ts'
-import { instanceUrl } from './instance-urls.ts'
-import type { Write } from './writes.ts'
+import { metadataUrl } from './instance-urls.ts'
+import { tellOf, type Write, type Writing } from './writes.ts'
 
 export type InstanceMetadatas = ReturnType<typeof createInstanceMetadata>
 
@@ -17,6 +17,7 @@ export function createInstanceMetadata({ views, write }: { views: InstanceViews;
   async function get(caller: Caller, where: Where): Promise<{ metadata: InstanceMetadata; etag: string }> {
     const { record } = await views.get(caller, where)
     const { files: _files, ...metadata } = metadataOf(record)
+    await tellOf(write, caller, eventOf(record, 'instance-metadata-retrieved'))
     return { metadata, etag: etagOf(record.uuid, record.rev) }
   }
 
@@ -54,6 +55,7 @@ export function createInstanceMetadata({ views, write }: { views: InstanceViews;
     const { files } = metadataOf(record)
     const text = Object.hasOwn(files, name) ? files[name] : undefined
     if (text === undefined) throw notFound('Not Found')
+    await tellOf(write, caller, templateEvent(record, 'retrieved', name))
     return text
   }
 
@@ -62,7 +64,12 @@ export function createInstanceMetadata({ views, write }: { views: InstanceViews;
     if (!/^[\w][\w. -]{0,127}$/.test(name)) throw badRequest(`Invalid template name "${name.slice(0, 128)}"`)
     const record = await writable(caller, where)
     const now = metadataOf(record)
-    await change(caller, record, { ...now, files: { ...now.files, [name]: text } })
+    await change(
+      caller,
+      record,
+      { ...now, files: { ...now.files, [name]: text } },
+      templateEvent(record, 'created', name),
+    )
   }
 
   async function deleteTemplate(caller: Caller, where: Where, name: string): Promise<void> {
@@ -70,7 +77,7 @@ export function createInstanceMetadata({ views, write }: { views: InstanceViews;
     const now = metadataOf(record)
     if (!Object.hasOwn(now.files, name)) throw notFound('Not Found')
     const files = Object.fromEntries(Object.entries(now.files).filter(([one]) => one !== name))
-    await change(caller, record, { ...now, files })
+    await change(caller, record, { ...now, files }, templateEvent(record, 'deleted', name))
   }
 
   async function writable(caller: Caller, where: Where, ifMatch?: string): Promise<InstanceRecord> {
@@ -81,20 +88,31 @@ export function createInstanceMetadata({ views, write }: { views: InstanceViews;
     return view.record
   }
 
-  async function change(caller: Caller, record: InstanceRecord, metadata: KeptMetadata): Promise<void> {
+  async function change(
+    caller: Caller,
+    record: InstanceRecord,
+    metadata: KeptMetadata,
+    event: Writing['event'] = eventOf(record, 'instance-metadata-updated'),
+  ): Promise<void> {
     checkMetadata(metadata)
     await write(caller, {
       changes: [{ change: 'put', noun: 'instance', record: { ...record, metadata } }],
-      event: {
-        action: 'instance-metadata-updated',
-        source: `${instanceUrl(record)}/metadata`,
-        project: record.project,
-      },
+      event,
       unlessBusy: [`instance:${record.uuid}`],
     })
   }
 
   return { get, put, patch, templates, template, putTemplate, deleteTemplate }
+}
+
+function eventOf(record: InstanceRecord, action: string) {
+  return { action, source: metadataUrl(record), project: record.project }
+}
+
+/** LXD tells the template's name as a path. */
+function templateEvent(record: InstanceRecord, what: 'created' | 'deleted' | 'retrieved', path: string) {
+  const event = eventOf(record, `instance-metadata-template-${what}`)
+  return { ...event, source: metadataUrl(record, '/templates'), context: { path } }
 }
 
 /** Its own, or what can be said of an instance whose image told nothing. */

@@ -6,14 +6,17 @@ import { environmentOf, type ExecRequest, planExec, startRefusal } from '../core
 import { badRequest, internal } from '../core/failure.ts'
 import { engineOf } from './engine-of.ts'
 import type { Caller } from './caller.ts'
+import { instanceUrl } from './instance-urls.ts'
 import { on } from './instances.ts'
 import type { InstanceView } from './instance-views.ts'
 import { carryProcess, type ProcessChannels } from './process-streams.ts'
 import type { StreamEnd, Streams, StreamTurn } from './streams.ts'
+import { tellOf, type Write } from './writes.ts'
 
 export interface InstanceSessionsDeps {
   engines: ReadonlyMap<string, Engine>
   streams: Pick<Streams, 'open'>
+  write: Write
 }
 
 export interface SessionRequest extends ExecRequest {
@@ -26,7 +29,7 @@ export interface SessionRequest extends ExecRequest {
 
 export type InstanceSessions = ReturnType<typeof createInstanceSessions>
 
-export function createInstanceSessions({ engines, streams }: InstanceSessionsDeps) {
+export function createInstanceSessions({ engines, streams, write }: InstanceSessionsDeps) {
   /** The operation that waits for its websockets. The caller has been found to be allowed to. */
   async function open(
     caller: Caller,
@@ -43,6 +46,13 @@ export function createInstanceSessions({ engines, streams }: InstanceSessionsDep
     // Goes on while the operation is accepted and its websockets come.
     const planning = planExec(request, place)
     planning.catch(() => undefined)
+    const event = {
+      action: 'instance-exec',
+      source: instanceUrl(record),
+      project: record.project,
+      context: { command },
+    }
+    const onStart = () => tellOf(write, caller, event)
     const names = interactive ? ['0', 'control'] : ['0', '1', '2', 'control']
     return streams.open(
       caller,
@@ -56,7 +66,7 @@ export function createInstanceSessions({ engines, streams }: InstanceSessionsDep
         needed: interactive ? names : names.slice(0, 3),
         carry: async (turn) => {
           const spec = await planning
-          return carry(engine, interactive ? { ...spec, tty: true, width, height } : spec, turn)
+          return carry(engine, interactive ? { ...spec, tty: true, width, height } : spec, turn, onStart)
         },
       },
     )
@@ -65,13 +75,19 @@ export function createInstanceSessions({ engines, streams }: InstanceSessionsDep
   return { open }
 }
 
-async function carry(engine: Engine, spec: ExecSpec, turn: StreamTurn): Promise<StreamEnd> {
+/** `onStart` is called when the process is there. */
+async function carry(
+  engine: Engine,
+  spec: ExecSpec,
+  turn: StreamTurn,
+  onStart: () => Promise<void>,
+): Promise<StreamEnd> {
   const channels = await channelsOf(turn, spec.tty)
   const running = await engine.execs.run({ ...spec, marker: turn.operation })
-  const exit = await carryProcess(running, channels, turn.signal)
+  const [exit] = await Promise.all([carryProcess(running, channels, turn.signal), onStart()])
   const refusal = startRefusal(exit)
   const failure = refusal === undefined ? undefined : refusal === exit.failure ? internal(refusal) : badRequest(refusal)
-  return { metadata: { return: exit.code }, failure, context: { command: spec.command } }
+  return { metadata: { return: exit.code }, failure }
 }
 
 async function channelsOf({ channel }: StreamTurn, isTerminal: boolean): Promise<ProcessChannels> {

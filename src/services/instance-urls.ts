@@ -33,6 +33,14 @@ export function backupUrl({ project, name }: Named, backup: string, root = 'inst
   return `/1.0/${root}/${encodeURIComponent(name)}/backups/${encodeURIComponent(backup)}${inProject(project)}`
 }
 
+export function metadataUrl({ project, name }: Named, below = ''): string {
+  return `/1.0/instances/${encodeURIComponent(name)}/metadata${below}${inProject(project)}`
+}
+
+export function logUrl({ project, name }: Named, log: string, root = 'instances'): string {
+  return `/1.0/${root}/${encodeURIComponent(name)}/logs/${encodeURIComponent(log)}${inProject(project)}`
+}
+
 /** LXD's clients take the name of a new backup from this odd form. */
 export function backupResources(instance: Named, backup: string): Record<string, string[]> {
   return { ...instanceResources(instance), backups: [`/1.0/backups/${backup}`] }

@@ -3,14 +3,14 @@
  * for with a secret of its own, and once; what is asked of another process is for the listener to pass on.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Lifecycle, OperationRecord } from '../contract/operation-record.ts'
+import type { OperationRecord } from '../contract/operation-record.ts'
 import { badRequest, cancelled, type Failure, forbidden, isFailure, notFound } from '../core/failure.ts'
 import { timedOut, toFailure, unavailable } from '../core/failure.ts'
 import { isFinal, NOTHING_MORE } from '../core/operation-states.ts'
 import type { Clock, Ending, EventBus, Hold, OperationStore, Peers } from '../core/ports.ts'
 import { isSameText } from '../core/same-text.ts'
 import { whenAborted } from '../core/when-aborted.ts'
-import { type ApiKind, CATALOG } from '../operations/catalog.ts'
+import type { ApiKind } from '../operations/catalog.ts'
 import { PROCESS_ENDED, withoutSecrets } from '../operations/streams.ts'
 import type { Caller } from './caller.ts'
 import { type Operations, type Submission, toRefusal } from './operations.ts'
@@ -47,8 +47,6 @@ export interface StreamEnd {
   /** Added to what was shown from the beginning. */
   metadata: Record<string, unknown>
   failure?: Failure | undefined
-  /** Of the lifecycle event of a success. */
-  context?: Record<string, unknown>
 }
 
 /** Where the websocket of a secret is to be had. */
@@ -198,26 +196,17 @@ function isSecretOf(operation: OperationRecord, secret: string): boolean {
   return Object.values(Object(operation.metadata?.['fds'])).some((one) => isSameText(String(one), secret))
 }
 
-function asFailed(failure: Failure): Pick<Ending, 'state' | 'err' | 'code' | 'lifecycle'> {
+function asFailed(failure: Failure): Pick<Ending, 'state' | 'err' | 'code'> {
   const state = failure.code === 'cancelled' ? 'cancelled' : 'failure'
-  return { state, err: failure.message, code: failure.code, lifecycle: [] }
+  return { state, err: failure.message, code: failure.code }
 }
 
-function toEnding(operation: OperationRecord, { metadata, failure, context = {} }: StreamEnd): Omit<Ending, 'at'> {
+function toEnding(operation: OperationRecord, { metadata, failure }: StreamEnd): Omit<Ending, 'at'> {
   return {
     ...NOTHING_MORE,
     ...(failure === undefined ? SUCCESS : asFailed(failure)),
-    ...(failure === undefined && { lifecycle: toLifecycle(operation, context) }),
     metadata: { ...withoutSecrets(operation), ...metadata },
   }
 }
 
 const SUCCESS = { state: 'success', err: '', code: '' } as const satisfies Partial<Ending>
-
-function toLifecycle(
-  { kind, entity, requestor, project }: OperationRecord,
-  context: Lifecycle['context'],
-): Lifecycle[] {
-  const { lifecycle } = CATALOG[kind as ApiKind] // accepted by this process
-  return lifecycle === undefined ? [] : [{ action: lifecycle, source: entity.url, context, requestor, project }]
-}

@@ -1,5 +1,6 @@
 /** Changes of records that need no operation: one script, with the answer and the event they lead to. */
 import type { Lifecycle } from '../contract/operation-record.ts'
+import { isFailure } from '../core/failure.ts'
 import type { Clock, RecordChange, RecordStore } from '../core/ports.ts'
 import { keptAnswer, type Caller } from './caller.ts'
 import { toRefusal } from './operations.ts'
@@ -27,5 +28,14 @@ export function createWrites(deps: { records: RecordStore; clock: Clock }): Writ
       at: deps.clock.now(),
     })
     if (written.outcome !== 'written') throw toRefusal(written, taken)
+  }
+}
+
+/** Tells of what changed no record: a command, or something that was read. That goes on while Redis is away. */
+export async function tellOf(write: Write, caller: Caller, event: NonNullable<Writing['event']>): Promise<void> {
+  try {
+    await write(caller, { changes: [], event })
+  } catch (failure) {
+    if (!isFailure(failure, 'unavailable', 'timeout')) throw failure
   }
 }

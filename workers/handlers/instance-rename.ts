@@ -29,7 +29,7 @@ export const instanceRename: Handler<'instance.rename'> = {
   ],
   finish: async (context) => {
     const instance = await loadInstance(context, context.input.instance)
-const isNew = context.input.name !== instance.name
+    const isNew = context.input.name !== instance.name
     const record = isNew ? unapplied(renamed(instance, context.input.name)) : instance
     return {
       changes: [{ change: 'put', noun: 'instance', record }],

@@ -23,6 +23,7 @@ export const projectRename: Handler<'project.rename'> = {
         ...(await rebound(records, (projects) => projects.map((one) => (one === project.name ? input.name : one)))),
       ],
       context: { old_name: project.name },
+      project: input.name,
     }
   },
 }

@@ -33,7 +33,7 @@ export function consoleRoutes(app: App, { consoles, logs, operations }: ConsoleR
 
   const read = { ...wordsFor(root, 'getInstanceConsole', 'Read what the terminal has shown'), ...one, response: BYTES }
   app.get(path, { schema: read }, async (request, reply) => {
-    const log = await logs.read(callerOf(request), whereOf(request), 'console.log', clientGone(reply))
+    const log = await logs.readConsole(callerOf(request), whereOf(request), clientGone(reply))
     return sendStream(reply, { filename: 'console.log', ...log })
   })
 

@@ -1,6 +1,6 @@
 import { Type } from 'typebox'
 import { InProject } from '../../contract/query.ts'
-import { instanceUrl } from '../../services/instance-urls.ts'
+import { logUrl } from '../../services/instance-urls.ts'
 import type { InstanceLogs } from '../../services/instance-logs.ts'
 import { CHANGED, oneOf } from '../accepting.ts'
 import { DONE, give, keeping, sync } from '../answers.ts'
@@ -20,10 +20,8 @@ export function logRoutes(app: App, { logs }: { logs: InstanceLogs }, root: Inst
   }
   app.get(all, { schema: listed }, async (request) => {
     const where = whereOf(request)
-    const [path, query] = instanceUrl(where, root).split('?')
-    const inProject = query === undefined ? '' : `?${query}`
     const names = await logs.list(callerOf(request), where)
-    return sync(names.map((name) => `${path}/logs/${encodeURIComponent(name)}${inProject}`))
+    return sync(names.map((name) => logUrl(where, name, root)))
   })
 
   const about = {

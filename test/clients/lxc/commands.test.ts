@@ -42,6 +42,7 @@ describe.skipIf(LXC === undefined)('lxc', () => {
     await lxc.ok('remote', 'remove', 'other')
     expect(await lxc.ok('remote', 'list')).not.toContain('other')
     expect(await lxc.ok('help')).toContain('Available Commands')
+    await lxc.ok('manpage', lxc.directory)
   })
 
   test('devices of instances and profiles, a property at a time', async () => {
@@ -117,7 +118,7 @@ const REFUSED: readonly (readonly [string, string])[] = [
 
 /** The words of every command that has none below it. */
 async function commandsOf(lxc: string, path: string[] = []): Promise<string[]> {
-  const { stdout } = await run(lxc, [...path, '--help'])
+  const { stdout } = await run(lxc, [...path, '--help', ...(path.length === 0 ? ['--all'] : [])])
   const below = /Available Commands:\n((?: {2}.*\n)+)/.exec(stdout)?.[1]
   if (below === undefined) return [path.join(' ')]
   const names = below.split('\n').flatMap((line) => line.trim().split(' ')[0] || [])
