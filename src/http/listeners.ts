@@ -3,7 +3,7 @@ import { chmod, unlink } from 'node:fs/promises'
 import type { Server } from 'node:http'
 import { createServer as createSecureServer } from 'node:https'
 import { connect, type AddressInfo, type ListenOptions as Address, type Server as AnyServer } from 'node:net'
-import { setTimeout as sleep } from 'node:timers/promises'
+import { setImmediate as immediate, setTimeout as sleep } from 'node:timers/promises'
 import { TLSSocket } from 'node:tls'
 import { conflict } from '../core/failure.ts'
 import { nodeHttp } from '../node-http.ts'
@@ -108,19 +108,23 @@ async function close(server: Server): Promise<void> {
   clearTimeout(late)
 }
 
-/** Milliseconds without anybody new after which nobody waits to be let in any more. */
-const LAST = 20
+/** So often, and so many milliseconds apart, nobody new has come when nobody is left who waits to be let in. */
+const LOOKS = 3
+const APART = 10
 
 /** Whoever has connected and is not let in yet would be cut off: first nobody finds the socket any more. */
 async function letInTheLast(server: Server): Promise<void> {
   const address = server.address()
   if (typeof address !== 'string') return
   await unlink(address).catch(() => undefined)
-  let someone = true
-  server.on('connection', () => (someone = true))
-  while (someone) {
-    someone = false
-    await sleep(LAST)
+  let came = 0
+  server.on('connection', () => came++)
+  for (let [looks, before] = [0, came]; looks < LOOKS; looks++) {
+    await sleep(APART)
+    // A process that stood still for so long has let nobody in either; after this it has.
+    await immediate()
+    if (came > before) looks = -1
+    before = came
   }
 }
 
