@@ -22,8 +22,8 @@ export interface Audit extends AsyncDisposable {
   readonly records: RecordStore
   /** Those of the ids that the store has. */
   operations(ids: string[]): Promise<OperationRecord[]>
-  /** The operation when it is final, or as it is after a minute; undefined where the store never had it. */
-  ended(id: string): Promise<OperationRecord | undefined>
+  /** The operation when it is final, or as it is after a minute or `ms`; undefined where the store never had it. */
+  ended(id: string, ms?: number): Promise<OperationRecord | undefined>
   /** What has stayed unexplained or missing for too long since the last call, with what it is. */
   takeOverdue(): string[]
   /** Waits until nothing is unexplained; what is left when it has been there for too long. */
@@ -46,8 +46,8 @@ export async function openAudit(windlass: TestWindlass): Promise<Audit> {
   const database: Database = { connection, keys: makeKeys(deployment) }
   const records = createRedisRecordStore(database)
   const operations = (ids: string[]) => readOperations(database, ids)
-  async function ended(id: string): Promise<OperationRecord | undefined> {
-    const until = performance.now() + PATIENCE
+  async function ended(id: string, ms = PATIENCE): Promise<OperationRecord | undefined> {
+    const until = performance.now() + ms
     for (;;) {
       const [operation] = await operations([id]).catch(() => [])
       if ((operation !== undefined && isFinal(operation.state)) || performance.now() > until) return operation

@@ -23,9 +23,10 @@ export interface Weather {
 
 /**
  * What happens to one HTTP request. `before`: cut before the server sees it. `after`: cut when the server answers.
- * `half`: cut in the middle of its answer. `refuse`: answered with 500, unseen by the server. `hang`: never answered.
+ * `half`: cut in the middle of its answer. `refuse`: answered with 500, unseen by the server. `hang`: never answered,
+ * unseen by the server. `silent`: never answered, although the server does it.
  */
-export type Spoiling = 'before' | 'after' | 'half' | 'refuse' | 'hang'
+export type Spoiling = 'before' | 'after' | 'half' | 'refuse' | 'hang' | 'silent'
 
 export interface Proxy extends AsyncDisposable {
   /** Where it listens. */
@@ -151,6 +152,7 @@ export async function openProxy(path: string, target: string, random: Random): P
       cut(pair)
       return undefined
     }
+    if (pair.spoiling === 'silent') return undefined
     if (pair.spoiling !== 'half') return chunk
     pair.client.write(chunk.subarray(0, Math.ceil(chunk.length / 2)), () => cut(pair))
     pair.spoiling = 'hang'

@@ -40,6 +40,8 @@ export interface Asked {
   isExpected(operation: OperationRecord, seen: Pick<Run, 'before' | 'after'>): boolean
   /** Milliseconds until users see it, if it may take longer than usual. */
   shownWithin?: number
+  /** Milliseconds until it ends, if it may take longer than usual. */
+  endsWithin?: number | undefined
 }
 
 /** Milliseconds: lists follow the engine's events where an operation was not ended with success. */
@@ -72,7 +74,7 @@ export function runScenario(bed: Bed, asked: Asked, judge: (run: Run) => Promise
 
 async function perform(
   bed: Bed,
-  { scenario, disturb, isExpected, shownWithin = SHOWN_WITHIN }: Asked,
+  { scenario, disturb, isExpected, shownWithin = SHOWN_WITHIN, endsWithin }: Asked,
   tag: string,
   judge: (run: Run) => Promise<void>,
 ): Promise<void> {
@@ -89,7 +91,7 @@ async function perform(
   try {
     const answer = await bed.call(asked.method, asked.path, asked.body, asked.headers).catch(String)
     if (typeof answer !== 'string') id ??= operationOf(answer)?.split('/').at(-1)
-    const operation = id === undefined ? undefined : await bed.audit.ended(id)
+    const operation = id === undefined ? undefined : await bed.audit.ended(id, endsWithin)
     const { method, path, entity } = asked
     const isGood = (seen: string): boolean => operation === undefined || isExpected(operation, { before, after: seen })
     const after = await lookUntil(() => look(bed, tag), isGood, shownWithin)

@@ -55,8 +55,9 @@ async function spoilOne(bed: Bed, tally: Tally, spoilt: Spoilt): Promise<void> {
   const { baseline, step, nth, call, how } = spoilt
   const { kind } = baseline.scenario
   const run = `${how}: call ${nth} (${call}) of ${kind}.${step}, ${baseline.scenario.name}`
+  const asked = { ...disturbed(baseline, spoilAt(spoilt)), endsWithin: patienceFor(spoilt) }
   const work = () =>
-    runScenario(bed, disturbed(baseline, spoilAt(spoilt)), async (done) => {
+    runScenario(bed, asked, async (done) => {
       const { operation } = done
       // What cannot be undone may be left half by an engine that refuses; the same request again then ends it.
       const isHalf = operation?.state === 'failure' && !CATALOG[kind].cancellable
@@ -65,6 +66,29 @@ async function spoilOne(bed: Bed, tally: Tally, spoilt: Spoilt): Promise<void> {
       tally.passed(operation === undefined ? undefined : operation.ended - operation.started)
     })
   await attempt(tally, run, work, bed)
+}
+
+/** Milliseconds that the product waits for an answer to a question, and to a change; what follows takes a while too. */
+const QUESTION = 60_000
+const CHANGE = 300_000
+const FOLLOWS = 60_000
+/** Those that are waited for for so long, and no longer: others may take as long as the engine likes. */
+const QUESTIONS = /^GET .*\/(json|volumes|networks)/
+const CHANGES = /^POST \S*\/(containers|volumes|networks)\/(\S+\/)?(create|start|rename|pause|unpause)$/
+
+/** A few calls that are never answered, each of which costs the product's own patience: in the first lanes, at once. */
+function hangingCalls(all: readonly Spoilt[], random: Random): Spoilt[] {
+  const calls = random.shuffled(all.filter(({ how }) => how === 'before'))
+  const some = (words: RegExp, hows: readonly Spoiling[]): Spoilt[] => {
+    const fitting = calls.filter(({ call, baseline }) => words.test(call) && baseline.scenario.alone === undefined)
+    return hows.flatMap((how, at) => (fitting[at] === undefined ? [] : [{ ...fitting[at], how }]))
+  }
+  return [...some(QUESTIONS, ['hang', 'silent']), ...some(CHANGES, ['hang', 'silent'])]
+}
+
+function patienceFor({ how, call }: Spoilt): number | undefined {
+  if (how !== 'hang' && how !== 'silent') return undefined
+  return (CHANGES.test(call) ? CHANGE : QUESTION) + FOLLOWS
 }
 
 /** Operations that all stand at points of the seed's choice when the engine dies; it comes back a second later. */
@@ -121,12 +145,15 @@ export const engineFaults: Line = {
     const bed = await open()
     const all = random.shuffled(everyCall(known))
     let done = 0
-    await inLanes(all.slice(0, length === 'short' ? 4 : all.length), LANES, async (spoilt) => {
+    const hanging = length === 'full' ? hangingCalls(all, random) : []
+    const never = Promise.all(hanging.map((spoilt) => spoilOne(bed, tally, spoilt)))
+    await inLanes(all.slice(0, length === 'short' ? 4 : all.length), LANES - hanging.length, async (spoilt) => {
       if (performance.now() > until - 60_000) return
       await spoilOne(bed, tally, spoilt)
       done += 1
     })
-    tally.note(`${done} of ${all.length} calls and ways`)
+    await never
+    tally.note(`${done} of ${all.length} calls and ways, and ${hanging.length} calls without an answer`)
     for (let n = 0; n < (length === 'short' ? 1 : 20) && performance.now() < until; n++)
       await attempt(tally, `death ${n}`, () => engineDies(bed, tally, known, random), bed)
   },
