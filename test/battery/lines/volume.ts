@@ -73,12 +73,32 @@ async function drain(tally: Tally, count: number): Promise<void> {
   const drained = performance.now() - began
   const states = Map.groupBy(await audit.operations(ids), ({ state, attempts }) => `${state} after ${attempts}`)
   const counts = [...states].map(([state, all]) => `${all.length} ${state}`).join(', ')
-  const grown = Math.round(((await residentOf(windlass.api.pid)) - before) / 2 ** 20)
+  const peak = await grownSince(windlass, before)
+  const grown = await calmed(windlass, before)
   const rate = (ms: number): number => Math.round((count * 1000) / ms)
   tally.note(`${count} accepted at ${rate(accepted)}/s, p99 ${Math.round(quantile(took, 0.99))} ms`)
-  tally.note(`all ended at ${rate(drained)}/s; resident memory of the API ${grown} MiB more`)
+  tally.note(`all ended at ${rate(drained)}/s; resident memory of the API ${peak} MiB more, ${grown} MiB when calm`)
   if (counts !== `${count} success after 1` || new Set(ids).size !== count) await tally.failed('drain', { counts })
   else tally.passed(drained)
+}
+
+/** MiB. */
+async function grownSince({ api }: TestWindlass, before: number): Promise<number> {
+  return Math.round(((await residentOf(api.pid)) - before) / 2 ** 20)
+}
+
+/** What flat is, MiB; and the milliseconds within which a process gives back what its work has left behind. */
+const FLAT = 50
+const GIVEN_BACK = 40_000
+
+/** The same once it is flat, or after the time for it. */
+async function calmed(windlass: TestWindlass, before: number): Promise<number> {
+  const until = performance.now() + GIVEN_BACK
+  for (;;) {
+    const grown = await grownSince(windlass, before)
+    if (grown <= FLAT || performance.now() > until) return grown
+    await delay(1_000)
+  }
 }
 
 export const queued: Line = {
@@ -159,7 +179,7 @@ async function crowd(tally: Tally, waiters: number, readers: number): Promise<vo
   await delay(TOO_SLOW)
   slow?.answer.resume()
   await delay(1_000)
-  const grown = Math.round(((await residentOf(windlass.api.pid)) - before) / 2 ** 20)
+  const grown = await grownSince(windlass, before)
   tally.note(
     `${readers} readers of ${quick[0]?.ids.length} events, ${quick[0]?.bytes} bytes each; resident memory of the API ${grown} MiB more`,
   )
