@@ -1,7 +1,9 @@
 /** What scenarios prepare with, and how a run is cleared away. */
 import { createHash } from 'node:crypto'
+import { setTimeout as delay } from 'node:timers/promises'
 import type { OperationRecord } from '../../src/contract/operation-record.ts'
 import { fieldOf } from '../../src/setup/api-client.ts'
+import { downloadApi } from '../support/download.ts'
 import type { Bed } from './bed.ts'
 
 export interface Kit {
@@ -13,6 +15,8 @@ export interface Kit {
   operate(method: string, path: string, body?: unknown, headers?: Record<string, string>): Promise<OperationRecord>
   /** Sends what is answered at once. */
   send(method: string, path: string, body?: unknown): Promise<void>
+  /** A file, asked for again where it is cut off. */
+  download(path: string): Promise<Buffer>
   make(name: string, source: object, start: boolean, more?: object): Promise<void>
   sha256(bytes: Buffer): string
 }
@@ -34,10 +38,25 @@ export function makeKit(bed: Bed): Kit {
       const answer = await call(method, path, body)
       if (answer.status >= 300) throw new Error(`${method} ${path} answered ${answer.status}: ${answer.text}`)
     },
+    download: (path) => downloadCarefully(windlass.socket, path),
     make: async (name, source, start, more = {}) => {
       await operate('POST', '/1.0/instances', { name, source, start, ...more })
     },
     sha256: (bytes) => createHash('sha256').update(bytes).digest('hex'),
+  }
+}
+
+/** Milliseconds for which a download is tried again. */
+const PATIENCE = 30_000
+
+async function downloadCarefully(socket: string, path: string): Promise<Buffer> {
+  for (const until = performance.now() + PATIENCE; ;) {
+    try {
+      return await downloadApi(socket, path)
+    } catch (error) {
+      if (performance.now() > until) throw error
+    }
+    await delay(250)
   }
 }
 

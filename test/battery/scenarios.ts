@@ -1,7 +1,6 @@
 /** For each kind that workers perform, what a user does that makes every one of its steps run. A kind without one does not compile. */
 import type { WorkerKind } from '../../src/operations/catalog.ts'
 import { fieldOf } from '../../src/setup/api-client.ts'
-import { downloadApi } from '../support/download.ts'
 import { writeFileIn } from '../support/engine-objects.ts'
 import { IMAGE_SCENARIOS, uniqueTar } from './image-scenarios.ts'
 import type { Kit } from './scenario-kit.ts'
@@ -28,7 +27,7 @@ async function backedUp(kit: Kit, name: string): Promise<void> {
 /** A backup of an instance, as a client has it. */
 async function exported(kit: Kit, name: string): Promise<Buffer> {
   await backedUp(kit, name)
-  return downloadApi(kit.bed.windlass.socket, `${at(name)}/backups/b0/export`)
+  return kit.download(`${at(name)}/backups/b0/export`)
 }
 
 /** A running instance with a change that waits for its next start. */

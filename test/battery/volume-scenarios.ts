@@ -1,6 +1,5 @@
 /** The scenarios of custom volumes, their snapshots and their backups. */
 import type { WorkerKind } from '../../src/operations/catalog.ts'
-import { downloadApi } from '../support/download.ts'
 import { writeFileIn } from '../support/engine-objects.ts'
 import type { Kit } from './scenario-kit.ts'
 import { one, type Variant } from './scenario.ts'
@@ -65,7 +64,7 @@ export const VOLUME_SCENARIOS: {
   }),
   'volume.import': one(async (kit, tag) => {
     await backedUp(kit, `${tag}a`)
-    const body = await downloadApi(kit.bed.windlass.socket, `${at(`${tag}a`)}/backups/b0/export`)
+    const body = await kit.download(`${at(`${tag}a`)}/backups/b0/export`)
     const headers = { 'x-lxd-name': tag, 'content-type': 'application/octet-stream' }
     return { method: 'POST', path: VOLUMES, body, headers, entity: tag }
   }),
