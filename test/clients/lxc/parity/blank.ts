@@ -3,7 +3,8 @@ import { parse } from 'yaml'
 
 const NEVER = /^(?:0001-01-01|1970-01-01)T00:00:00Z$/
 
-const PROGRESS = /\d+% \([\d.]+\w+\/s\)|^Remapping container filesystem$|^(?:Transferring|Backing up) instance: /
+const PROGRESS =
+  /\d+% \([\d.]+\w+\/s\)|^Remapping container filesystem$|^(?:Transferring|Backing up|Copying) (?:(?:the )?storage volume|instance): /
 
 /** What Windlass adds to an operation, under its own name. */
 const OWN = 'windlass'
