@@ -28,7 +28,8 @@ async function makeRecords(windlass: TestWindlass, { records }: Audit, count: nu
     await Promise.all(
       Array.from({ length: Math.min(AT_ONCE, count - from) }, (_, n) => {
         const uuid = `00000000-0000-4000-8000-${String(from + n).padStart(12, '0')}`
-        const copy = { ...instance, uuid, rev: 0, name: `q${from + n}` }
+        // Two with one container would be taken for one that was renamed.
+        const copy = { ...instance, uuid, rev: 0, name: `q${from + n}`, container: '' }
         const kept = { ...snapshot, uuid: uuid.replace('-8000-', '-9000-'), rev: 0, instance: uuid }
         const changes = [
           { change: 'put' as const, noun: 'instance' as const, record: copy },
