@@ -94,10 +94,10 @@ const GIVEN_BACK = 40_000
 
 /** The same once it is flat, or after the time for it. */
 async function calmed(windlass: TestWindlass, before: number): Promise<number> {
-  const until = performance.now() + GIVEN_BACK
+  const last = performance.now() + GIVEN_BACK
   for (;;) {
     const grown = await grownSince(windlass, before)
-    if (grown <= FLAT || performance.now() > until) return grown
+    if (grown <= FLAT || performance.now() > last) return grown
     await delay(1_000)
   }
 }
