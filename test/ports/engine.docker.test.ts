@@ -1,10 +1,15 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { Readable } from 'node:stream'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Engine } from '../../src/core/engine.ts'
 import { createDockerEngine } from '../../src/engine/docker/connect.ts'
+import { openProxy } from '../battery/proxy.ts'
+import { createRandom } from '../battery/random.ts'
 import { askEngine } from '../support/ask-engine.ts'
 import { sharedEngine } from '../support/shared-engine.ts'
 import { tinyImageTar } from '../support/tiny-image.ts'
@@ -40,6 +45,24 @@ test('a container whose image somebody has removed by force is committed all the
   const copy = await engine.containers.create(kit.spec({ image: rescued }))
   expect(await engine.containers.stat(copy, '/root/note')).toMatchObject({ size: 4 })
   await kit.close()
+})
+
+test('a helper goes although the connection was lost over its removal: its volume can be removed at once', async () => {
+  const { socket, image } = await sharedEngine()
+  const directory = await mkdtemp(join(tmpdir(), 'windlass-test-'))
+  await using proxy = await openProxy(join(directory, 'engine.sock'), socket, createRandom(1))
+  const engine = createDockerEngine({ member: 'test', deployment, dockerHost: `unix://${proxy.path}` })
+  const kit = makeKit(async () => ({ engine, deployment, image, rootfs: tinyImageTar, close: () => engine.close() }))
+  await kit.open()
+  const [from, to] = [unique(), unique()]
+  for (const name of [from, to]) await engine.volumes.create(name, kit.labels('volume'))
+  let spoilt = 0
+  proxy.onRequest((method) => (method === 'DELETE' && spoilt++ < 2 ? 'before' : undefined))
+  await engine.volumes.copy(from, to, kit.labels('helper'))
+  expect(spoilt).toBeGreaterThanOrEqual(2)
+  expect([await engine.volumes.remove(from), await engine.volumes.remove(to)]).toEqual(['removed', 'removed'])
+  await kit.close()
+  await rm(directory, { recursive: true })
 })
 
 describe('a registry', () => {

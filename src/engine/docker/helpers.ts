@@ -1,4 +1,5 @@
 /** Never-started containers of an empty image: handles on volumes, and on file systems that become images. */
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { OwnLabels } from '../../core/container.ts'
 import { toDockerLabels } from './labels.ts'
 import { fields, type Fields, required } from './read.ts'
@@ -60,8 +61,19 @@ export async function createHelper(wire: Wire, spec: HelperSpec, signal?: AbortS
   return required(fields(answer.body).Id, "the new container's id")
 }
 
-/** Removes it with the anonymous volumes it may have got. Errors are left to the sweeper, which knows its labels. */
+/** How often a helper's removal is asked for, and milliseconds in between: until it is gone its volume cannot go. */
+const ASKS = 3
+const APART = 250
+
+/** Removes it with the anonymous volumes it may have got. Where the engine cannot be asked, the sweeper knows its labels. */
 export async function removeHelper(wire: Wire, id: string): Promise<void> {
   const request = { doing: 'removing a helper container', method: 'DELETE', path: route`/containers/${id}` } as const
-  await wire.ask({ ...request, query: { force: true, v: true }, expect: [404, 409] }).catch(() => undefined)
+  for (let asks = 1; asks <= ASKS && !wire.closed.aborted; asks++) {
+    try {
+      await wire.ask({ ...request, query: { force: true, v: true }, expect: [404, 409] })
+      return
+    } catch {
+      await sleep(APART)
+    }
+  }
 }
