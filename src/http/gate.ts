@@ -3,6 +3,7 @@ import type { FastifyRequest } from 'fastify'
 import { forbidden, notFound, unavailable } from '../core/failure.ts'
 import type { Events } from '../services/events.ts'
 import type { App } from './app-types.ts'
+import { answerFailure, fromFramework } from './errors.ts'
 import { identify, type Credentials } from './caller.ts'
 
 /** How good what this process knows is: `stale` while Redis is away, `lost` when that has lasted too long. */
@@ -18,6 +19,7 @@ export function guard(app: App, { events, freshness, ...credentials }: GateDeps)
   app.decorateRequest('eventCursor', '')
   app.decorateRequest('bodyHash', undefined)
   tellWhenStale(app, freshness)
+  doubtWhenStale(app, freshness)
   app.addHook('onRequest', async (request: FastifyRequest) => {
     // The router takes a trailing slash for a parameter without a value.
     if (Object.values(Object(request.params)).includes('')) throw notFound('not found')
@@ -35,6 +37,14 @@ export function refuseWhenLost(app: App, freshness: () => Freshness): void {
   app.addHook('onRequest', async (request: FastifyRequest) => {
     if (freshness() === 'lost' && request.routeOptions.config.open !== true)
       throw unavailable('Redis does not answer', { retryAfter: 1 })
+  })
+}
+
+/** What memory does not know while Redis is away may well be there: whoever asks for it is to come again. */
+function doubtWhenStale(app: App, freshness: () => Freshness): void {
+  app.setErrorHandler((thrown: Error, request, reply) => {
+    const isDoubtful = fromFramework(thrown).code === 'not-found' && freshness() === 'stale'
+    return answerFailure(isDoubtful ? unavailable('The database does not answer') : thrown, request, reply)
   })
 }
 

@@ -69,6 +69,9 @@ test('while Redis is dead changes are refused at once and reads come from memory
   expect([listed.status, listed.headers['warning']]).toEqual([200, expect.stringContaining('110 ')])
   const one = await ask('/1.0/instances/base')
   expect([one.status, fieldOf(fieldOf(one.body, 'metadata'), 'status')]).toEqual([200, 'Running'])
+  // It may have been made since.
+  const unknown = await ask('/1.0/instances/nobody')
+  expect([unknown.status, Number(unknown.headers['retry-after'])]).toEqual([503, 1])
   const at = other.url ?? ''
   expect((await askApi({ at, path: '/1.0/instances', token: TOKEN })).status).toBe(200)
   expect((await askApi({ at, path: '/1.0/instances', token: `${TOKEN}-wrong` })).status).toBe(403)

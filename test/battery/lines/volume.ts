@@ -14,7 +14,7 @@ import type { Tally } from '../tally.ts'
 
 const CONNECTIONS = 50
 const POINT = 'instance.create.end.before@awaited'
-const AT_ONCE = 500
+const AT_ONCE = 100
 
 /** So many instances that are records only, each with a snapshot: to change its expiry takes no work on the engine. */
 async function makeRecords(windlass: TestWindlass, { records }: Audit, count: number): Promise<void> {
