@@ -27,7 +27,8 @@ function devices(host: Host, runtimes: string[] = ['runc']) {
     const header = Buffer.from(JSON.stringify({ mode: MODES[kind] })).toString('base64')
     return { status: 200, headers: { 'x-docker-container-path-stat': header }, words: '', body: undefined }
   }
-  const wire = { deployment: 'd', member: 'm', timeouts: { change: 1_000 }, ask } as never // what the subject needs of it
+  const closed = new AbortController().signal
+  const wire = { deployment: 'd', member: 'm', timeouts: { change: 1_000 }, closed, ask } as never // what the subject needs of it
   const info = { ...toEngineInfo(recording('20.10.24').info, 41), runtimes }
   const given = createHostDevices(
     wire,
