@@ -1,4 +1,4 @@
-import { randomUUID } from 'node:crypto'
+import { createHash, randomBytes, randomUUID } from 'node:crypto'
 import { Readable } from 'node:stream'
 import { buffer } from 'node:stream/consumers'
 import { describe, expect, test } from 'vitest'
@@ -168,8 +168,62 @@ export function storageCases(kit: EngineKit): void {
       dropped.destroy()
       await expect.poll(() => kit.engine.volumes.remove(name)).toBe('removed')
     })
+
+    test('a file of any length is kept, read and dropped', async () => {
+      const options = { labels: kit.labels('volume', { origin: '' }), maxBytes: LARGE.length }
+      for (const content of [Buffer.alloc(0), Buffer.from('small'), LARGE]) {
+        const name = unique()
+        const file = await kit.engine.volumes.putFile(name, 'file', Readable.from([content]), options)
+        expect(file).toEqual({ size: content.length, sha256: createHash('sha256').update(content).digest('hex') })
+        const read = async (): Promise<Readable | undefined> =>
+          (await kit.engine.volumes.getFile(name, 'file', options.labels))?.content
+        expect((await buffer((await read()) ?? Readable.from([]))).equals(content)).toBe(true)
+        expect(await kit.engine.volumes.getFile(name, 'other', options.labels)).toBeUndefined()
+        ;(await read())?.destroy()
+        await expect.poll(() => kit.engine.volumes.remove(name)).toBe('removed')
+      }
+      const more = Readable.from([LARGE, Buffer.from('x')])
+      const name = unique()
+      expect(await failureOf(kit.engine.volumes.putFile(name, 'file', more, options))).toMatchObject({
+        code: 'too-large',
+      })
+      expect(await kit.engine.volumes.inspect(name)).toBeUndefined()
+    })
+
+    test('whoever sends or reads a kept file slowly keeps nobody from removing images', async () => {
+      const name = unique()
+      const options = { labels: kit.labels('volume'), maxBytes: 2 * LARGE.length }
+      let isSent = false
+      const sending = async function* (): AsyncGenerator<Buffer> {
+        yield LARGE
+        // The engine looks at all containers when an image goes: at a locked one for as long as it is locked.
+        await removeAnImage()
+        yield LARGE
+        isSent = true
+      }
+      await kit.engine.volumes.putFile(name, 'file', Readable.from(sending(), { objectMode: false }), options)
+      expect(isSent).toBe(true)
+      const kept = await kit.engine.volumes.getFile(name, 'file', options.labels)
+      let read = 0
+      for await (const chunk of (kept?.content ?? Readable.from([])) as AsyncIterable<Buffer>) {
+        if (read === 0) await removeAnImage()
+        read += chunk.length
+      }
+      expect(read).toBe(2 * LARGE.length)
+      expect(await kit.engine.volumes.remove(name)).toBe('removed')
+    })
+
+    async function removeAnImage(): Promise<void> {
+      const tag = `windlass-test/${unique()}:gone`
+      const tar = Readable.from([await makeTar({ name: 'file', body: unique() })])
+      await kit.engine.images.importTar(tar, { labels: kit.labels('image'), tag, command: [], environment: {} })
+      expect(await kit.engine.images.untag(tag)).toBe('removed')
+    }
   })
 }
+
+/** More than one part of a kept file. */
+const LARGE = randomBytes(20_000_000)
 
 function network(kit: EngineKit, more: Partial<NetworkSpec> = {}): NetworkSpec {
   return {

@@ -9,19 +9,35 @@ import { decompressed } from './decompress.ts'
 import { rootTar } from './root-filesystem.ts'
 import type { TarEntry } from './tar-reader.ts'
 import { inChunks } from './tar-writer.ts'
-import { normalName, readText } from './tarball-format.ts'
+import { boundedTar, normalName, readText } from './tarball-format.ts'
 
 export type Show = (text: string, percent: number) => void
 
 export const inSilence: Show = () => undefined
 
-/** A kept tarball, unpacked. */
-export async function* openKept(
-  getFile: Volumes['getFile'],
-  kept: KeptTarball,
-  show: Show,
-  signal?: AbortSignal,
-): AsyncGenerator<Buffer> {
+/** A kept tarball that is to be read, and whoever hears how far that is. */
+export interface Opening {
+  getFile: Volumes['getFile']
+  kept: KeptTarball
+  show: Show
+  signal: AbortSignal | undefined
+}
+
+/** Reads a backup's index, then whatever `use` wants of the entries behind it, and lets go of it however that ends. */
+export async function readBackup<Contents, T>(
+  opening: Opening,
+  parse: (index: string) => Contents,
+  use: (contents: Contents, entries: AsyncGenerator<TarEntry>) => Promise<T> | T,
+): Promise<T> {
+  const entries = boundedTar(openKept(opening))
+  try {
+    return await use(parse(await readIndex(entries)), entries)
+  } finally {
+    await entries.return(undefined)
+  }
+}
+
+async function* openKept({ getFile, kept, show, signal }: Opening): AsyncGenerator<Buffer> {
   const file = await getFile(kept.volume, kept.file, kept.labels, signal)
   if (file === undefined) throw notFound(`The backup is gone from volume ${kept.volume}`)
   const onRead = (read: number): void => {
@@ -35,7 +51,7 @@ export async function* openKept(
 const MAX_BEFORE = 16
 
 /** The text of the first file there is, which must be the index; nothing but folders may come before it. */
-export async function readIndex(entries: AsyncGenerator<TarEntry>): Promise<string> {
+async function readIndex(entries: AsyncGenerator<TarEntry>): Promise<string> {
   let before = 0
   for (let next = await entries.next(); next.done !== true; next = await entries.next()) {
     const { value } = next
@@ -43,7 +59,6 @@ export async function readIndex(entries: AsyncGenerator<TarEntry>): Promise<stri
     if (value.type !== 'file' || normalName(value.name) !== INDEX) break
     return readText(value, INDEX, MAX_INDEX)
   }
-  await entries.return(undefined)
   throw badRequest('Backup is missing index.yaml: the upload is no backup')
 }
 

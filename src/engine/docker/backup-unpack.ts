@@ -13,10 +13,10 @@ import {
   volumeOf,
   type Run,
 } from './backup-layout.ts'
-import { inSilence, openKept, readIndex, requireRoots, surveyRoots, tarOf } from './backup-reading.ts'
+import { inSilence, readBackup, requireRoots, surveyRoots, tarOf } from './backup-reading.ts'
 import { runsOfLxd } from './root-runs.ts'
-import { readTar, type TarEntry } from './tar-reader.ts'
-import { boundedTar, probe, type Survey } from './tarball-format.ts'
+import type { TarEntry } from './tar-reader.ts'
+import { probe, type Survey } from './tarball-format.ts'
 
 export interface BackupUnpackParts {
   importTar: Images['importTar']
@@ -28,43 +28,37 @@ export interface BackupUnpackParts {
 export function createBackupUnpack(parts: BackupUnpackParts): Omit<Backups, 'pack'> {
   const { getFile } = parts
   return {
-    read: async (kept, signal) => {
-      const entries = readTar(openKept(getFile, kept, inSilence, signal))
-      const contents = parseBackupIndex(await readIndex(entries))
-      await entries.return(undefined)
-      return contents
-    },
-    survey: async (kept, onProgress, signal) => {
-      const entries = boundedTar(openKept(getFile, kept, onProgress, signal))
-      const contents = parseBackupIndex(await readIndex(entries))
-      const probes = await surveyFiles(entries, rootsOf(contents))
-      const runs = ({ windlass }: { windlass?: { runs: Runs } }, folder: string): Runs =>
-        windlass?.runs ?? { ...UNSAID, ...runsOfLxd({ probes: probes.get(rootOf(folder)) ?? new Map() }, '') }
-      return {
-        instance: runs(contents.instance, INSTANCE_FOLDER),
-        snapshots: contents.snapshots.map((one) => runs(one, snapshotFolder(one.name))),
-      }
-    },
-    unpack: async (kept, { instance, snapshots }, onProgress, signal) => {
-      const entries = boundedTar(openKept(getFile, kept, onProgress, signal))
-      const contents = parseBackupIndex(await readIndex(entries))
-      const images = new Map<string, string>()
-      const folders = new Map([[INSTANCE_FOLDER, instance]])
-      for (const [at, part] of snapshots.entries())
-        folders.set(snapshotFolder(contents.snapshots[at]?.name ?? ''), part)
-      for await (const run of runsIn(entries, rootsOf(contents).map(inBytes))) {
-        const root = fromBytes(run.root)
-        for (const [folder, part] of folders) {
-          if (root === rootOf(folder)) images.set(folder, await importRoot(parts, run, part, signal))
-          const volume = part.volumes.find((_, at) => root === volumeOf(folder, at))
-          if (volume !== undefined) await parts.writeVolume(volume, tarOf(run), part.image.labels, signal)
+    read: (kept, signal) =>
+      readBackup({ getFile, kept, show: inSilence, signal }, parseBackupIndex, (contents) => contents),
+    survey: (kept, show, signal) =>
+      readBackup({ getFile, kept, show, signal }, parseBackupIndex, async (contents, entries) => {
+        const probes = await surveyFiles(entries, rootsOf(contents))
+        const runs = ({ windlass }: { windlass?: { runs: Runs } }, folder: string): Runs =>
+          windlass?.runs ?? { ...UNSAID, ...runsOfLxd({ probes: probes.get(rootOf(folder)) ?? new Map() }, '') }
+        return {
+          instance: runs(contents.instance, INSTANCE_FOLDER),
+          snapshots: contents.snapshots.map((one) => runs(one, snapshotFolder(one.name))),
         }
-      }
-      return {
-        instance: images.get(INSTANCE_FOLDER) ?? '',
-        snapshots: contents.snapshots.map(({ name }) => images.get(snapshotFolder(name)) ?? ''),
-      }
-    },
+      }),
+    unpack: (kept, { instance, snapshots }, show, signal) =>
+      readBackup({ getFile, kept, show, signal }, parseBackupIndex, async (contents, entries) => {
+        const images = new Map<string, string>()
+        const folders = new Map([[INSTANCE_FOLDER, instance]])
+        for (const [at, part] of snapshots.entries())
+          folders.set(snapshotFolder(contents.snapshots[at]?.name ?? ''), part)
+        for await (const run of runsIn(entries, rootsOf(contents).map(inBytes))) {
+          const root = fromBytes(run.root)
+          for (const [folder, part] of folders) {
+            if (root === rootOf(folder)) images.set(folder, await importRoot(parts, run, part, signal))
+            const volume = part.volumes.find((_, at) => root === volumeOf(folder, at))
+            if (volume !== undefined) await parts.writeVolume(volume, tarOf(run), part.image.labels, signal)
+          }
+        }
+        return {
+          instance: images.get(INSTANCE_FOLDER) ?? '',
+          snapshots: contents.snapshots.map(({ name }) => images.get(snapshotFolder(name)) ?? ''),
+        }
+      }),
   }
 }
 

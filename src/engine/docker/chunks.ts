@@ -34,3 +34,17 @@ export async function* chunksOf(stream: Readable): AsyncGenerator<Buffer> {
     stream.pause()
   }
 }
+
+/** What has come already, and then the rest. */
+export async function* chained(chunks: readonly Buffer[], rest: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+  yield* chunks
+  yield* rest
+}
+
+/** Destroys a stream and waits until it is closed: with one of a kept file that is when its volume may go. */
+export async function letGo(stream: Readable): Promise<void> {
+  // Whoever left it before its end may have it told of that; nobody is there to hear it.
+  stream.on('error', () => undefined)
+  stream.destroy()
+  if (!stream.closed) await new Promise<void>((resolve) => void stream.once('close', resolve))
+}

@@ -6,7 +6,8 @@ import { buffer } from 'node:stream/consumers'
 import { createGunzip, createZstdDecompress } from 'node:zlib'
 import { compressionOf } from '../../core/compression.ts'
 import { Failure, tooLarge, unsupported } from '../../core/failure.ts'
-import { openScratch } from './scratch.ts'
+import { chained, letGo } from './chunks.ts'
+import { keepAside } from './scratch.ts'
 import { damaged } from './tar-reader.ts'
 
 /** A tarball may grow to this, or to `MAX_RATIO` times its size if that is more. */
@@ -66,7 +67,7 @@ export async function* decompressed(
   } catch (error) {
     throw error instanceof Failure ? error : damaged(error instanceof Error ? error.message : 'it cannot be unpacked')
   } finally {
-    content.destroy()
+    await letGo(content)
   }
 }
 
@@ -82,7 +83,7 @@ async function readHead(source: AsyncGenerator<Buffer>): Promise<Buffer> {
 }
 
 function unpack(head: Buffer, rest: AsyncGenerator<Buffer>, signal?: AbortSignal): AsyncIterable<Buffer> {
-  const whole = joined(head, rest)
+  const whole = chained([head], rest)
   const compression = compressionOf(head)
   switch (compression) {
     case 'gzip':
@@ -98,11 +99,6 @@ function unpack(head: Buffer, rest: AsyncGenerator<Buffer>, signal?: AbortSignal
     case 'none':
       return whole
   }
-}
-
-async function* joined(head: Buffer, rest: AsyncGenerator<Buffer>): AsyncGenerator<Buffer> {
-  yield head
-  yield* rest
 }
 
 async function* through(source: AsyncIterable<Buffer>, transform: Transform): AsyncGenerator<Buffer> {
@@ -128,8 +124,7 @@ async function* throughFile(
   unpacker: Program,
   signal?: AbortSignal,
 ): AsyncGenerator<Buffer> {
-  await using scratch = await openScratch()
-  for await (const chunk of source) await scratch.add(chunk)
+  await using scratch = await keepAside(source)
   const { program, args } = unpacker
   const bounds = { timeout: LONGEST, killSignal: 'SIGKILL', ...(signal !== undefined && { signal }) } as const
   const child = spawn(program, args, { env: { PATH }, stdio: [scratch.descriptor, 'pipe', 'pipe'], ...bounds })

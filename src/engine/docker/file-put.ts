@@ -9,13 +9,13 @@ import { posix } from 'node:path'
 import { Readable } from 'node:stream'
 import { badRequest, Failure, internal, isFailure, notFound, timedOut, tooLarge } from '../../core/failure.ts'
 import type { FileAttributes, FilePlace, Files } from '../../core/files.ts'
-import { chunksOf } from './chunks.ts'
+import { chained, chunksOf } from './chunks.ts'
 import type { Wire } from './engine-wire.ts'
 import { refusal, says } from './errors.ts'
 import { archiveOf, stat } from './files.ts'
 import { unmistakableTar } from './plain-tar.ts'
 import type { EngineAnswer } from './requests.ts'
-import { openScratch, type Scratch } from './scratch.ts'
+import { keepAside, type Scratch } from './scratch.ts'
 import { newEntry, TAR_END, tarHeader, tarPadding } from './tar-writer.ts'
 import type { TarHeader, TarType } from './tar-reader.ts'
 
@@ -37,13 +37,13 @@ export function createFilePut(wire: Wire, read: Files['read']): FilePut {
   const putFile: FilePut['putFile'] = async (place, content, { append, ...attributes }, signal) => {
     const file = { place, attributes }
     const source = bytesOf(content)
-    if (append === true) return putScratch(file, await kept([], joined(await read(place, signal), source)), signal)
+    if (append === true) return putScratch(file, await keepAside(joined(await read(place, signal), source)), signal)
     const head = await headOf(source, SMALL)
     if (head.isWhole) return put(wire, place, wholeFile(file, head.chunks), signal)
     const more = await headOf(source, QUICK, performance.now() + QUICKLY)
     const chunks = [...head.chunks, ...more.chunks]
     if (!more.isLate) return pour(wire, file, promptly(chunks, source), signal)
-    await putScratch(file, await kept(chunks, source), signal)
+    await putScratch(file, await keepAside(chained(chunks, source)), signal)
   }
 
   const putScratch = async (file: NewFile, opened: Scratch, signal?: AbortSignal): Promise<void> => {
@@ -233,16 +233,4 @@ async function within<T>(promise: Promise<T>, ms: number): Promise<T> {
     timer = setTimeout(() => reject(timedOut(`The upload has stopped for ${ms / 1000} s`)), ms)
   })
   return Promise.race([promise, late]).finally(() => clearTimeout(timer))
-}
-
-async function kept(chunks: readonly Buffer[], source: AsyncGenerator<Buffer>): Promise<Scratch> {
-  const scratch = await openScratch()
-  try {
-    for (const chunk of chunks) await scratch.add(chunk)
-    for await (const chunk of source) await scratch.add(chunk)
-    return scratch
-  } catch (failure) {
-    await scratch[Symbol.asyncDispose]()
-    throw failure
-  }
 }

@@ -3,15 +3,12 @@ import { Readable } from 'node:stream'
 import { notFound } from '../../core/failure.ts'
 import type { FileEntry, FilePlace, Files } from '../../core/files.ts'
 import { chunksOf } from './chunks.ts'
-import { openScratch } from './scratch.ts'
 import { readTar, type TarEntry, type TarHeader } from './tar-reader.ts'
+import { unlocking } from './unlocking.ts'
 
 /** A tar of what is at a path; undefined where there is nothing. An empty one is of what cannot be packed: a socket. */
 export type OpenTar = (place: FilePlace, signal?: AbortSignal) => Promise<Readable | undefined>
 
-/** A reader that has been waited for so long, milliseconds, has to have taken so many bytes in each of them. */
-const PATIENCE = 3_000
-const PACE = 10_000
 const SOCKET: FileEntry = { type: 'other', size: 0, mode: 0, uid: 0, gid: 0, modified: 0, target: '' }
 
 export interface FileReads extends Pick<Files, 'look' | 'read' | 'list'> {
@@ -89,21 +86,6 @@ async function* contentOf(entries: AsyncGenerator<TarEntry>, first: TarEntry): A
   } finally {
     await entries.return(undefined)
   }
-}
-
-/** Passes on what is taken quickly. A slow reader must not hold the container's lock: the rest is kept aside for it. */
-async function* unlocking(source: AsyncGenerator<Buffer>): AsyncGenerator<Buffer> {
-  for (let waited = 0, taken = 0; waited < PATIENCE || taken > waited * PACE;) {
-    const next = await source.next()
-    if (next.done === true) return
-    const since = performance.now()
-    yield next.value
-    waited += performance.now() - since
-    taken += next.value.length
-  }
-  await using scratch = await openScratch()
-  for await (const chunk of source) await scratch.add(chunk)
-  yield* scratch.read()
 }
 
 async function* bytesOf(tar: Readable): AsyncGenerator<Buffer> {

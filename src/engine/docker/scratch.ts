@@ -19,8 +19,8 @@ const PIECE = 256 * 1024
 /** Most bytes of one stream; nobody may fill the disk by being slow. */
 const MOST = 8 * 1024 ** 3
 
-/** Opens one in the system's temporary directory; too-large where it has no room. */
-export async function openScratch(): Promise<Scratch> {
+/** One in the system's temporary directory; too-large where it has no room. */
+async function openScratch(): Promise<Scratch> {
   const path = join(tmpdir(), `windlass-${randomUUID()}`)
   const file = await open(path, 'wx+', 0o600).catch(noRoom)
   await rm(path)
@@ -43,6 +43,18 @@ export async function openScratch(): Promise<Scratch> {
       }
     },
     [Symbol.asyncDispose]: () => file.close(),
+  }
+}
+
+/** All of it, to its end. */
+export async function keepAside(source: AsyncIterable<Buffer>): Promise<Scratch> {
+  const scratch = await openScratch()
+  try {
+    for await (const chunk of source) await scratch.add(chunk)
+    return scratch
+  } catch (failure) {
+    await scratch[Symbol.asyncDispose]()
+    throw failure
   }
 }
 

@@ -1,29 +1,35 @@
 /**
  * Streams of unknown length kept as files of a volume. A tar entry needs its length in front, so a stream is cut into
- * parts, and an entry that sorts before them, written last, says that all of them are there.
+ * parts, and a manifest, written last, says that all of them are there. Each part is a call of its own: a container is
+ * locked while one lasts, and whoever sends or reads the stream may take hours.
  */
 import { createHash, type Hash } from 'node:crypto'
 import { Readable } from 'node:stream'
+import type { OwnLabels } from '../../core/container.ts'
 import type { KeptFile, VolumeDetail, Volumes } from '../../core/engine.ts'
 import { badRequest, Failure, internal, tooLarge } from '../../core/failure.ts'
-import { count, fields, text } from './read.ts'
-import { readTar, type TarEntry } from './tar-reader.ts'
-import { inChunks, newEntry, TAR_END, tarFile, tarHeader, tarPadding } from './tar-writer.ts'
+import { chained, chunksOf } from './chunks.ts'
+import { count, fields } from './read.ts'
+import { readTar } from './tar-reader.ts'
+import { newEntry, TAR_END, tarFile, tarHeader, tarPadding } from './tar-writer.ts'
+import type { OpenVolume } from './volume-files.ts'
+import { unlocking } from './unlocking.ts'
+import type { PlainVolumes } from './volumes.ts'
 
 /** What is in memory of one stream at a time. */
 const PART = 16 * 1024 * 1024
-/** A slow stream is cut earlier, milliseconds: the call to the engine is given up when nothing moves for long. */
-const PART_WITHIN = 15_000
-// Engines pack a directory in the order of its names, and a dot comes before every digit.
 const MANIFEST = '.kept'
 /** Up to so many bytes are kept in the volume's own label: most commands say less, and no helper has to be made. */
 const SMALL = 4096
 
 /** The part of the volumes that a spool is made of. */
-export type SpoolVolumes = Pick<Volumes, 'create' | 'inspect' | 'write' | 'read' | 'remove'>
+export type SpoolVolumes = Pick<PlainVolumes, 'create' | 'inspect' | 'open' | 'remove'>
 
 /** `putFile` and `getFile` over the plain reading and writing of volumes. */
 export function createSpool(volumes: SpoolVolumes): Pick<Volumes, 'putFile' | 'getFile'> {
+  const open = (name: string, labels: OwnLabels, signal?: AbortSignal): Promise<OpenVolume> =>
+    volumes.open(name, { ...labels, role: 'helper' }, signal)
+
   const putFile: Volumes['putFile'] = async (name, file, content, ...[options, signal]) => {
     const { labels, maxBytes } = options
     // A sender that leaves before its first byte is asked for is met by the loop below, and must not end the process.
@@ -38,10 +44,9 @@ export function createSpool(volumes: SpoolVolumes): Pick<Volumes, 'putFile' | 'g
       return keptFile(kept)
     }
     if (isNew) await volumes.create(name, labels, signal)
-    const parts = partsOf(file, chained(head.chunks, source), () => keptFile(kept))
-    const tar = Readable.from(inChunks(parts), { objectMode: false })
     try {
-      await volumes.write(name, tar, { ...labels, role: 'helper' }, signal)
+      await using volume = await open(name, labels, signal)
+      await writeParts(volume, file, chained(head.chunks, source), kept)
     } catch (failure) {
       if (isNew) await volumes.remove(name).catch(() => undefined)
       throw failure
@@ -51,18 +56,20 @@ export function createSpool(volumes: SpoolVolumes): Pick<Volumes, 'putFile' | 'g
 
   const getFile: Volumes['getFile'] = async (name, file, labels, signal) => {
     // A container with a volume that is not there would make it.
-    const volume = await volumes.inspect(name, signal)
-    if (volume === undefined) return undefined
-    const small = smallOf(volume, file)
+    const found = await volumes.inspect(name, signal)
+    if (found === undefined) return undefined
+    const small = smallOf(found, file)
     if (small !== undefined) return { size: small.length, content: Readable.from([small], { objectMode: false }) }
-    const stream = await volumes.read(name, { ...labels, role: 'helper' }, signal)
-    const entries = readTar(stream)
-    const kept = await manifestOf(entries, file)
-    if (kept === undefined) return undefined
-    const content = Readable.from(contentOf(entries, file, kept.size), { objectMode: false })
-    // One that is dropped before its first byte never starts what would close the volume.
-    content.once('close', () => stream.destroy())
-    return { size: kept.size, content }
+    const volume = await open(name, labels, signal)
+    try {
+      const size = await sizeIn(volume, file)
+      if (size !== undefined) return { size, content: streamOf(volume, file, size) }
+    } catch (failure) {
+      await volume[Symbol.asyncDispose]()
+      throw failure
+    }
+    await volume[Symbol.asyncDispose]()
+    return undefined
   }
 
   return { putFile, getFile }
@@ -105,68 +112,88 @@ async function headOf(source: AsyncGenerator<Buffer>): Promise<{ chunks: Buffer[
   return { chunks, isWhole: false }
 }
 
-async function* chained(chunks: Buffer[], rest: AsyncGenerator<Buffer>): AsyncGenerator<Buffer> {
-  yield* chunks
-  yield* rest
-}
-
 function smallOf(volume: VolumeDetail, file: string): Buffer | undefined {
   const origin = volume.own?.origin ?? ''
   const kept = origin === '' ? {} : fields(JSON.parse(origin))
   return kept.file === file && typeof kept.content === 'string' ? Buffer.from(kept.content, 'base64') : undefined
 }
 
-async function* partsOf(file: string, content: AsyncIterable<Buffer>, kept: () => KeptFile): AsyncGenerator<Buffer> {
+/** Each part in a call of its own, the first one with their folder and the last one with the manifest. */
+async function writeParts(
+  volume: OpenVolume,
+  file: string,
+  content: AsyncIterable<Buffer>,
+  kept: Keeping,
+): Promise<void> {
   let parts = 0
   let part: Buffer[] = []
   let size = 0
-  let since = performance.now()
-  function* takePart(): Generator<Buffer> {
-    parts += 1
-    yield tarHeader(newEntry(`${file}/${String(parts).padStart(8, '0')}`, 'file', size))
-    yield* part
-    yield tarPadding(size)
+  const write = async (...last: Buffer[]): Promise<void> => {
+    const blocks = parts === 0 ? [tarHeader(newEntry(file, 'directory', 0))] : []
+    if (size > 0) blocks.push(tarHeader(newEntry(partOf(file, ++parts), 'file', size)), ...part, tarPadding(size))
+    await volume.write(Readable.from([...blocks, ...last, TAR_END], { objectMode: false }))
     part = []
     size = 0
-    since = performance.now()
   }
-  yield tarHeader(newEntry(file, 'directory', 0))
   for await (const chunk of content) {
     part.push(chunk)
     size += chunk.length
-    if (size >= PART || performance.now() - since > PART_WITHIN) yield* takePart()
+    if (size >= PART) await write()
   }
-  if (size > 0) yield* takePart()
-  yield tarFile(`${file}/${MANIFEST}`, Buffer.from(JSON.stringify(kept())))
-  yield TAR_END
+  await write(tarFile(`${file}/${MANIFEST}`, Buffer.from(JSON.stringify(keptFile(kept)))))
 }
 
-async function manifestOf(entries: AsyncGenerator<TarEntry>, file: string): Promise<KeptFile | undefined> {
-  for (;;) {
-    const next = await entries.next()
-    if (next.done === true) return undefined
-    if (plainName(next.value.name) !== `${file}/${MANIFEST}`) continue
-    const chunks: Buffer[] = []
-    for await (const chunk of next.value.body()) chunks.push(chunk)
-    const manifest = fields(JSON.parse(Buffer.concat(chunks).toString()))
-    return { size: count(manifest.size), sha256: text(manifest.sha256) }
-  }
+const partOf = (file: string, number: number): string => `${file}/${String(number).padStart(8, '0')}`
+
+/** As the manifest says; undefined where there is none. */
+async function sizeIn(volume: OpenVolume, file: string): Promise<number | undefined> {
+  const manifest: Buffer[] = []
+  for await (const chunk of contentOf(volume, `${file}/${MANIFEST}`)) manifest.push(chunk)
+  return manifest.length === 0 ? undefined : count(fields(JSON.parse(Buffer.concat(manifest).toString())).size)
 }
 
-async function* contentOf(entries: AsyncGenerator<TarEntry>, file: string, size: number): AsyncGenerator<Buffer> {
+/** The volume is let go of before its end, or its closing, is told: then the volume may go too. */
+function streamOf(volume: OpenVolume, file: string, size: number): Readable {
+  const chunks = chunksIn(volume, file, size)
+  let left: PromiseLike<void> | undefined
+  const leave = async (): Promise<IteratorReturnResult<undefined>> => {
+    await chunks.return(undefined)
+    await (left ??= volume[Symbol.asyncDispose]())
+    return { done: true, value: undefined }
+  }
+  // Called also where nothing was ever read; a generator would not begin for that.
+  const iterator = {
+    next: async () => {
+      const next = await chunks.next()
+      return next.done === true ? leave() : next
+    },
+    return: leave,
+    [Symbol.asyncIterator]: () => iterator,
+  }
+  return Readable.from(iterator, { objectMode: false })
+}
+
+async function* chunksIn(volume: OpenVolume, file: string, size: number): AsyncGenerator<Buffer, undefined, undefined> {
   let left = size
-  let last = ''
-  for await (const entry of entries) {
-    const name = plainName(entry.name)
-    if (entry.type !== 'file' || !name.startsWith(`${file}/`)) continue
-    if (name <= last) throw internal(`The parts of ${file} are not in order`)
-    last = name
-    left -= entry.size
-    yield* entry.body()
+  for (let number = 1; left > 0; number++) {
+    const before = left
+    for await (const chunk of unlocking(contentOf(volume, partOf(file, number)))) {
+      left -= chunk.length
+      yield chunk
+    }
+    if (left === before) throw internal(`${file} was kept with ${size} bytes and lacks ${left} of them`)
   }
   if (left !== 0) throw internal(`${file} was kept with ${size} bytes and has ${size - left}`)
+  return undefined
 }
 
-function plainName(name: string): string {
-  return name.replace(/^(\.?\/)+/, '')
+/** A file's bytes; none where there is no such file. */
+async function* contentOf(volume: OpenVolume, path: string): AsyncGenerator<Buffer> {
+  const tar = await volume.read(path)
+  if (tar === undefined) return
+  try {
+    for await (const entry of readTar(chunksOf(tar))) yield* entry.body()
+  } finally {
+    tar.destroy()
+  }
 }

@@ -3,11 +3,9 @@ import type { VolumeBackupContents, VolumeBackups } from '../../core/volume-back
 import type { Volumes } from '../../core/engine.ts'
 import { formatVolumeIndex, parseVolumeIndex } from './backup-index.ts'
 import { CUSTOM_ROOT, customSnapshotRoot, fromBytes, inBytes, INDEX, runsIn } from './backup-layout.ts'
-import { inSilence, openKept, readIndex, requireRoots, surveyRoots, tarOf } from './backup-reading.ts'
+import { inSilence, readBackup, requireRoots, surveyRoots, tarOf } from './backup-reading.ts'
 import { copied, keepTar } from './backup-writing.ts'
-import { readTar } from './tar-reader.ts'
 import { TAR_END, tarFile } from './tar-writer.ts'
-import { boundedTar } from './tarball-format.ts'
 
 /** Over a spool, and the reading and writing of volumes. */
 export function createVolumeBackups(volumes: Pick<Volumes, 'getFile' | 'putFile' | 'read' | 'write'>): VolumeBackups {
@@ -15,27 +13,23 @@ export function createVolumeBackups(volumes: Pick<Volumes, 'getFile' | 'putFile'
   return {
     pack: (backup, options, signal) =>
       keepTar(putFile, volumeTar(volumes.read, backup, options, signal), options, signal),
-    read: async (kept, signal) => {
-      const entries = readTar(openKept(getFile, kept, inSilence, signal))
-      const contents = parseVolumeIndex(await readIndex(entries))
-      await entries.return(undefined)
-      return contents
-    },
-    survey: async (kept, onProgress, signal) => {
-      const entries = boundedTar(openKept(getFile, kept, onProgress, signal))
-      const roots = rootsOf(parseVolumeIndex(await readIndex(entries)))
-      requireRoots(await surveyRoots(entries, roots), roots)
-    },
-    unpack: async (kept, { volume, snapshots }, onProgress, signal) => {
-      const entries = boundedTar(openKept(getFile, kept, onProgress, signal))
-      const roots = rootsOf(parseVolumeIndex(await readIndex(entries)))
-      const targets = new Map(roots.map((root, at) => [root, at === 0 ? volume : snapshots[at - 1]]))
-      const labels = { ...kept.labels, role: 'helper' } as const
-      for await (const run of runsIn(entries, roots.map(inBytes))) {
-        const target = targets.get(fromBytes(run.root))
-        if (target !== undefined) await volumes.write(target, tarOf(run), labels, signal)
-      }
-    },
+    read: (kept, signal) =>
+      readBackup({ getFile, kept, show: inSilence, signal }, parseVolumeIndex, (contents) => contents),
+    survey: (kept, show, signal) =>
+      readBackup({ getFile, kept, show, signal }, parseVolumeIndex, async (contents, entries) => {
+        const roots = rootsOf(contents)
+        requireRoots(await surveyRoots(entries, roots), roots)
+      }),
+    unpack: (kept, { volume, snapshots }, show, signal) =>
+      readBackup({ getFile, kept, show, signal }, parseVolumeIndex, async (contents, entries) => {
+        const roots = rootsOf(contents)
+        const targets = new Map(roots.map((root, at) => [root, at === 0 ? volume : snapshots[at - 1]]))
+        const labels = { ...kept.labels, role: 'helper' } as const
+        for await (const run of runsIn(entries, roots.map(inBytes))) {
+          const target = targets.get(fromBytes(run.root))
+          if (target !== undefined) await volumes.write(target, tarOf(run), labels, signal)
+        }
+      }),
   }
 }
 

@@ -1,8 +1,13 @@
-/** What is in volumes. The engine has no call for it; it reads and writes containers, also those that never run. */
+/**
+ * What is in volumes. The engine has no call for it; it reads and writes containers, also those that never run. While
+ * it does, the container is locked, and where one is, no image can be removed: nobody outside may be waited for then.
+ */
 import { PassThrough, pipeline, type Readable } from 'node:stream'
 import { callbackify } from 'node:util'
 import type { OwnLabels } from '../../core/container.ts'
+import { isFailure } from '../../core/failure.ts'
 import type { Wire } from './engine-wire.ts'
+import { says } from './errors.ts'
 import { createHelper, HELPER_VOLUME, type HelperSpec, removeHelper, withHelper } from './helpers.ts'
 import { plainTar } from './plain-tar.ts'
 import { route } from './requests.ts'
@@ -34,16 +39,43 @@ export async function copyFiles(helping: Helping, from: string, to: string): Pro
 
 /** Unpacks a plain tar at the volume's root. */
 export async function writeFiles(helping: Helping, volume: string, tar: Readable): Promise<void> {
-  const { wire, signal } = helping
   try {
-    const into = async (id: string): Promise<void> => {
-      const file = rewriteTar(plainTar(tar, { mayBeEmpty: true, isPrefixed: true }), putInFolder)
-      const request = { doing: `writing to volume ${volume}`, method: 'PUT', path: archiveOf(id) } as const
-      await wire.ask({ ...request, query: { path: '/' }, file, signal })
-    }
-    await withHelper(wire, await helperOf(helping, volume), into, signal)
+    await using opened = await openVolume(helping, volume)
+    await opened.write(tar)
   } finally {
     tar.destroy()
+  }
+}
+
+/** A volume with a helper of its own, for several calls one after the other. */
+export interface OpenVolume extends AsyncDisposable {
+  /** Unpacks a plain tar at its root. */
+  write(tar: Readable): Promise<void>
+  /** A tar of the file at a path; undefined where there is none. */
+  read(path: string): Promise<Readable | undefined>
+}
+
+/** It may go when it is let go of. */
+export async function openVolume(helping: Helping, volume: string): Promise<OpenVolume> {
+  const { wire, signal } = helping
+  const id = await createHelper(wire, await helperOf(helping, volume), signal)
+  const path = archiveOf(id)
+  return {
+    write: async (tar) => {
+      const file = rewriteTar(plainTar(tar, { mayBeEmpty: true, isPrefixed: true }), putInFolder)
+      const request = { doing: `writing to volume ${volume}`, method: 'PUT', path } as const
+      await wire.ask({ ...request, query: { path: '/' }, file, signal })
+    },
+    read: async (name) => {
+      const request = { doing: `reading volume ${volume}`, method: 'GET', path } as const
+      return wire
+        .stream({ ...request, query: { path: `${HELPER_VOLUME}/${name}` }, signal })
+        .catch((failure: unknown) => {
+          if (isFailure(failure, 'not-found') && says(failure.message, 'could not find the file')) return undefined
+          throw failure
+        })
+    },
+    [Symbol.asyncDispose]: () => removeHelper(wire, id),
   }
 }
 

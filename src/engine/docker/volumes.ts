@@ -7,13 +7,16 @@ import { labelFilter, toDockerLabels } from './labels.ts'
 import { toVolumeDetail } from './normalize.ts'
 import { fields, list } from './read.ts'
 import { route } from './requests.ts'
-import { copyFiles, type Helping, readFiles, writeFiles } from './volume-files.ts'
+import { copyFiles, type Helping, openVolume, type OpenVolume, readFiles, writeFiles } from './volume-files.ts'
 
-/** The volumes of one engine; `empty` gives the image its helper containers are made of. */
-export function createVolumes(
-  wire: Wire,
-  empty: (signal?: AbortSignal) => Promise<string>,
-): Omit<Volumes, 'putFile' | 'getFile'> {
+/** The volumes of one engine, and what only this room knows of them. */
+export interface PlainVolumes extends Omit<Volumes, 'putFile' | 'getFile'> {
+  /** For several calls; whoever opens it lets go of it. */
+  open(name: string, labels: OwnLabels, signal?: AbortSignal): Promise<OpenVolume>
+}
+
+/** `empty` gives the image its helper containers are made of. */
+export function createVolumes(wire: Wire, empty: (signal?: AbortSignal) => Promise<string>): PlainVolumes {
   const helping = (labels: OwnLabels, signal: AbortSignal | undefined): Helping => ({ wire, empty, labels, signal })
   return {
     create: (name, labels, signal) => create(wire, name, labels, signal),
@@ -24,6 +27,7 @@ export function createVolumes(
       return found.filter((one) => one.own !== undefined)
     },
     copy: (from, to, labels, signal) => copyFiles(helping(labels, signal), from, to),
+    open: (name, labels, signal) => openVolume(helping(labels, signal), name),
     write: (name, tar, labels, signal) => writeFiles(helping(labels, signal), name, tar),
     read: (name, labels, signal) => readFiles(helping(labels, signal), name),
     usage: createUsage(wire),
