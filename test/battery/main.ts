@@ -51,7 +51,7 @@ interface Asked {
   lines: readonly Line[]
   /** Of `performance.now()`. */
   until: number
-  /** Only points with this in their names, of F1 and F13. */
+  /** Only points with this in their names, of F1 and F13, and calls of F6. */
   at: string
 }
 

@@ -17,7 +17,7 @@ export interface Line {
 /** What one line is given. */
 export interface Stage {
   length: Length
-  /** Only points with this in their names, of F1 and F13. */
+  /** Only points with this in their names, of F1 and F13, and calls of F6. */
   at: string
   tally: Tally
   random: Random

@@ -34,6 +34,10 @@ function everyCall(baselines: readonly Baseline[]): Spoilt[] {
   )
 }
 
+/** As a run is called, and as `--at` names it. */
+const nameOf = ({ baseline, step, nth, call, how }: Spoilt): string =>
+  `${how}: call ${nth} (${call}) of ${baseline.scenario.kind}.${step}, ${baseline.scenario.name}`
+
 /** Spoils one call after the step has begun, once. */
 function spoilAt({ baseline, step, nth, how }: Spoilt): Disturb {
   let done = false
@@ -52,9 +56,9 @@ function spoilAt({ baseline, step, nth, how }: Spoilt): Disturb {
 }
 
 async function spoilOne(bed: Bed, tally: Tally, spoilt: Spoilt): Promise<void> {
-  const { baseline, step, nth, call, how } = spoilt
+  const { baseline } = spoilt
   const { kind } = baseline.scenario
-  const run = `${how}: call ${nth} (${call}) of ${kind}.${step}, ${baseline.scenario.name}`
+  const run = nameOf(spoilt)
   const asked = { ...disturbed(baseline, spoilAt(spoilt)), endsWithin: patienceFor(spoilt) }
   const work = () =>
     runScenario(bed, asked, async (done) => {
@@ -140,10 +144,10 @@ export const engineFaults: Line = {
   name: 'F6',
   what: 'each engine call cut before and after the engine saw it, answered by half, refused; the engine killed',
   minutes: 7,
-  run: async ({ bed: open, baselines, tally, random, length, until }) => {
+  run: async ({ bed: open, baselines, tally, random, length, until, at }) => {
     const known = await baselines()
     const bed = await open()
-    const all = random.shuffled(everyCall(known))
+    const all = random.shuffled(everyCall(known).filter((spoilt) => nameOf(spoilt).includes(at)))
     let done = 0
     const hanging = length === 'full' ? hangingCalls(all, random) : []
     const never = Promise.all(hanging.map((spoilt) => spoilOne(bed, tally, spoilt)))
