@@ -73,11 +73,14 @@ export async function containerOf(context: AnyContext, instance: InstanceRecord)
 
 /** Every profile named, in order. */
 export async function loadProfiles(context: AnyContext, instance: InstanceRecord): Promise<ProfileRecord[]> {
-  const profiles = await Promise.all(
-    instance.profiles.map((name) => context.records.find('profile', instance.project, name)),
-  )
-  return profiles.map((profile, at) => {
-    if (profile === undefined) throw notFound(`Requested profile "${instance.profiles[at]}" doesn't exist`)
+  const found = instance.profiles.map((name) => context.records.find('profile', instance.project, name))
+  return named(await Promise.all(found), instance)
+}
+
+/** Not-found for one that is not there. */
+function named(found: readonly (ProfileRecord | undefined)[], { profiles }: InstanceRecord): ProfileRecord[] {
+  return found.map((profile, at) => {
+    if (profile === undefined) throw notFound(`Requested profile "${profiles[at]}" doesn't exist`)
     return profile
   })
 }
@@ -104,6 +107,25 @@ export async function imageOf(context: AnyContext, id: string): Promise<ImageDet
   return image
 }
 
+/** What `specOf` asks for. */
+function readingsForSpec({ records, engine, signal }: AnyContext, instance: InstanceRecord) {
+  const profiles = instance.profiles.map((name) => records.find('profile', instance.project, name))
+  return [
+    records.find('project', '', instance.project),
+    Promise.all(profiles),
+    records.list('network'),
+    records.owned('lease', instance.uuid),
+    records.list('volume', instance.project),
+    engine.info(signal),
+  ] as const
+}
+
+/** Asks for all that `specOf` will need while the engine is asked for something else. */
+export function foreseeSpec(context: AnyContext, instance: InstanceRecord): void {
+  // What fails is met where it is needed.
+  for (const reading of readingsForSpec(context, instance)) reading.catch(() => undefined)
+}
+
 /** Everything a new container of this instance is made with, checked against what its requestor and its project may do. */
 export async function specOf(
   context: AnyContext,
@@ -111,15 +133,8 @@ export async function specOf(
   image: ImageDetail,
   fresh: readonly string[],
 ): Promise<ContainerSpec> {
-  const { records, engine, signal } = context
-  const [project, profiles, networks, leases, volumes, host] = await Promise.all([
-    records.find('project', '', instance.project),
-    loadProfiles(context, instance),
-    records.list('network'),
-    records.owned('lease', instance.uuid),
-    records.list('volume', instance.project),
-    engine.info(signal),
-  ])
+  const [project, found, networks, leases, volumes, host] = await Promise.all(readingsForSpec(context, instance))
+  const profiles = named(found, instance)
   const config = expandConfig(profiles, instance.config)
   const devices = expandDevices(profiles, instance.devices)
   // A profile may have been changed since the operation was accepted.

@@ -40,13 +40,14 @@ export async function releaseImage(
   await images.untag(tag, context.signal)
 }
 
-/** Takes away what an instance has called an image of its own; its container must be gone. */
+/** Takes away what an instance has called an image of its own, once its container is `gone`. */
 export async function releaseOwnImage(
   context: Context<Kind>,
   { uuid, engineImage }: { uuid: string; engineImage: string },
+  gone?: Promise<void>,
 ): Promise<void> {
   const { images } = context.engine
-  const image = await images.inspect(engineImage, context.signal)
+  const [image] = await Promise.all([images.inspect(engineImage, context.signal), gone])
   const own = (image?.tags ?? []).filter((tag) => tag.startsWith(instanceTag(uuid)))
   for (const tag of own) await images.untag(tag, context.signal)
 }

@@ -1,4 +1,5 @@
 /** Steps that hold an instance still while its files are copied, and let it go on whatever happened in between. */
+import type { InstanceRecord } from '../src/contract/records.ts'
 import { isFailure } from '../src/core/failure.ts'
 import type { Observed } from '../src/core/ports.ts'
 import type { Kind } from '../src/operations/catalog.ts'
@@ -28,12 +29,16 @@ type OnInstance = Extract<
   | 'backup.create'
 >
 
-/** Notes whether the instance runs and is paused. */
-export function lookStep<K extends OnInstance>(instanceOf: (context: Context<K>) => string): Step<K> {
+/** Notes whether the instance runs and is paused. `meanwhile` may ask for what later steps will need. */
+export function lookStep<K extends OnInstance>(
+  instanceOf: (context: Context<K>) => string,
+  meanwhile?: (context: Context<K>, instance: InstanceRecord) => void,
+): Step<K> {
   return {
     name: 'look',
     run: async (context) => {
       const instance = await loadInstance(context, instanceOf(context))
+      meanwhile?.(context, instance)
       const { status } = await containerOf(context, instance)
       return { running: status === 'running' || status === 'paused', paused: status === 'paused' } satisfies Found
     },

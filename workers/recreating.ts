@@ -7,6 +7,7 @@ import { prepared } from '../src/core/guest.ts'
 import type { Kind } from '../src/operations/catalog.ts'
 import {
   finalName,
+  foreseeSpec,
   imageOf,
   leaveAs,
   loadInstance,
@@ -99,6 +100,7 @@ export async function committed(context: Context<Kind>): Promise<string> {
 
 async function makeBeside<K extends Kind>(context: Context<K>, recreation: Recreation<K>): Promise<Made> {
   const instance = await load(context, recreation)
+  foreseeSpec(context, instance)
   const image = await imageOf(context, await recreation.image(context))
   const next = { ...(await recreation.next(context, instance)), engineImage: image.id }
   const made = await makeContainer(context, next, image, await recreation.fresh(context))
@@ -161,8 +163,10 @@ function ranBefore(context: Context<Kind>): boolean {
 /** The point of no return. */
 async function recordNew<K extends Kind>(context: Context<K>, recreation: Recreation<K>): Promise<void> {
   const { made, next } = madeBy(context)
-  const instance = await load(context, recreation)
-  const detail = await context.engine.containers.inspect(made, context.signal)
+  const [instance, detail] = await Promise.all([
+    load(context, recreation),
+    context.engine.containers.inspect(made, context.signal),
+  ])
   if (detail !== undefined) leaveAs(context, detail)
   const isPrepared = recreation.stays === undefined && ranBefore(context)
   const record = { ...(isPrepared ? prepared(next) : next), rev: instance.rev, container: made }
@@ -174,8 +178,9 @@ async function recordNew<K extends Kind>(context: Context<K>, recreation: Recrea
 
 async function removeOld<K extends Kind>(context: Context<K>): Promise<void> {
   const { old, next, volumes, engineImage } = madeBy(context)
-  await context.engine.containers.remove(old, { force: true }, context.signal)
-  if (engineImage !== next.engineImage) await releaseOwnImage(context, { uuid: next.uuid, engineImage })
+  const gone = context.engine.containers.remove(old, { force: true }, context.signal)
+  if (engineImage !== next.engineImage) await releaseOwnImage(context, { uuid: next.uuid, engineImage }, gone)
+  await gone
   const kept = new Set(next.volumes.map(({ volume }) => volume))
   await removeVolumes(
     context,

@@ -1,6 +1,14 @@
 import type { InstanceRecord } from '../../src/contract/records.ts'
 import type { RecordChange } from '../../src/core/ports.ts'
-import { finalName, imageOf, loadInstance, loadSnapshot, makeContainer, unmakeContainer } from '../containers.ts'
+import {
+  finalName,
+  foreseeSpec,
+  imageOf,
+  loadInstance,
+  loadSnapshot,
+  makeContainer,
+  unmakeContainer,
+} from '../containers.ts'
 import { commitStep, copiedSnapshots, snapshotsStep } from '../copies.ts'
 import { freezeStep, lookStep, observeThawed, thawStep } from '../freezing.ts'
 import { committed } from '../recreating.ts'
@@ -32,6 +40,7 @@ export const instanceCopy: Handler<'instance.copy'> = {
     {
       name: 'container',
       run: async (context) => {
+        foreseeSpec(context, context.input.draft)
         const image = await imageOf(context, await sourceImage(context))
         const volumes = newVolumes(context)
         const next = { ...context.input.draft, volumes, engineImage: image.id }

@@ -1,7 +1,15 @@
 import type { ImageRecord, InstanceRecord } from '../../src/contract/records.ts'
 import type { ImageDetail } from '../../src/core/engine.ts'
 import type { RecordChange } from '../../src/core/ports.ts'
-import { finalName, imageOf, makeContainer, startContainer, seenContainer, unmakeContainer } from '../containers.ts'
+import {
+  finalName,
+  foreseeSpec,
+  imageOf,
+  makeContainer,
+  startContainer,
+  seenContainer,
+  unmakeContainer,
+} from '../containers.ts'
 import { brought, bringSteps, already, type Bringing } from '../bringing.ts'
 import { notFound } from '../../src/core/failure.ts'
 import { prepared } from '../../src/core/guest.ts'
@@ -35,6 +43,7 @@ export const instanceCreate: Handler<'instance.create'> = {
     {
       name: 'look',
       run: async (context): Promise<Seen> => {
+        foreseeSpec(context, context.input.draft)
         const image = imageFor(context)
         const own = image.then(({ volumes }) => volumes)
         const lacked = await lackedPaths(context, context.input.draft, own)

@@ -1,7 +1,7 @@
 import { withPower } from '../../src/core/outside-change.ts'
 import { loadInstance, putInstance, startContainer } from '../containers.ts'
 import { removalOf, removeInstance } from '../removing.ts'
-import { observe, vanished, type Handler } from '../steps.ts'
+import { observe, vanished, type Context, type Handler } from '../steps.ts'
 import { stopContainer } from '../stopping.ts'
 
 /**
@@ -15,7 +15,7 @@ export const instanceStop: Handler<'instance.stop'> = {
       run: async (context) => {
         const instance = await loadInstance(context, context.input.instance)
         await stopContainer(context, instance, context.input)
-        return { ephemeral: instance.ephemeral }
+        return { ephemeral: instance.ephemeral, container: instance.container } satisfies Stopped
       },
       undo: async (context) => {
         await startContainer(context, (await loadInstance(context, context.input.instance)).container)
@@ -24,7 +24,7 @@ export const instanceStop: Handler<'instance.stop'> = {
     },
     {
       name: 'remove',
-      when: (context) => (context.note('stop') as { ephemeral: boolean }).ephemeral, // the step's own note
+      when: (context) => stopped(context).ephemeral,
       run: async (context) => {
         const instance = await loadInstance(context, context.input.instance)
         await context.forward(putInstance(withPower(instance, 'stopped')))
@@ -34,14 +34,16 @@ export const instanceStop: Handler<'instance.stop'> = {
   ],
   finish: async (context) => {
     const { member } = context.engine
-    const instance = await loadInstance(context, context.input.instance)
     const action = context.input.force ? 'instance-stopped' : 'instance-shutdown'
-    if (instance.ephemeral) {
-      const changes = await removalOf(context, instance)
-      return { action, also: ['instance-deleted'], changes, observed: [vanished(member, instance.container)] }
+    const { ephemeral, container } = stopped(context)
+    if (ephemeral) {
+      const changes = await removalOf(context, await loadInstance(context, context.input.instance))
+      return { action, also: ['instance-deleted'], changes, observed: [vanished(member, container)] }
     }
-    const { container } = instance
-    const detail = await context.engine.containers.inspect(container, context.signal)
+    const [instance, detail] = await Promise.all([
+      loadInstance(context, context.input.instance),
+      context.engine.containers.inspect(container, context.signal),
+    ])
     return {
       action,
       changes: putInstance(withPower(instance, 'stopped')),
@@ -49,3 +51,11 @@ export const instanceStop: Handler<'instance.stop'> = {
     }
   },
 }
+
+/** What the step `stop` has found. */
+interface Stopped {
+  ephemeral: boolean
+  container: string
+}
+
+const stopped = (context: Context<'instance.stop'>) => context.note('stop') as Stopped // the step's own note

@@ -1,6 +1,6 @@
 import type { InstanceRecord } from '../../src/contract/records.ts'
 import { restoredConfig } from '../../src/core/config-keys.ts'
-import { loadInstance, loadSnapshot, seenContainer } from '../containers.ts'
+import { foreseeSpec, loadInstance, loadSnapshot, seenContainer } from '../containers.ts'
 import { lookStep } from '../freezing.ts'
 import { freeUnused, macsOf } from '../leases.ts'
 import { recreationSteps } from '../recreating.ts'
@@ -19,7 +19,7 @@ const steps = recreationSteps<'snapshot.restore'>({
 /** The instance as it was at the snapshot: files, volumes, configuration. It runs afterwards if it ran before. */
 export const snapshotRestore: Handler<'snapshot.restore'> = {
   steps: [
-    lookStep(({ input }) => input.instance),
+    lookStep(({ input }) => input.instance, foresee),
     ...volumeSteps<'snapshot.restore'>({
       owner: ({ input, operation }) => ({ uuid: input.instance, project: operation.project }),
       next: async (context) => restored(context, await loadInstance(context, context.input.instance)),
@@ -33,8 +33,10 @@ export const snapshotRestore: Handler<'snapshot.restore'> = {
     steps.cleanup,
   ],
   finish: async (context) => {
-    const instance = await loadInstance(context, context.input.instance)
-    const snapshot = await context.records.get('snapshot', context.input.snapshot)
+    const [instance, snapshot] = await Promise.all([
+      loadInstance(context, context.input.instance),
+      context.records.get('snapshot', context.input.snapshot),
+    ])
     const { member } = context.engine
     const { old } = context.note('container') as { old: string } // the step's own note
     return {
@@ -44,6 +46,12 @@ export const snapshotRestore: Handler<'snapshot.restore'> = {
       observed: [vanished(member, old), observe(member, await seenContainer(context, instance))],
     }
   },
+}
+
+/** What fails is met where it is needed. */
+function foresee(context: Restoring, instance: InstanceRecord): void {
+  foreseeSpec(context, instance)
+  context.records.get('snapshot', context.input.snapshot).catch(() => undefined)
 }
 
 const snapshotOf = (context: Restoring) => loadSnapshot(context, context.input.snapshot)
