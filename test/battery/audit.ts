@@ -10,6 +10,7 @@ import { isFinal } from '../../src/core/operation-states.ts'
 import type { RecordStore } from '../../src/core/ports.ts'
 import { openRedis } from '../../src/redis/connection.ts'
 import { makeKeys } from '../../src/redis/keys.ts'
+import { createRedisOperationStore } from '../../src/redis/operation-store.ts'
 import { createRedisRecordStore } from '../../src/redis/record-store.ts'
 import { readOperations } from '../../src/redis/read-operations.ts'
 import type { Database } from '../../src/redis/scripts.ts'
@@ -24,10 +25,21 @@ export interface Audit extends AsyncDisposable {
   operations(ids: string[]): Promise<OperationRecord[]>
   /** The operation when it is final, or as it is after a minute or `ms`; undefined where the store never had it. */
   ended(id: string, ms?: number): Promise<OperationRecord | undefined>
-  /** What has stayed unexplained or missing for too long since the last call, with what it is. */
-  takeOverdue(): string[]
+  /** What has stayed unexplained or missing for too long since the last call. */
+  takeOverdue(): Overdue[]
   /** Waits until nothing is unexplained; what is left when it has been there for too long. */
-  settled(): Promise<string[]>
+  settled(): Promise<Overdue[]>
+}
+
+/** Something that is there although nothing explains it, or that is missing; and what was known then. */
+export interface Overdue {
+  what: string
+  /** Milliseconds since it was first seen so. */
+  after: number
+  /** The operations of the last minutes that speak of it. */
+  operations: Partial<OperationRecord>[]
+  /** What the API process has said last. */
+  log: string
 }
 
 /**
@@ -38,6 +50,11 @@ const TOO_LONG = 45_000
 const EVERY = 2_000
 /** Milliseconds after which an operation that has not ended is taken for lost. */
 const PATIENCE = 60_000
+/** What is kept of an operation. */
+const TOLD = ['id', 'kind', 'state', 'err', 'created', 'ended', 'warnings', 'undone'] as const
+/** How far back operations are looked through for what is overdue, milliseconds; and how much of a log is kept with it. */
+const RECENT = 900_000
+const LOG = 8_000
 
 export async function openAudit(windlass: TestWindlass): Promise<Audit> {
   const deployment = (await readFile(join(windlass.dataDir, 'deployment'), 'utf8')).trim()
@@ -45,6 +62,7 @@ export async function openAudit(windlass: TestWindlass): Promise<Audit> {
   await connection.ready(5_000)
   const database: Database = { connection, keys: makeKeys(deployment) }
   const records = createRedisRecordStore(database)
+  const store = createRedisOperationStore(database)
   const operations = (ids: string[]) => readOperations(database, ids)
   async function ended(id: string, ms = PATIENCE): Promise<OperationRecord | undefined> {
     const until = performance.now() + ms
@@ -56,7 +74,7 @@ export async function openAudit(windlass: TestWindlass): Promise<Audit> {
   }
 
   const since = new Map<string, number>()
-  const overdue = new Set<string>()
+  const overdue: Overdue[] = []
   const told = new Set<string>()
   const closing = new AbortController()
 
@@ -76,10 +94,18 @@ export async function openAudit(windlass: TestWindlass): Promise<Audit> {
       since.set(one, first)
       if (performance.now() - first > TOO_LONG && !told.has(one)) {
         told.add(one)
-        overdue.add(one)
+        overdue.push(await describeOverdue(one, performance.now() - first))
       }
     }
     return true
+  }
+
+  async function describeOverdue(what: string, after: number): Promise<Overdue> {
+    const [uuid = what] = /[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/.exec(what) ?? []
+    const recent = await store.recent(undefined, Date.now() - RECENT).catch(() => [])
+    const about = recent.filter((one) => JSON.stringify(one).includes(uuid))
+    const known = about.map((one) => Object.fromEntries(TOLD.map((key) => [key, one[key]])))
+    return { what, after, operations: known, log: windlass.api.output().slice(-LOG) }
   }
 
   async function watch(): Promise<void> {
@@ -91,11 +117,7 @@ export async function openAudit(windlass: TestWindlass): Promise<Audit> {
 
   const watching = watch()
 
-  function takeOverdue(): string[] {
-    const taken = [...overdue]
-    overdue.clear()
-    return taken
-  }
+  const takeOverdue = (): Overdue[] => overdue.splice(0)
 
   return {
     database,

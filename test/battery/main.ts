@@ -75,7 +75,7 @@ async function runAll(asked: Asked, tallies: Map<string, Tally>, shared: Shared,
   for (const line of asked.lines) await runLine(asked, line, tallies, shared)
   await useTheRest(asked, tallies, shared)
   const bed = await shared.opened()?.catch(() => undefined)
-  for (const what of (await bed?.audit.settled()) ?? []) await left.failed(what, 'It was there when all had ended')
+  for (const one of (await bed?.audit.settled()) ?? []) await left.failed(one.what, one)
 }
 
 async function runLine(asked: Asked, line: Line, tallies: Map<string, Tally>, shared: Shared): Promise<void> {
@@ -96,7 +96,7 @@ async function runLine(asked: Asked, line: Line, tallies: Map<string, Tally>, sh
     await tally.failed(line.what, error instanceof Error ? error.stack : String(error))
   }
   const bed = await shared.opened()?.catch(() => undefined)
-  for (const what of bed?.audit.takeOverdue() ?? []) await tally.failed(what, 'It was there for too long')
+  for (const one of bed?.audit.takeOverdue() ?? []) await tally.failed(one.what, one)
   if (!isRepeated(line)) say(tally.describe())
 }
 

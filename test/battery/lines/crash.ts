@@ -118,6 +118,6 @@ export const crashSlowly: Line = {
     await inLanes(length === 'short' ? picked.slice(0, 1) : picked, FEW_WORKERS, async (target) => {
       if (performance.now() < until) await crashAt(bed, tally, target, 1)
     })
-    for (const what of await bed.audit.settled()) await tally.failed(what, 'It was left behind')
+    for (const one of await bed.audit.settled()) await tally.failed(one.what, one)
   },
 }

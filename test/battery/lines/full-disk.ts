@@ -89,6 +89,6 @@ export const fullDisk: Line = {
     const all = random.shuffled(Object.entries(ASKED))
     for (const [what, send] of length === 'short' ? all.slice(0, 1) : all)
       if (performance.now() < until) await withoutRoom(bed, tally, what, send)
-    for (const what of await bed.audit.settled()) await tally.failed(what, 'It was left behind')
+    for (const one of await bed.audit.settled()) await tally.failed(one.what, one)
   },
 }
