@@ -1,6 +1,7 @@
 /** How an operation kind is written down: named steps that may run twice, each with its undo, and what its end records. */
 import type { Requestor } from '../src/contract/common.ts'
 import type { OperationRecord } from '../src/contract/operation-record.ts'
+import type { AnyRecord } from '../src/contract/records.ts'
 import type { Clock, Observed, RecordChange, RecordReader } from '../src/core/ports.ts'
 import type { ContainerDetail, ObjectRole, OwnLabels } from '../src/core/container.ts'
 import type { Engine } from '../src/core/engine.ts'
@@ -80,6 +81,15 @@ export interface Handler<K extends Kind> {
   steps: Step<K>[]
   /** Reads what the records are now and says what they become; runs again when one of them changed meanwhile. */
   finish(context: Context<K>): Promise<Outcome>
+}
+
+/** The end of a rename: the record as it is called from now on, and the last part of its URL with it. */
+export function renamed({ operation }: Pick<Context<Kind>, 'operation'>, now: AnyRecord, oldName: string): Outcome {
+  return {
+    changes: [{ change: 'put', ...now }],
+    context: { old_name: oldName },
+    source: operation.entity.url.replace(/[^/?]+(?=$|\?)/, encodeURIComponent(now.record.name)),
+  }
 }
 
 /** The container as a change left it, for the event that ends the operation. */

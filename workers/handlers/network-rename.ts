@@ -2,7 +2,7 @@ import type { NetworkRecord } from '../../src/contract/records.ts'
 import type { NetworkDetail } from '../../src/core/engine.ts'
 import { conflict, isFailure } from '../../src/core/failure.ts'
 import { bridgeSpec, loadNetwork, placeOf, refuseUsed, takenName, type Place } from '../bridges.ts'
-import type { Context, Handler } from '../steps.ts'
+import { renamed, type Context, type Handler } from '../steps.ts'
 
 type Renaming = Context<'network.rename'>
 
@@ -57,12 +57,8 @@ export const networkRename: Handler<'network.rename'> = {
   ],
   finish: async (context) => {
     const record = await load(context)
-    const { url } = context.operation.entity
-    return {
-      changes: [{ change: 'put', noun: 'network', record: { ...record, network: await idOf(context, record) } }],
-      context: { old_name: before(context).name },
-      source: url.replace(/[^/]+$/, encodeURIComponent(record.name)),
-    }
+    const network = await idOf(context, record)
+    return renamed(context, { noun: 'network', record: { ...record, network } }, before(context).name)
   },
 }
 

@@ -1,5 +1,5 @@
 import { loadVolume, loadVolumeBackup } from '../custom-volumes.ts'
-import type { Handler } from '../steps.ts'
+import { renamed, type Handler } from '../steps.ts'
 
 /** Gives the backup another name: a change of its record only, an operation because LXD answers with one. */
 export const volumeBackupRename: Handler<'volume-backup.rename'> = {
@@ -7,11 +7,7 @@ export const volumeBackupRename: Handler<'volume-backup.rename'> = {
   finish: async (context) => {
     const backup = await loadVolumeBackup(context, context.input.backup)
     const volume = await loadVolume(context, backup.parent)
-    const { name } = context.input
-    return {
-      changes: [{ change: 'put', noun: 'volume-backup', record: { ...backup, name } }],
-      context: { old_name: `${volume.name}/${backup.name}` },
-      source: context.operation.entity.url.replace(/[^/?]+(?=$|\?)/, encodeURIComponent(name)),
-    }
+    const record = { ...backup, name: context.input.name }
+    return renamed(context, { noun: 'volume-backup', record }, `${volume.name}/${backup.name}`)
   },
 }
