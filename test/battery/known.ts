@@ -35,6 +35,8 @@ export async function readKnown(database: Database, records: RecordStore): Promi
   const busy = new Set(open.map(({ entity }) => entity.id))
   const running = new Set(open.map(({ id }) => id))
   const pointedAt = new Set(pointers.map(({ id }) => id))
+  // What is being made is tagged before its record is written.
+  const inputs = JSON.stringify(open.map(({ input }) => input))
   const uuids = new Set([...instances, ...snapshots, ...images].map(({ uuid }) => uuid))
   const imageOf = new Map(instances.map(({ uuid, engineImage }) => [uuid, engineImage]))
   for (const { name, instance } of leases)
@@ -44,9 +46,10 @@ export async function readKnown(database: Database, records: RecordStore): Promi
     // What nobody knows anything about is told, and left to people.
     if (warnings.some(({ message }) => message.includes(seen.name))) return true
     if (seen.role === 'output') return uuids.has(seen.uuid)
-    const [, noun, owner = ''] = /^windlass\/(instance|operation):(.{36})/.exec(seen.name) ?? []
-    if (noun === 'operation') return running.has(owner)
-    return noun === 'instance' && (imageOf.get(owner) === seen.ids[1] || busy.has(owner))
+    const [, noun, owner] = /^windlass\/(\w+):(.{36})/.exec(seen.name) ?? []
+    if (owner === undefined) return false
+    if (inputs.includes(owner) || busy.has(owner)) return true
+    return noun === 'operation' ? running.has(owner) : imageOf.get(owner) === seen.ids[1]
   }
   const settled = pointers.filter(({ owners }) => !owners.some((owner) => busy.has(owner)))
   return { explains, wanted: new Map(settled.map(({ id, whose }) => [id, whose])), claims }
