@@ -82,12 +82,30 @@ function deviceRefusal(words: string): Failure | undefined {
   return badRequest(`The host has no device "${path}" any more: bring it back, or remove it from the instance`)
 }
 
+/** What the runtime says of a right that the engine's own bounding set lacks, or the engine before it gets that far. */
+const MISSING_RIGHT =
+  /unable to apply caps: [^:]+|capability not supported by your kernel or not available[^:]*: "\w+"/i
+
+function rightsRefusal(words: string): Failure | undefined {
+  const [told] = MISSING_RIGHT.exec(words) ?? []
+  if (told === undefined) return undefined
+  return new Failure(
+    'unsupported',
+    `Docker Engine itself lacks a right that the instance is to have (${told}): run the engine with all capabilities, or unset security.privileged or security.nesting`,
+  )
+}
+
 /** An engine's refusal. `doing` is a gerund with its object: `starting container web`. */
 export function refusal(doing: string, status: number, body: string): Failure {
   const words = engineWords(body) || `status ${status}`
   const source = missingSource(words)
   if (source !== undefined) return badRequest(`Missing source path "${source}" for disk`)
-  return listenRefusal(words) ?? deviceRefusal(words) ?? new Failure(codeOf(status, words), `Failed ${doing}: ${words}`)
+  return (
+    listenRefusal(words) ??
+    deviceRefusal(words) ??
+    rightsRefusal(words) ??
+    new Failure(codeOf(status, words), `Failed ${doing}: ${words}`)
+  )
 }
 
 /** What the engine says in an error body: its `message`, or the bare text. */

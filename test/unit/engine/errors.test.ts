@@ -38,6 +38,18 @@ test.each([
     'bad-request',
     'The host has no device "/dev/x" any more: bring it back, or remove it from the instance',
   ],
+  [
+    400,
+    '{"message":"failed to create shim task: OCI runtime create failed: runc create failed: unable to start container process: unable to apply caps: operation not permitted: unknown"}',
+    'unsupported',
+    'Docker Engine itself lacks a right that the instance is to have (unable to apply caps: operation not permitted): run the engine with all capabilities, or unset security.privileged or security.nesting',
+  ],
+  [
+    400,
+    '{"message":"invalid CapAdd: capability not supported by your kernel or not available in the current environment: \\"CAP_SYS_ADMIN\\""}',
+    'unsupported',
+    'Docker Engine itself lacks a right that the instance is to have (capability not supported by your kernel or not available in the current environment: "CAP_SYS_ADMIN"): run the engine with all capabilities, or unset security.privileged or security.nesting',
+  ],
   [403, '{"message":"Address already in use"}', 'conflict', 'Failed doing it: Address already in use'],
   [
     403,
