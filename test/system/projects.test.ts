@@ -1,18 +1,25 @@
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { openRedis } from '../../src/redis/connection.ts'
+import { makeKeys } from '../../src/redis/keys.ts'
+import { createRedisRecordStore } from '../../src/redis/record-store.ts'
 import { callApi, fieldOf, type ApiAnswer } from '../../src/setup/api-client.ts'
+import { engineObjects } from '../support/engine-objects.ts'
 import { startWindlass, type TestWindlass } from '../support/windlass.ts'
 
 // What a project may have is decided when a request is accepted, whoever else asks at the same time, of any API process.
 
 const BACK = 'snapshot.restore.container.before@back'
 const LATE = 'instance.create.look.before@late'
+const BEHIND = 'instance.create.look.before@behind'
 const COMING = 'accept.record.before@coming'
 
 let windlass: TestWindlass
 let sockets: string[]
 
 beforeAll(async () => {
-  windlass = await startWindlass({ workers: 1, env: { WINDLASS_TEST_POINT: [LATE, BACK, COMING].join(',') } })
+  windlass = await startWindlass({ workers: 1, env: { WINDLASS_TEST_POINT: [LATE, BACK, BEHIND, COMING].join(',') } })
   sockets = [windlass.socket, (await windlass.startApi()).socket]
 })
 afterAll(() => windlass?.[Symbol.asyncDispose]())
@@ -232,6 +239,36 @@ describe('restrictions', () => {
     worker?.letGo(LATE)
     expect(await windlass.ended(accepted)).toMatchObject({ status: 'Success', err: '' })
   })
+
+  test('the worker that makes an instance refuses what is forbidden, however its profile has come to say it', async () => {
+    await makeProject('behind', { restricted: 'true' })
+    await call('POST', '/1.0/profiles?project=behind', { name: 'p' })
+    const body = { ...empty('behind'), profiles: ['p'] }
+    const accepted = await call('POST', '/1.0/instances?project=behind', body)
+    const [worker] = windlass.workers
+    await worker?.holds([BEHIND])
+    await writePast('behind', 'p', { 'security.privileged': 'true' })
+    worker?.letGo(BEHIND)
+    expect(await windlass.ended(accepted)).toMatchObject({
+      status: 'Failure',
+      err: 'Invalid value "true" for config "security.privileged": Privileged containers are forbidden',
+    })
+    expect(await metadataOf('/1.0/instances?project=behind')).toEqual([])
+    expect((await engineObjects(windlass.engine.socket)).containers).not.toContainEqual(expect.stringMatching(/^op-/))
+  })
+
+  /** Past the API, which would refuse it. */
+  async function writePast(project: string, name: string, config: Record<string, string>): Promise<void> {
+    const deployment = (await readFile(join(windlass.dataDir, 'deployment'), 'utf8')).trim()
+    const connection = openRedis({ path: windlass.redis.socket, role: 'api', onError: () => undefined })
+    await connection.ready(5_000)
+    const records = createRedisRecordStore({ connection, keys: makeKeys(deployment) })
+    const profile = await records.find('profile', project, name)
+    if (profile === undefined) throw new Error(`There is no profile ${name}`)
+    const changes = [{ change: 'put', noun: 'profile', record: { ...profile, config } } as const]
+    expect(await records.write({ changes, at: Date.now() })).toEqual({ outcome: 'written' })
+    connection.close()
+  }
 
   test('only some networks may be used', async () => {
     await allow({ 'restricted.networks.access': 'other' })
