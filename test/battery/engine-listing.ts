@@ -9,11 +9,20 @@ export interface Seen {
   role: string
   uuid: string
   operation: string
-  /** An image that something else on the engine is made from. */
+  /** An image that something else on the engine is made from, or a volume that a container mounts. */
   isUsed: boolean
 }
 
 type Labels = Record<string, string> | null
+
+interface Container {
+  Id: string
+  Names: string[]
+  ImageID: string
+  Labels: Labels
+  /** A volume's has its name. */
+  Mounts: { Name?: string }[] | null
+}
 
 export async function listEngine(socket: string): Promise<Seen[]> {
   const ask = async <T>(path: string): Promise<T> => {
@@ -22,15 +31,19 @@ export async function listEngine(socket: string): Promise<Seen[]> {
     return JSON.parse(text)
   }
   const [containers, { Volumes: volumes }, images, networks] = await Promise.all([
-    ask<{ Id: string; Names: string[]; ImageID: string; Labels: Labels }[]>('/containers/json?all=true'),
+    ask<Container[]>('/containers/json?all=true'),
     ask<{ Volumes: { Name: string; Labels: Labels }[] | null }>('/volumes'),
     ask<{ Id: string; ParentId: string; RepoTags: string[] | null; Labels: Labels }[]>('/images/json?all=true'),
     ask<{ Id: string; Name: string; Labels: Labels }[]>('/networks'),
   ])
   const used = new Set([...containers.map(({ ImageID }) => ImageID), ...images.map(({ ParentId }) => ParentId)])
+  const mounted = new Set(containers.flatMap(({ Mounts }) => (Mounts ?? []).map(({ Name }) => Name)))
   return [
     ...containers.map(({ Id, Names, Labels }) => seen('container', (Names[0] ?? Id).slice(1), [Id], Labels)),
-    ...(volumes ?? []).map(({ Name, Labels }) => seen('volume', Name, [Name], Labels)),
+    ...(volumes ?? []).map(({ Name, Labels }) => ({
+      ...seen('volume', Name, [Name], Labels),
+      isUsed: mounted.has(Name),
+    })),
     ...networks.map(({ Id, Name, Labels }) => seen('network', Name, [Id], Labels)),
     ...images.flatMap((image) => seenImage(image, used.has(image.Id))),
   ].filter(({ role, what }) => role !== '' || what === 'tag')

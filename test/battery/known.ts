@@ -24,10 +24,11 @@ interface Pointer {
 
 export async function readKnown(database: Database, records: RecordStore): Promise<Known> {
   const { open, claims } = await readClaims(database)
-  const [instances, snapshots, images, leases, warnings, pointers] = await Promise.all([
+  const [instances, snapshots, images, volumes, leases, warnings, pointers] = await Promise.all([
     records.list('instance'),
     records.list('snapshot'),
     records.list('image'),
+    records.list('volume'),
     records.list('lease'),
     records.list('warning'),
     readPointers(records),
@@ -38,11 +39,14 @@ export async function readKnown(database: Database, records: RecordStore): Promi
   // What is being made is tagged before its record is written.
   const inputs = JSON.stringify(open.map(({ input }) => input))
   const uuids = new Set([...instances, ...snapshots, ...images].map(({ uuid }) => uuid))
+  const superseded = new Set(volumes.flatMap((one) => one.superseded ?? []))
   const imageOf = new Map(instances.map(({ uuid, engineImage }) => [uuid, engineImage]))
   for (const { name, instance } of leases)
     if (!imageOf.has(instance) && !busy.has(instance)) claims.add(`lease ${name} of no instance`)
+  // What a restore has put aside stays for as long as a stopped instance's container mounts it.
+  const isHeld = ({ what, name, isUsed }: Seen) => isUsed && (what !== 'volume' || superseded.has(name))
   const explains = (seen: Seen): boolean => {
-    if (running.has(seen.operation) || seen.isUsed || seen.ids.some((id) => pointedAt.has(id))) return true
+    if (running.has(seen.operation) || isHeld(seen) || seen.ids.some((id) => pointedAt.has(id))) return true
     // What nobody knows anything about is told, and left to people.
     if (warnings.some(({ message }) => message.includes(seen.name))) return true
     if (seen.role === 'output') return uuids.has(seen.uuid)
