@@ -11,6 +11,7 @@ import { checkForeign, foreignRecord, isForeign, isShownAsForeign } from '../src
 import { restrictionFault } from '../src/core/restrictions.ts'
 import { dockerName } from '../src/core/names.ts'
 import type { Observed, RecordChange } from '../src/core/ports.ts'
+import { homeOf } from '../src/core/project-features.ts'
 import type { Kind } from '../src/operations/catalog.ts'
 import { observe, type Context } from './steps.ts'
 
@@ -73,8 +74,12 @@ export async function containerOf(context: AnyContext, instance: InstanceRecord)
 
 /** Every profile named, in order. */
 export async function loadProfiles(context: AnyContext, instance: InstanceRecord): Promise<ProfileRecord[]> {
-  const found = instance.profiles.map((name) => context.records.find('profile', instance.project, name))
-  return named(await Promise.all(found), instance)
+  return named(await findProfiles(context, instance), instance)
+}
+
+async function findProfiles({ records }: AnyContext, { project, profiles }: InstanceRecord) {
+  const home = await homeOf(records, project, 'profile')
+  return Promise.all(profiles.map((name) => records.find('profile', home, name)))
 }
 
 /** Not-found for one that is not there. */
@@ -108,11 +113,11 @@ export async function imageOf(context: AnyContext, id: string): Promise<ImageDet
 }
 
 /** What `specOf` asks for. */
-function readingsForSpec({ records, engine, signal }: AnyContext, instance: InstanceRecord) {
-  const profiles = instance.profiles.map((name) => records.find('profile', instance.project, name))
+function readingsForSpec(context: AnyContext, instance: InstanceRecord) {
+  const { records, engine, signal } = context
   return [
     records.find('project', '', instance.project),
-    Promise.all(profiles),
+    findProfiles(context, instance),
     records.list('network'),
     records.owned('lease', instance.uuid),
     records.list('volume', instance.project),

@@ -13,9 +13,10 @@ export const ownTag = (context: Context<Kind>, uuid: string): string =>
 export async function commitInstance(
   context: Context<Kind>,
   instance: InstanceRecord,
-  made: { role: ObjectRole; uuid: string; tag: string; origin?: unknown },
+  made: { role: ObjectRole; uuid: string; tag: string; project?: string; origin?: unknown },
 ): Promise<string> {
-  const labels = context.labels({ role: made.role, uuid: made.uuid, project: instance.project, origin: made.origin })
+  const { role, uuid, project = instance.project, origin } = made
+  const labels = context.labels({ role, uuid, project, origin })
   const options = { labels, tag: made.tag, first: !context.again }
   return context.engine.images.commit(instance.container, options, context.signal)
 }

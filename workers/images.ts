@@ -35,6 +35,8 @@ function told(record: ImageRecord, aliases: AliasRecord[]): Omit<Outcome, 'chang
   return {
     metadata: { fingerprint: record.name, size: String(record.size) },
     source: `/1.0/images/${record.name}`,
+    // An image is told of where it is, whichever project has asked for it.
+    project: record.project,
     context: { type: 'container', ...(aliases.length === 0 ? {} : { aliases: aliases.map(({ name }) => name) }) },
   }
 }

@@ -5,7 +5,8 @@ import { checkIfMatch, etagOf } from '../core/etag.ts'
 import { badRequest, notFound } from '../core/failure.ts'
 import { parseAliasName } from '../core/names.ts'
 import type { Clock, RecordReader } from '../core/ports.ts'
-import { mayEnter, requireProject, requireRole, type Caller, type Visitor } from './caller.ts'
+import { homeOf } from '../core/project-features.ts'
+import { mayEnter, requireHome, requireProject, requireRole, type Caller, type Visitor } from './caller.ts'
 import type { ImageLookup } from './image-lookup.ts'
 import type { Where } from './instance-views.ts'
 import type { Write } from './writes.ts'
@@ -23,14 +24,15 @@ const taken = (name: string): string => `Alias "${name}" already exists`
 
 export function createAliases({ records, lookup, write, clock }: AliasesDeps) {
   async function list(caller: Caller, project: string): Promise<AliasRecord[]> {
-    return mayEnter(caller, project) ? records.list('alias', project) : []
+    return mayEnter(caller, project) ? records.list('alias', await homeOf(records, project, 'image')) : []
   }
 
   /** Strangers know those of public images. */
   async function get(visitor: Visitor, project: string, name: string): Promise<AliasRecord> {
     if (visitor !== undefined) requireProject(visitor, project)
-    const alias = await records.find('alias', project, name)
-    const isSeen = visitor !== undefined || (await records.find('image', project, alias?.target ?? ''))?.public === true
+    const home = await homeOf(records, project, 'image')
+    const alias = await records.find('alias', home, name)
+    const isSeen = visitor !== undefined || (await records.find('image', home, alias?.target ?? ''))?.public === true
     if (alias === undefined || !isSeen) throw notFound('Image alias not found')
     return alias
   }
@@ -41,12 +43,14 @@ export function createAliases({ records, lookup, write, clock }: AliasesDeps) {
     if (!body.name || !body.target) throw badRequest('name and target are required')
     const name = parseAliasName(body.name)
     const image = await lookup.get(caller, project, body.target)
+    const home = image.record.project
+    requireHome(caller, home)
     const description = body.description ?? ''
     const record: AliasRecord = {
       v: 1,
       rev: 0,
       uuid: clock.uuid(),
-      project,
+      project: home,
       name,
       target: image.record.name,
       description,
@@ -85,7 +89,7 @@ export function createAliases({ records, lookup, write, clock }: AliasesDeps) {
     const alias = await writable(caller, project, name, undefined)
     await write(caller, {
       changes: [{ change: 'remove', noun: 'alias', uuid: alias.uuid, rev: alias.rev }],
-      event: { action: 'image-alias-deleted', source: aliasUrl(alias), project },
+      event: { action: 'image-alias-deleted', source: aliasUrl(alias), project: alias.project },
     })
   }
 
@@ -97,6 +101,7 @@ export function createAliases({ records, lookup, write, clock }: AliasesDeps) {
   ): Promise<AliasRecord> {
     requireRole(caller, 'operator')
     const alias = await get(caller, project, name)
+    requireHome(caller, alias.project)
     checkIfMatch(ifMatch, etagOf(alias.uuid, alias.rev))
     return alias
   }

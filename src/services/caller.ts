@@ -49,6 +49,16 @@ export function requireProject(caller: Caller, project: string): void {
   if (!mayEnter(caller, project)) throw notFound('Project not found')
 }
 
+/**
+ * What a project shares with `default` is read and used through it; it is changed only by those who may enter `default`
+ * too. LXD looks only at the project that a request names, and so lets a certificate that is bound to it change what all
+ * others have as well (its own tests of TLS restrictions do so); here a project is a border for changes.
+ */
+export function requireHome(caller: Caller, home: string): void {
+  if (mayEnter(caller, home)) return
+  throw forbidden(`not authorized: this belongs to the project "${home}", which shares it; it is changed there`)
+}
+
 /** What a change of records stores with itself, so that a repeat of the request gets the same answer. */
 export function keptAnswer(caller: Caller): (IdempotencyKey & { answer: KeptAnswer }) | undefined {
   if (caller.idempotency === undefined || caller.answer === undefined) return undefined

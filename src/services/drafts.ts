@@ -11,6 +11,7 @@ import { badRequest, notFound } from '../core/failure.ts'
 import { NO_GPU } from '../core/host-devices.ts'
 import { checkPolicy } from '../core/policy.ts'
 import type { RecordReader } from '../core/ports.ts'
+import { homeOf } from '../core/project-features.ts'
 
 export type Drafts = ReturnType<typeof createDrafts>
 
@@ -53,12 +54,16 @@ export function createDrafts(deps: { records: RecordReader; hosts: Hosts }) {
     const words = WORDS[purpose]
     checkInstanceConfig(wanted.config, words.prefix)
     checkDevices(wanted.devices)
-    const { profiles, missing } = pickProfiles(wanted.profiles, await deps.records.list('profile', project))
+    const { profiles, missing } = pickProfiles(wanted.profiles, await profilesOf(project))
     if (missing !== undefined) throw notFound(words.missing(missing))
     const devices = expandDevices(profiles, wanted.devices)
     checkExpandedDevices(devices, wanted.name)
     if (purpose === 'create') requireRoot(devices, `${words.prefix}Failed initialising instance: `)
     return { config: expandConfig(profiles, wanted.config), devices }
+  }
+
+  async function profilesOf(project: string) {
+    return deps.records.list('profile', await homeOf(deps.records, project, 'profile'))
   }
 
   /** Would this role be allowed, and this engine able, to make it? The worker asks again with what it really makes. */
@@ -94,7 +99,7 @@ export function createDrafts(deps: { records: RecordReader; hosts: Hosts }) {
   async function checkKept(role: Role, instance: InstanceRecord): Promise<{ config: Config; devices: Devices }> {
     checkInstanceConfig(instance.config, WORDS.create.prefix)
     checkDevices(instance.devices)
-    const { profiles } = pickProfiles(instance.profiles, await deps.records.list('profile', instance.project))
+    const { profiles } = pickProfiles(instance.profiles, await profilesOf(instance.project))
     const config = expandConfig(profiles, instance.config)
     const devices = expandDevices(profiles, instance.devices)
     const judged = Object.entries(devices).filter(

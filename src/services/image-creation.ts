@@ -8,12 +8,13 @@ import { imagePropertiesOf } from '../core/image-properties.ts'
 import { imageVolume } from '../core/kept-files.ts'
 import { parseAliasName } from '../core/names.ts'
 import type { BusyClaim, Clock, RecordReader } from '../core/ports.ts'
+import { homeOf } from '../core/project-features.ts'
 import { parseRegistryReference } from '../core/registry-reference.ts'
 import { parseExpiry } from '../core/times.ts'
-import { requireProject, requireRole, type Caller } from './caller.ts'
+import { requireHome, requireProject, requireRole, type Caller } from './caller.ts'
 import type { ImageSources } from './image-sources.ts'
 import { awaitImage } from './image-tokens.ts'
-import { about, claims, createImageUpload, type ImageUploadDeps } from './image-upload.ts'
+import { about, claims, createImageUpload, type ImageUploadDeps, type Place } from './image-upload.ts'
 
 export interface ImageCreationDeps extends ImageUploadDeps {
   records: RecordReader
@@ -28,48 +29,39 @@ export function createImageCreation(deps: ImageCreationDeps) {
 
   /** The JSON body: publish an instance or a snapshot, pull, or expect what another server will push. */
   async function create(caller: Caller, project: string, body: ImagesPost): Promise<OperationRecord> {
-    const aliases = await enter(caller, project, body.aliases ?? [])
+    const place = await enter(caller, project, body.aliases ?? [])
+    requireHome(caller, place.home)
     if (body.source?.mode === 'push') return awaitImage(deps, caller, project, body)
     const type = body.source?.type ?? ''
-    if (type === 'instance' || type === 'container' || type === 'snapshot')
-      return publish(caller, project, body, aliases)
-    if (type === 'image') return pull(caller, project, body, aliases)
+    if (type === 'instance' || type === 'container' || type === 'snapshot') return publish(caller, place, body)
+    if (type === 'image') return pull(caller, place, body)
     if (type === 'url') throw badRequest('Images cannot be fetched from a URL; download the tarball and import it')
     throw badRequest(type === '' ? 'Must specify an image source' : `Invalid image source type "${type}"`)
   }
 
-  async function pull(
-    caller: Caller,
-    project: string,
-    body: ImagesPost,
-    aliases: AliasRecord[],
-  ): Promise<OperationRecord> {
+  async function pull(caller: Caller, place: Place, body: ImagesPost): Promise<OperationRecord> {
+    const { project, home, aliases } = place
     const source = body.source ?? {}
     if (source.mode && source.mode !== 'pull') throw badRequest(`Images cannot be copied in mode "${source.mode}"`)
-    if (source.protocol === 'lxd') return fetch(caller, project, body, aliases)
+    if (source.protocol === 'lxd') return fetch(caller, place, body)
     const text = sources.referenceTo({ ...source, alias: source.alias || source.fingerprint })
     const reference = parseRegistryReference(text)
     if (reference === undefined) throw badRequest(`"${text}" is no reference of an image in a registry`)
     const { username, password } = source
     return operations.submit(caller, {
       kind: 'image.pull',
-      input: { image: draftOf(project, body, { description: reference }), reference, aliases },
-      ...about(lookup.draft(project, { name: reference })),
+      input: { image: draftOf(home, body, { description: reference }), reference, aliases },
+      ...about(lookup.draft(home, { name: reference }), project),
       names: claims(aliases),
       secret: username ? { username, password: password ?? '' } : undefined,
     })
   }
 
   /** From another server of LXD's API, which shows this certificate or one that an authority vouches for. */
-  async function fetch(
-    caller: Caller,
-    project: string,
-    body: ImagesPost,
-    aliases: AliasRecord[],
-  ): Promise<OperationRecord> {
+  async function fetch(caller: Caller, { project, home, aliases }: Place, body: ImagesPost): Promise<OperationRecord> {
     const source = body.source ?? {}
     const from = sources.fetchOf(caller, source)
-    const draft = draftOf(project, body, {})
+    const draft = draftOf(home, body, {})
     const { image: named } = from.origin
     // An alias there says nothing of the fingerprint yet.
     const image = /^[0-9a-f]{64}$/.test(named) ? { ...draft, name: named } : draft
@@ -77,7 +69,7 @@ export function createImageCreation(deps: ImageCreationDeps) {
     return operations.submit(caller, {
       kind: 'image.import',
       input: { image, upload: imageVolume(image.uuid), aliases, from },
-      ...about(image),
+      ...about(image, project),
       names: claims(aliases),
       secret: secret ? { secret } : undefined,
     })
@@ -85,13 +77,12 @@ export function createImageCreation(deps: ImageCreationDeps) {
 
   async function publish(
     caller: Caller,
-    project: string,
+    { project, home, aliases }: Place,
     body: ImagesPost,
-    aliases: AliasRecord[],
   ): Promise<OperationRecord> {
     const { instance, snapshot } = await sourceOf(caller, body.source?.project || project, body)
     const from = snapshot ?? instance
-    const own = draftOf(project, body, imagePropertiesOf(from.config))
+    const own = draftOf(home, body, imagePropertiesOf(from.config))
     const { architecture, boot, metadata } = from
     const like = { ...own, member: instance.member, architecture, boot }
     const image = metadata === undefined ? like : { ...like, metadata: { ...metadata, properties: own.properties } }
@@ -110,7 +101,7 @@ export function createImageCreation(deps: ImageCreationDeps) {
         compression: parseCompression(body.compression_algorithm ?? ''),
         aliases,
       },
-      ...about(image),
+      ...about(image, project),
       names: claims(aliases),
       busy,
     })
@@ -133,8 +124,8 @@ export function createImageCreation(deps: ImageCreationDeps) {
     )
   }
 
-  function draftOf(project: string, body: ImagesPost, properties: Record<string, string>): ImageRecord {
-    return lookup.draft(project, {
+  function draftOf(home: string, body: ImagesPost, properties: Record<string, string>): ImageRecord {
+    return lookup.draft(home, {
       properties: body.properties ?? properties,
       public: body.public ?? false,
       auto_update: body.auto_update ?? false,
@@ -144,16 +135,17 @@ export function createImageCreation(deps: ImageCreationDeps) {
     })
   }
 
-  /** Who may make images, and the records of the aliases that are to lead to the new one. */
+  /** Where images of a project are made, by those who may; with the records of the aliases that are to lead to the new one. */
   async function enter(
     caller: Caller,
     project: string,
     aliases: { name: string; description?: string | null | undefined }[],
-  ) {
+  ): Promise<Place> {
     requireRole(caller, 'operator')
     requireProject(caller, project)
     if ((await records.find('project', '', project)) === undefined) throw notFound('Project not found')
-    return Promise.all(aliases.map((alias) => aliasOf(project, alias)))
+    const home = await homeOf(records, project, 'image')
+    return { project, home, aliases: await Promise.all(aliases.map((alias) => aliasOf(home, alias))) }
   }
 
   async function aliasOf(

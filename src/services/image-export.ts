@@ -86,7 +86,7 @@ export function createImageExport(deps: ImageExportDeps) {
         target: deps.sources.serverOf(caller, body.target, body.certificate),
         project: body.project || 'default',
       },
-      project: record.project,
+      project,
       member,
       entity: { id: uuid, name: record.name, url: imageUrl(record) },
       resources: { images: [imageUrl(record)] },
@@ -99,7 +99,7 @@ export function createImageExport(deps: ImageExportDeps) {
   async function share(caller: Caller, project: string, fingerprint: string): Promise<OperationRecord> {
     requireRole(caller, 'operator')
     const { record } = await lookup.get(caller, project, fingerprint)
-    const shared = await shareImage(deps, caller, record)
+    const shared = await shareImage(deps, caller, project, record)
     await tellOf(write, caller, eventOf(record, 'image-secret-created'))
     return shared
   }

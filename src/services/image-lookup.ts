@@ -5,6 +5,7 @@ import type { AliasRecord, ImageRecord } from '../contract/records.ts'
 import { isTrue } from '../core/config-values.ts'
 import { badRequest, notFound } from '../core/failure.ts'
 import type { Clock, RecordReader } from '../core/ports.ts'
+import { homeOf } from '../core/project-features.ts'
 import { looksLikeReference, parseRegistryReference } from '../core/registry-reference.ts'
 import type { ImageFetch } from '../operations/inputs.ts'
 import { mayEnter, requireProject, type Caller, type Visitor } from './caller.ts'
@@ -56,8 +57,11 @@ export function createImageLookup(deps: ImageLookupDeps) {
   /** Images of one project, or of every project the caller may enter; for strangers those that are public. */
   async function list(visitor: Visitor, project: string | undefined): Promise<ImageView[]> {
     if (visitor !== undefined && project !== undefined && !mayEnter(visitor, project)) return []
-    const [images, aliases] = await Promise.all([records.list('image', project), records.list('alias', project)])
-    return images.filter((image) => maySee(visitor, image)).map((record) => toView(record, aliases))
+    const home = project && (await homeOf(records, project, 'image'))
+    const [images, aliases] = await Promise.all([records.list('image', home), records.list('alias', home)])
+    const isSeen = (image: ImageRecord): boolean =>
+      visitor === undefined ? image.public : home !== undefined || mayEnter(visitor, image.project)
+    return images.filter(isSeen).map((record) => toView(record, aliases))
   }
 
   /** By fingerprint, whole or the beginning of just one. With its secret strangers see it too. */
@@ -74,18 +78,20 @@ export function createImageLookup(deps: ImageLookupDeps) {
     return image && image.name === fingerprint ? image : undefined
   }
 
-  function seenImage(visitor: Visitor, project: string, fingerprint: string): Promise<ImageRecord> {
-    return byFingerprint(project, fingerprint, (record) => maySee(visitor, record))
+  /** Who has entered the project sees what it has or shares. */
+  async function seenImage(visitor: Visitor, project: string, fingerprint: string): Promise<ImageRecord> {
+    const home = await homeOf(records, project, 'image')
+    return byFingerprint(home, fingerprint, (record) => visitor !== undefined || record.public)
   }
 
   async function byFingerprint(
-    project: string,
+    home: string,
     fingerprint: string,
     isSeen: (record: ImageRecord) => boolean = () => true,
   ): Promise<ImageRecord> {
-    const exact = await records.find('image', project, fingerprint)
+    const exact = await records.find('image', home, fingerprint)
     if (exact !== undefined && isSeen(exact)) return exact
-    const matching = (await records.list('image', project)).filter(
+    const matching = (await records.list('image', home)).filter(
       (image) => image.name.startsWith(fingerprint) && isSeen(image),
     )
     if (matching.length > 1 && fingerprint !== '') throw badRequest('More than one image matches')
@@ -95,34 +101,36 @@ export function createImageLookup(deps: ImageLookupDeps) {
   }
 
   async function byAlias(project: string, name: string): Promise<ImageRecord | undefined> {
-    const alias = await records.find('alias', project, name)
-    return alias && byFingerprint(project, alias.target)
+    const home = await homeOf(records, project, 'image')
+    const alias = await records.find('alias', home, name)
+    return alias && byFingerprint(home, alias.target)
   }
 
   /** The newest with all of these properties. */
-  async function byProperties(project: string, properties: Config): Promise<ImageRecord> {
+  async function byProperties(home: string, properties: Config): Promise<ImageRecord> {
     const wanted = Object.entries(properties)
-    const [newest] = (await records.list('image', project))
+    const [newest] = (await records.list('image', home))
       .filter((image) => wanted.every(([key, value]) => image.properties[key] === value))
       .toSorted((a, b) => (a.uploaded_at > b.uploaded_at ? -1 : 1))
     if (newest === undefined) throw notFound('Image not found')
     return newest
   }
 
-  /** The image to make an instance of. */
+  /** The image to make an instance of. One that is brought for it goes where the project has its images. */
   async function resolve(caller: Caller, project: string, choice: ImageChoice): Promise<Resolved> {
     requireProject(caller, project)
-    if (choice.server && choice.protocol === 'lxd') return fromServer(caller, project, choice)
-    if (choice.server) return fromRegistry(project, sources.referenceTo(choice))
+    const home = await homeOf(records, project, 'image')
+    if (choice.server && choice.protocol === 'lxd') return fromServer(caller, home, choice)
+    if (choice.server) return fromRegistry(home, sources.referenceTo(choice))
     if (choice.alias) {
       const local = await byAlias(project, choice.alias)
       if (local !== undefined) return { type: 'image', image: local }
-      if (looksLikeReference(choice.alias)) return fromRegistry(project, choice.alias)
+      if (looksLikeReference(choice.alias)) return fromRegistry(home, choice.alias)
       throw notFound('Image alias not found')
     }
-    if (choice.fingerprint) return { type: 'image', image: await byFingerprint(project, choice.fingerprint) }
+    if (choice.fingerprint) return { type: 'image', image: await byFingerprint(home, choice.fingerprint) }
     if (choice.properties && Object.keys(choice.properties).length > 0)
-      return { type: 'image', image: await byProperties(project, choice.properties) }
+      return { type: 'image', image: await byProperties(home, choice.properties) }
     throw badRequest('Must specify one of alias, fingerprint or properties for init from image')
   }
 
@@ -130,10 +138,10 @@ export function createImageLookup(deps: ImageLookupDeps) {
    * What the project has of it is used again: the image itself, and of an alias one that was brought by it before and
    * is kept up to date, as in LXD.
    */
-  async function fromServer(caller: Caller, project: string, choice: ImageChoice): Promise<Resolved> {
+  async function fromServer(caller: Caller, home: string, choice: ImageChoice): Promise<Resolved> {
     const from = sources.fetchOf(caller, choice)
     const { url, image, project: there } = from.origin
-    const known = (await records.list('image', project)).find(
+    const known = (await records.list('image', home)).find(
       ({ name, origin, auto_update: isFollowing, cached }) =>
         name === image ||
         (cached && isFollowing && origin?.url === url && origin.image === image && origin.project === there),
@@ -143,29 +151,29 @@ export function createImageLookup(deps: ImageLookupDeps) {
     return {
       type: 'server',
       from,
-      image: await cachedDraft(project, { auto_update: !secret }),
+      image: await cachedDraft(home, { auto_update: !secret }),
       secret: secret ? { secret } : undefined,
     }
   }
 
   /** What was pulled under this reference before is used again, as an engine does. */
-  async function fromRegistry(project: string, text: string): Promise<Resolved> {
+  async function fromRegistry(home: string, text: string): Promise<Resolved> {
     const reference = parseRegistryReference(text)
     if (reference === undefined) throw badRequest(`"${text}" is no reference of an image in a registry`)
-    const pulled = (await records.list('image', project)).find(({ source }) => source === reference)
+    const pulled = (await records.list('image', home)).find(({ source }) => source === reference)
     if (pulled !== undefined) return { type: 'image', image: pulled }
-    const image = await cachedDraft(project, { properties: { description: reference }, auto_update: true })
+    const image = await cachedDraft(home, { properties: { description: reference }, auto_update: true })
     return { type: 'registry', reference, image }
   }
 
   /** Of an image that is brought for an instance. `auto_update` only where the settings want it. */
-  async function cachedDraft(project: string, given: Partial<ImageRecord>): Promise<ImageRecord> {
+  async function cachedDraft(home: string, given: Partial<ImageRecord>): Promise<ImageRecord> {
     const setting = await imageSettings(records)
-    const isFollowing = given.auto_update === true && isTrue(setting(project, UPDATE_CACHED))
-    return draft(project, { ...given, cached: true, auto_update: isFollowing })
+    const isFollowing = given.auto_update === true && isTrue(setting(home, UPDATE_CACHED))
+    return draft(home, { ...given, cached: true, auto_update: isFollowing })
   }
 
-  /** A new image's record, as far as it is known before it is made. */
+  /** A new image's record in the project where it is to be, as far as it is known before it is made. */
   function draft(project: string, given: Partial<ImageRecord>): ImageRecord {
     const now = new Date(clock.now()).toISOString()
     return {
@@ -196,10 +204,6 @@ export function createImageLookup(deps: ImageLookupDeps) {
   }
 
   return { list, get, byAlias, resolve, draft }
-}
-
-function maySee(visitor: Visitor, image: ImageRecord): boolean {
-  return visitor === undefined ? image.public : mayEnter(visitor, image.project)
 }
 
 function toView(record: ImageRecord, aliases: AliasRecord[]): ImageView {

@@ -56,8 +56,13 @@ export function createExpectedBy(deps: Reading) {
 }
 
 /** A token operation whose metadata has a secret for the image. Cancelling it makes the secret worthless. */
-export function shareImage(deps: Making, caller: Caller, image: ImageRecord): Promise<OperationRecord> {
-  const { uuid, name, project, member } = image
+export function shareImage(
+  deps: Making,
+  caller: Caller,
+  project: string,
+  image: ImageRecord,
+): Promise<OperationRecord> {
+  const { uuid, name, member } = image
   return deps.operations.submit(caller, {
     kind: 'image.share',
     input: { image: uuid, expires_at: goodUntil(deps) },

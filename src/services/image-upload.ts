@@ -8,7 +8,7 @@ import { keepParts, type ImagePart, type KeptParts } from '../core/image-parts.t
 import { imageVolume } from '../core/kept-files.ts'
 import type { NameClaim } from '../core/ports.ts'
 import { parseExpiry } from '../core/times.ts'
-import type { Caller } from './caller.ts'
+import { requireHome, type Caller } from './caller.ts'
 import { engineOf } from './engine-of.ts'
 import type { ImageLookup } from './image-lookup.ts'
 import type { Expected } from './image-tokens.ts'
@@ -26,8 +26,18 @@ export interface ImageUploadDeps {
   expectedBy(secret: string, fingerprint: string): Promise<Expected | undefined>
 }
 
-/** Who may make images, and the records of the aliases that are to lead to the new one. */
-type Enter = (caller: Caller, project: string, aliases: NonNullable<UploadInfo['aliases']>) => Promise<AliasRecord[]>
+/** Where an image is made. */
+export interface Place {
+  /** That the request names. */
+  project: string
+  /** Where that one has its images. */
+  home: string
+  /** Those that are to lead to it. */
+  aliases: AliasRecord[]
+}
+
+/** Refuses those who may make no images there. */
+type Enter = (caller: Caller, project: string, aliases: NonNullable<UploadInfo['aliases']>) => Promise<Place>
 
 /** What comes with an upload, from its headers. */
 export interface UploadInfo {
@@ -68,8 +78,10 @@ export function createImageUpload(deps: ImageUploadDeps & { enter: Enter }) {
     info: UploadInfo,
   ): Promise<OperationRecord> {
     const expected = await expectedBy(info)
-    const aliases = await enter(caller, project, expected?.wanted.aliases ?? info.aliases ?? [])
-    const image = lookup.draft(project, { ...givenBy(info), ...(expected && wantedOf(expected)) })
+    const place = await enter(caller, project, expected?.wanted.aliases ?? info.aliases ?? [])
+    // Whoever has asked for an image that is expected was allowed to have it made.
+    if (expected === undefined) requireHome(caller, place.home)
+    const image = lookup.draft(place.home, { ...givenBy(info), ...(expected && wantedOf(expected)) })
     const volume = imageVolume(image.uuid)
     const engine = engineOf(deps.engines, image.member)
     return deps.uploads.into({ engine, volume }, async (id) => {
@@ -79,7 +91,7 @@ export function createImageUpload(deps: ImageUploadDeps & { enter: Enter }) {
         return engine.volumes.putFile(volume, file, content, options, info.signal)
       })
       const made = { ...image, ...uploaded(kept, info) }
-      return submitImport(caller, { id, image: made, volume, isExpected: expected !== undefined }, aliases)
+      return submitImport(caller, { id, image: made, volume, isExpected: expected !== undefined }, place)
     })
   }
 
@@ -88,12 +100,12 @@ export function createImageUpload(deps: ImageUploadDeps & { enter: Enter }) {
     return secret && fingerprint ? deps.expectedBy(secret, fingerprint) : undefined
   }
 
-  async function submitImport(caller: Caller, { id, image, volume, isExpected }: Upload, aliases: AliasRecord[]) {
+  async function submitImport(caller: Caller, { id, image, volume, isExpected }: Upload, { project, aliases }: Place) {
     return operations.submit(caller, {
       id,
       kind: 'image.import',
       input: { image, upload: volume, aliases },
-      ...about(image),
+      ...about(image, project),
       names: [{ noun: 'image', scope: image.project, name: image.name }, ...claims(aliases)],
       taken: EXISTS,
       // With which a sender that is not trusted may wait for the end, as in LXD.
@@ -134,9 +146,9 @@ function uploaded(kept: KeptParts, info: UploadInfo): Pick<ImageRecord, 'name' |
   return rootfs === undefined ? { name, size, filename } : { name, size, filename, rootfs }
 }
 
-/** LXD names no resources for an image that is being made. */
-export function about(image: ImageRecord) {
-  const { uuid, name, project, member } = image
+/** LXD names no resources for an image that is being made. `project` is the one that the request names. */
+export function about(image: ImageRecord, project: string) {
+  const { uuid, name, member } = image
   const url = name === '' ? '/1.0/images' : imageUrl(image)
   return { project, member, entity: { id: uuid, name, url }, resources: null }
 }

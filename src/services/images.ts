@@ -6,7 +6,7 @@ import { checkIfMatch, etagOf } from '../core/etag.ts'
 import { withoutEmpty } from '../core/expand.ts'
 import { notFound } from '../core/failure.ts'
 import { parseExpiry } from '../core/times.ts'
-import { requireRole, type Caller } from './caller.ts'
+import { requireHome, requireRole, type Caller } from './caller.ts'
 import { createImageCreation, type ImageCreationDeps } from './image-creation.ts'
 import { createImageExport } from './image-export.ts'
 import type { OpenKept } from './kept-files.ts'
@@ -62,11 +62,12 @@ export function createImages(deps: ImagesDeps) {
   async function remove(caller: Caller, project: string, fingerprint: string): Promise<OperationRecord> {
     requireRole(caller, 'operator')
     const { record } = await lookup.get(caller, project, fingerprint)
+    requireHome(caller, record.project)
     const { uuid, name, member } = record
     return operations.submit(caller, {
       kind: 'image.delete',
       input: { image: uuid },
-      project: record.project,
+      project,
       member,
       entity: { id: uuid, name, url: imageUrl(record) },
       resources: { images: [imageUrl(record)] },
@@ -83,6 +84,7 @@ export function createImages(deps: ImagesDeps) {
   ): Promise<OperationRecord> {
     requireRole(caller, 'operator')
     const { record } = await lookup.get(caller, project, fingerprint)
+    requireHome(caller, record.project)
     const { uuid, name, member, source, origin } = record
     if (source === '' && origin === undefined)
       throw notFound(`Failed to update image "${name}" in project "${record.project}": Image source not found`)
@@ -97,7 +99,7 @@ export function createImages(deps: ImagesDeps) {
         next,
         ...(origin !== undefined && { from: { origin, limit: deps.uploads.limit } }),
       },
-      project: record.project,
+      project,
       member,
       entity: { id: uuid, name, url: imageUrl(record) },
       resources: { images: [imageUrl(record)] },
@@ -109,6 +111,7 @@ export function createImages(deps: ImagesDeps) {
   async function writable(caller: Caller, where: Where, ifMatch: string | undefined): Promise<ImageView> {
     requireRole(caller, 'operator')
     const view = await lookup.get(caller, where.project, where.name)
+    requireHome(caller, view.record.project)
     checkIfMatch(ifMatch, etagOf(view.record.uuid, view.record.rev))
     return view
   }

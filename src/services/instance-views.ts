@@ -8,6 +8,7 @@ import { foreignRecord, isShownAsForeign } from '../core/foreign.ts'
 import { instanceStatus, type InstanceStatus } from '../core/instance-status.ts'
 import { RESERVED_PROJECT } from '../core/names.ts'
 import type { RecordReader } from '../core/ports.ts'
+import { homeOf, homesOf } from '../core/project-features.ts'
 import { mayEnter, requireProject, type Caller } from './caller.ts'
 import type { Inventory } from './inventory.ts'
 import type { Sample, Sampler } from './sampler.ts'
@@ -25,7 +26,7 @@ export interface InstanceView {
   devices: Devices
   snapshots: SnapshotRecord[]
   backups: BackupRecord[]
-  /** All of its project: a snapshot has names of its own. */
+  /** All that its project has: a snapshot has names of its own. */
   profiles: ProfileRecord[]
 }
 
@@ -41,19 +42,20 @@ export function createInstanceViews({ records, inventory, sampler }: InstanceVie
   /** Instances of one project, or of every project the caller may enter. */
   async function list(caller: Caller, project: string | undefined): Promise<InstanceView[]> {
     if (project !== undefined && !mayEnter(caller, project)) return []
-    const [instances, profiles, snapshots, backups] = await Promise.all([
+    const [homes, instances, profiles, snapshots, backups] = await Promise.all([
+      homesOf(records, 'profile'),
       records.list('instance', project),
-      records.list('profile', project),
+      records.list('profile', project && (await homeOf(records, project, 'profile'))),
       records.list('snapshot'),
       records.list('backup'),
     ])
     const snapshotsOf = Map.groupBy(snapshots, ({ instance }) => instance)
     const backupsOf = Map.groupBy(backups, ({ instance }) => instance)
-    const byProject = Map.groupBy(profiles, (profile) => profile.project)
+    const byHome = Map.groupBy(profiles, (profile) => profile.project)
     const own = instances
       .filter((record) => mayEnter(caller, record.project))
       .map((record) =>
-        toView(record, byProject.get(record.project) ?? [], {
+        toView(record, byHome.get(homes(record.project)) ?? [], {
           snapshots: snapshotsOf.get(record.uuid) ?? [],
           backups: backupsOf.get(record.uuid) ?? [],
         }),
@@ -84,7 +86,7 @@ export function createInstanceViews({ records, inventory, sampler }: InstanceVie
     const record = await records.find('instance', where.project, where.name)
     if (record === undefined) throw notFound('Instance not found')
     const [profiles, snapshots, backups] = await Promise.all([
-      records.list('profile', where.project),
+      records.list('profile', await homeOf(records, where.project, 'profile')),
       records.list('snapshot', record.uuid),
       records.list('backup', record.uuid),
     ])

@@ -12,6 +12,7 @@ import { isFinal } from '../core/operation-states.ts'
 import type { Clock, RecordStore } from '../core/ports.ts'
 import { withPower } from '../core/outside-change.ts'
 import { remedyOf, startPriority, wantsPower } from '../core/power.ts'
+import { homesOf } from '../core/project-features.ts'
 import { SERVER } from './caller.ts'
 import { instanceUrl } from './instance-urls.ts'
 import { on } from './instances.ts'
@@ -59,9 +60,10 @@ export function createPower(deps: PowerDeps): () => Promise<void> {
   async function findCases(): Promise<Case[]> {
     const standing = (await records.list('instance')).filter(stands)
     if (standing.length === 0) return []
-    const profiles = Map.groupBy(await records.list('profile'), ({ project }) => project)
+    const [all, homes] = await Promise.all([records.list('profile'), homesOf(records, 'profile')])
+    const profiles = Map.groupBy(all, ({ project }) => project)
     const cases = standing.map(async (record) => {
-      const picked = pickProfiles(record.profiles, profiles.get(record.project) ?? [])
+      const picked = pickProfiles(record.profiles, profiles.get(homes(record.project)) ?? [])
       const config = expandConfig(picked.profiles, record.config)
       if (!wantsPower(record, config)) return undefined
       return attempt(record, () => caseOf(record, config))

@@ -8,6 +8,7 @@ import { expandConfig, expandDevices, pickProfiles } from '../core/expand.ts'
 import { conflict, Failure, timedOut, toFailure } from '../core/failure.ts'
 import { isFinal } from '../core/operation-states.ts'
 import type { OperationStore, RecordChange, RecordReader } from '../core/ports.ts'
+import { listSharing } from '../core/project-features.ts'
 import { CATALOG, isKind } from '../operations/catalog.ts'
 import type { Caller } from './caller.ts'
 import { createDrafts, type Hosts } from './drafts.ts'
@@ -57,7 +58,7 @@ export function createProfileEffects(deps: ProfileEffectsDeps) {
   /** The instances whose container does not fit the profile's next state. A fault in any of them refuses the change. */
   async function plan(caller: Caller, now: ProfileRecord, next: ProfileRecord): Promise<Plan> {
     const [instances, known] = await Promise.all([
-      records.list('instance', now.project),
+      listSharing(records, 'profile', now.project, 'instance'),
       records.list('profile', now.project),
     ])
     const later = known.map((profile) => (profile.uuid === next.uuid ? next : profile))
@@ -65,10 +66,7 @@ export function createProfileEffects(deps: ProfileEffectsDeps) {
       .filter(({ profiles }) => profiles.includes(now.name))
       .map((instance) => ({ instance, before: expand(instance, known), after: expand(instance, later) }))
     const changed = having.filter(({ before, after }) => isFollowed(before, after))
-    await refuseBusy(
-      now.project,
-      changed.map(({ instance }) => instance.uuid),
-    )
+    await refuseBusy(changed.map(({ instance }) => instance))
     const drafts = createDrafts({ hosts: deps.hosts, records: withProfile(records, next) })
     const effects: Effect[] = []
     for (const one of changed) {
@@ -84,11 +82,12 @@ export function createProfileEffects(deps: ProfileEffectsDeps) {
   }
 
   /** Whatever runs on one of them would be cut in half by the change. */
-  async function refuseBusy(project: string, uuids: string[]): Promise<void> {
-    if (uuids.length === 0) return
+  async function refuseBusy(instances: InstanceRecord[]): Promise<void> {
+    const projects = [...new Set(instances.map(({ project }) => project))]
+    const uuids = instances.map(({ uuid }) => uuid)
     // No finished operation ends in the future, so these are the unfinished ones alone.
-    const unfinished = await deps.store.recent(project, Number.MAX_SAFE_INTEGER)
-    const busy = unfinished.find(({ state, entity }) => !isFinal(state) && uuids.includes(entity.id))
+    const unfinished = await Promise.all(projects.map((one) => deps.store.recent(one, Number.MAX_SAFE_INTEGER)))
+    const busy = unfinished.flat().find(({ state, entity }) => !isFinal(state) && uuids.includes(entity.id))
     if (busy === undefined) return
     const action = isKind(busy.kind) ? CATALOG[busy.kind].action : busy.kind
     throw conflict(`Instance is busy running a "${action}" operation`, { operation: urlOf(busy) })

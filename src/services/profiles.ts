@@ -1,7 +1,7 @@
 /** Profiles: shared configuration and devices. Changing one that is in use changes the instances with it. */
 import type { Config, Devices } from '../contract/common.ts'
 import type { ProfilePatch, ProfilePut, ProfilesPost } from '../contract/profile.ts'
-import type { ProfileRecord } from '../contract/records.ts'
+import type { InstanceRecord, ProfileRecord } from '../contract/records.ts'
 import { checkProfileConfig } from '../core/config-keys.ts'
 import { isTrue } from '../core/config-values.ts'
 import { toHostDevice } from '../core/container-spec.ts'
@@ -13,7 +13,8 @@ import { badRequest, forbidden, notFound } from '../core/failure.ts'
 import { parseProfileName } from '../core/names.ts'
 import { checkPolicy } from '../core/policy.ts'
 import type { Clock, RecordChange, RecordReader } from '../core/ports.ts'
-import { mayEnter, requireProject, requireRole, type Caller } from './caller.ts'
+import { homeOf, homesOf, listSharing, sharersOf } from '../core/project-features.ts'
+import { mayEnter, requireHome, requireProject, requireRole, type Caller } from './caller.ts'
 import { instanceUrl } from './instance-urls.ts'
 import type { Where } from './instance-views.ts'
 import { profileUrl } from './noun-urls.ts'
@@ -43,34 +44,37 @@ export function createProfiles({ records, write, usedBy, effects, clock }: Profi
   /** Profiles of one project, or of every project the caller may enter. */
   async function list(caller: Caller, project: string | undefined): Promise<ProfileView[]> {
     if (project !== undefined && !mayEnter(caller, project)) return []
-    const [profiles, instances] = await Promise.all([
-      records.list('profile', project),
-      records.list('instance', project),
+    const home = project && (await homeOf(records, project, 'profile'))
+    const [profiles, homes, instances] = await Promise.all([
+      records.list('profile', home),
+      homesOf(records, 'profile'),
+      home ? listSharing(records, 'profile', home, 'instance') : records.list('instance'),
     ])
+    const byHome = Map.groupBy(instances, (instance) => homes(instance.project))
     return profiles
-      .filter((record) => mayEnter(caller, record.project))
-      .map((record) => ({
-        record,
-        usedBy: instances
-          .filter((instance) => instance.project === record.project && instance.profiles.includes(record.name))
-          .map((instance) => instanceUrl(instance)),
-      }))
+      .filter((record) => home !== undefined || mayEnter(caller, record.project))
+      .map((record) => {
+        const users = (byHome.get(record.project) ?? []).filter((instance) => instance.profiles.includes(record.name))
+        return { record, usedBy: urlsOf(caller, users) }
+      })
   }
 
   async function get(caller: Caller, where: Where): Promise<ProfileView> {
     const record = await load(caller, where)
     const users = await usersOf(record)
-    return { record, usedBy: users.map((instance) => instanceUrl(instance)) }
+    return { record, usedBy: urlsOf(caller, users) }
   }
 
   async function create(caller: Caller, project: string, body: ProfilesPost): Promise<ProfileRecord> {
     requireRole(caller, 'operator')
     requireProject(caller, project)
     if ((await records.find('project', '', project)) === undefined) throw notFound('Project not found')
+    const home = await homeOf(records, project, 'profile')
+    requireHome(caller, home)
     const name = parseProfileName(body.name ?? '')
     const content = await checked(caller, body.config ?? {}, body.devices ?? {})
     const description = body.description ?? ''
-    const record: ProfileRecord = { v: 1, rev: 0, uuid: clock.uuid(), project, name, description, ...content }
+    const record: ProfileRecord = { v: 1, rev: 0, uuid: clock.uuid(), project: home, name, description, ...content }
     await write(caller, {
       changes: [{ change: 'put', noun: 'profile', record }],
       taken: `Error inserting "${name}" into database: The profile already exists`,
@@ -116,8 +120,7 @@ export function createProfiles({ records, write, usedBy, effects, clock }: Profi
 
   /** The instances, snapshots and images that name it are changed with it, in the same script. */
   async function rename(caller: Caller, where: Where, newName: string): Promise<ProfileRecord> {
-    requireRole(caller, 'operator')
-    const record = await load(caller, where)
+    const record = await writable(caller, where, undefined)
     const name = parseProfileName(newName)
     if (record.name === DEFAULT) throw forbidden('The "default" profile cannot be renamed')
     if (await isComing(record)) throw badRequest('Profile is currently in use')
@@ -133,14 +136,15 @@ export function createProfiles({ records, write, usedBy, effects, clock }: Profi
   }
 
   async function renamed({ project, name: old }: ProfileRecord, name: string): Promise<RecordChange[]> {
-    const [instances, snapshots, images] = await Promise.all([
-      records.list('instance', project),
+    const [homes, instances, snapshots, images] = await Promise.all([
+      homesOf(records, 'profile'),
+      records.list('instance'),
       records.list('snapshot'),
-      records.list('image', project),
+      records.list('image'),
     ])
     const names = (profiles: string[]) => profiles.map((profile) => (profile === old ? name : profile))
     const has = (record: { project: string; profiles: string[] }) =>
-      record.project === project && record.profiles.includes(old)
+      homes(record.project) === project && record.profiles.includes(old)
     return [
       ...instances.filter(has).map((record): RecordChange => {
         return { change: 'put', noun: 'instance', record: { ...record, profiles: names(record.profiles) } }
@@ -155,8 +159,7 @@ export function createProfiles({ records, write, usedBy, effects, clock }: Profi
   }
 
   async function remove(caller: Caller, where: Where): Promise<void> {
-    requireRole(caller, 'operator')
-    const record = await load(caller, where)
+    const record = await writable(caller, where, undefined)
     if (record.name === DEFAULT) throw forbidden('The "default" profile cannot be deleted')
     if ((await usersOf(record)).length > 0 || (await isComing(record))) throw badRequest('Profile is currently in use')
     await write(caller, {
@@ -167,7 +170,7 @@ export function createProfiles({ records, write, usedBy, effects, clock }: Profi
 
   async function load(caller: Caller, where: Where): Promise<ProfileRecord> {
     requireProject(caller, where.project)
-    const record = await records.find('profile', where.project, where.name)
+    const record = await records.find('profile', await homeOf(records, where.project, 'profile'), where.name)
     if (record === undefined) throw notFound('Profile not found')
     return record
   }
@@ -175,16 +178,20 @@ export function createProfiles({ records, write, usedBy, effects, clock }: Profi
   async function writable(caller: Caller, where: Where, ifMatch: string | undefined): Promise<ProfileRecord> {
     requireRole(caller, 'operator')
     const record = await load(caller, where)
+    requireHome(caller, record.project)
     checkIfMatch(ifMatch, etagOf(record.uuid, record.rev))
     return record
   }
 
   async function usersOf({ project, name }: ProfileRecord) {
-    return (await records.list('instance', project)).filter(({ profiles }) => profiles.includes(name))
+    const instances = await listSharing(records, 'profile', project, 'instance')
+    return instances.filter(({ profiles }) => profiles.includes(name))
   }
 
   async function isComing({ project, name }: ProfileRecord): Promise<boolean> {
-    return (await usedBy.drafts(project)).some(({ profiles }) => profiles.includes(name))
+    const projects = await sharersOf(records, project, 'profile')
+    const coming = await Promise.all(projects.map((one) => usedBy.drafts(one)))
+    return coming.flat().some(({ profiles }) => profiles.includes(name))
   }
 
   /** What the caller may put into a profile; without the keys that are set to nothing. */
@@ -225,6 +232,11 @@ export function createProfiles({ records, write, usedBy, effects, clock }: Profi
   }
 
   return { list, get, create, update, patch, rename, remove }
+}
+
+/** Of instances in projects that the caller may enter. */
+function urlsOf(caller: Caller, instances: InstanceRecord[]): string[] {
+  return instances.filter(({ project }) => mayEnter(caller, project)).map((instance) => instanceUrl(instance))
 }
 
 function event(action: string, record: ProfileRecord) {

@@ -7,10 +7,10 @@ import { anything, boolean, isTrue, memory, oneOf, type ValueCheck } from '../co
 const count: ValueCheck = (value) =>
   /^[0-9]{1,9}$/.test(value) ? undefined : `Invalid value "${value}", not a positive integer`
 
-const only =
-  (wanted: boolean, reason: string): ValueCheck =>
+const never =
+  (reason: string): ValueCheck =>
   (value) =>
-    boolean(value) ?? (isTrue(value) === wanted ? undefined : reason)
+    boolean(value) ?? (isTrue(value) ? reason : undefined)
 
 const refused =
   (reason: string): ValueCheck =>
@@ -19,17 +19,15 @@ const refused =
 
 const compression = oneOf('bzip2', 'gzip', 'lz4', 'lzma', 'xz', 'zstd', 'none')
 
-/** What every project has by itself. */
-const OWN = 'Every project has its own'
-
 const KEYS: Record<string, ValueCheck> = {
   'backups.compression_algorithm': compression,
-  'features.images': only(true, `${OWN} images`),
-  'features.networks': only(false, 'Networks of Docker Engine are shared by all projects'),
-  'features.networks.zones': only(false, 'Network zones are not possible on Docker Engine'),
-  'features.profiles': only(true, `${OWN} profiles`),
-  'features.storage.buckets': only(false, 'Storage buckets are not possible on Docker Engine'),
-  'features.storage.volumes': only(true, `${OWN} storage volumes`),
+  'features.images': boolean,
+  'features.networks': never('Networks of Docker Engine are shared by all projects'),
+  'features.networks.zones': never('Network zones are not possible on Docker Engine'),
+  'features.profiles': boolean,
+  'features.storage.buckets': never('Storage buckets are not possible on Docker Engine'),
+  'features.storage.volumes': (value) =>
+    boolean(value) ?? (isTrue(value) ? undefined : 'Every project has its own storage volumes'),
   'images.auto_update_cached': boolean,
   'images.auto_update_interval': count,
   'images.compression_algorithm': compression,
@@ -45,22 +43,25 @@ const KEYS: Record<string, ValueCheck> = {
   'limits.virtual-machines': count,
 }
 
-/** What a project has of itself, shown in its config. */
+/** What a project has of its own unless it is told to share that of `default`; shown in its config. */
 const GIVEN: Config = { 'features.images': 'true', 'features.profiles': 'true', 'features.storage.volumes': 'true' }
 
 /** The default project's networks are everyone's. */
 const GIVEN_DEFAULT: Config = { ...GIVEN, 'features.networks': 'true' }
 
-/** Checks a client's config and adds what is always there. Throws bad-request with LXD's text. */
-export function projectConfig(project: string, config: Config): Config {
-  const given = project === 'default' ? GIVEN_DEFAULT : GIVEN
+/**
+ * Checks a client's config and adds what is always there: features as they are in `now`, a new project's own otherwise.
+ * Throws bad-request with LXD's text.
+ */
+export function projectConfig(project: string, config: Config, now: Config = {}): Config {
+  const features = Object.entries(now).filter(([key]) => key.startsWith('features.'))
+  const given = { ...(project === 'default' ? GIVEN_DEFAULT : GIVEN), ...Object.fromEntries(features) }
   const written = Object.entries(config).filter(([key, value]) => value !== '' && value !== given[key])
   for (const [key, value] of written) {
     if (key.startsWith('user.')) continue
-    const fault =
-      project === 'default' && key.startsWith('features.')
-        ? 'Features of the default project cannot be changed'
-        : checkOf(project, key)(value)
+    if (project === 'default' && key.startsWith('features.'))
+      throw badRequest("You can't change the features of the default project")
+    const fault = checkOf(project, key)(value)
     if (fault !== undefined) throw badRequest(`Invalid project configuration key "${key}" value: ${fault}`)
   }
   return { ...given, ...Object.fromEntries(written) }

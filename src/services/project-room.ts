@@ -6,6 +6,7 @@ import { isTrue } from '../core/config-values.ts'
 import { expandConfig, expandDevices, pickProfiles } from '../core/expand.ts'
 import { badRequest, notFound } from '../core/failure.ts'
 import type { RecordChange, RecordReader, Refusal } from '../core/ports.ts'
+import { homeOf, sharersOf } from '../core/project-features.ts'
 import { restrictionFault } from '../core/restrictions.ts'
 import { parseBytes } from '../core/units.ts'
 import type { Kind } from '../operations/catalog.ts'
@@ -51,9 +52,14 @@ export function createProjectRoom({ records, usedBy }: ProjectRoomDeps) {
     return [tokenOf(record, isBounded(limits))]
   }
 
-  /** The same for a profile as it is to become, with all that have it or are to have it. */
+  /** The same for a profile as it is to become, with all that have it or are to have it, in each project that shares it. */
   async function takeForProfile(next: ProfileRecord): Promise<RecordChange[]> {
-    const { project, name } = next
+    const projects = await sharersOf(records, next.project, 'profile')
+    return Promise.all(projects.map((project) => takeWithProfile(project, next)))
+  }
+
+  async function takeWithProfile(project: string, next: ProfileRecord): Promise<RecordChange> {
+    const { name } = next
     const record = await load(project)
     const limits = record.config
     if (isBounded(limits)) {
@@ -62,7 +68,7 @@ export function createProjectRoom({ records, usedBy }: ProjectRoomDeps) {
       const isUsed = all.some(({ profiles }) => profiles.includes(name))
       if (isUsed) refuse(sumFault(project, limits, new Map(all.map((one) => [one.uuid, one]))))
     }
-    return [tokenOf(record, isBounded(limits))]
+    return tokenOf(record, isBounded(limits))
   }
 
   /** The same for one network more. */
@@ -88,7 +94,8 @@ export function createProjectRoom({ records, usedBy }: ProjectRoomDeps) {
   async function occupants(project: string, next?: ProfileRecord): Promise<Occupant[]> {
     // What has ended when these are read is in the records that are read after them.
     const coming = await usedBy.drafts(project)
-    const [instances, known] = await Promise.all([records.list('instance', project), records.list('profile', project)])
+    const home = await homeOf(records, project, 'profile')
+    const [instances, known] = await Promise.all([records.list('instance', project), records.list('profile', home)])
     const profiles = known.map((profile) => (profile.uuid === next?.uuid ? next : profile))
     const versions = Map.groupBy([...instances, ...coming], ({ uuid }) => uuid)
     return [...versions.values()].map((same) => same.map((one) => toOccupant(one, profiles)).reduce(larger))

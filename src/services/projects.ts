@@ -1,20 +1,21 @@
-/** Projects: rooms of their own for instances, images, profiles and volumes. */
+/** Projects: rooms of their own for instances and, unless they share those of `default`, for images, profiles and volumes. */
 import type { Config } from '../contract/common.ts'
 import type { OperationRecord } from '../contract/operation-record.ts'
 import type { ProjectPatch, ProjectPut, ProjectsPost, ProjectState } from '../contract/project.ts'
-import type { ProjectRecord } from '../contract/records.ts'
+import type { ProfileRecord, ProjectRecord } from '../contract/records.ts'
 import { rebound } from '../core/bound.ts'
 import { checkIfMatch, etagOf } from '../core/etag.ts'
 import { badRequest, forbidden, notFound } from '../core/failure.ts'
 import { parseProjectName, RESERVED_PROJECT } from '../core/names.ts'
 import type { Clock, RecordChange, RecordReader } from '../core/ports.ts'
+import { hasOwn, HOMED } from '../core/project-features.ts'
 import { mayEnter, requireProject, requireServer, type Caller } from './caller.ts'
-import { instanceUrl } from './instance-urls.ts'
-import { imageUrl, networkUrl, profileUrl, projectUrl, volumeUrl } from './noun-urls.ts'
+import { projectUrl } from './noun-urls.ts'
 import type { Operations } from './operations.ts'
 import { AGGREGATES, COUNTS, isNewlyBounded, limitOf, tooLow, usageOf, type ProjectRoom } from './project-room.ts'
-import { makeProject, newProject } from './new-project.ts'
+import { firstProfiles, makeProject, newProject } from './new-project.ts'
 import { projectConfig } from './project-config.ts'
+import { createProjectContents } from './project-contents.ts'
 import type { UsedBy } from './used-by.ts'
 import type { Write } from './writes.ts'
 
@@ -48,6 +49,7 @@ const OTHERS = makeProject({
 
 export function createProjects(deps: ProjectsDeps) {
   const { records, write, room, clock } = deps
+  const contents = createProjectContents(deps)
 
   /** Those the caller may enter. */
   async function list(caller: Caller): Promise<ProjectView[]> {
@@ -60,7 +62,7 @@ export function createProjects(deps: ProjectsDeps) {
     return toView(name === OTHERS.name ? OTHERS : await load(caller, name))
   }
 
-  /** Makes the project together with its profile `default`, which has no devices, as in LXD. */
+  /** With a profile `default` of its own, unless it shares profiles. */
   async function create(caller: Caller, body: ProjectsPost): Promise<ProjectRecord> {
     requireServer(caller)
     const name = parseProjectName(body.name ?? '')
@@ -88,15 +90,25 @@ export function createProjects(deps: ProjectsDeps) {
   }
 
   async function change(caller: Caller, record: ProjectRecord, description: string, given: Config): Promise<void> {
-    const config = projectConfig(record.name, given)
+    const config = projectConfig(record.name, given, record.config)
+    const moved = HOMED.filter((noun) => hasOwn(record.config, noun) !== hasOwn(config, noun))
     const save = async (now: ProjectRecord): Promise<void> => {
+      if (moved.length > 0) await contents.refuseFeatures(record)
       await refuseTooLow(record.name, config)
+      const next = { ...now, description, config }
       await write(caller, {
-        changes: [{ change: 'put', noun: 'project', record: { ...now, description, config } }],
+        changes: [
+          { change: 'put', noun: 'project', record: next },
+          ...(moved.includes('profile')
+            ? [...removals(await contents.profiles(next)), ...firstProfiles(next, clock)]
+            : []),
+        ],
         event: event('project-updated', record),
+        unlessBusy: moved.length > 0 ? [`project:${record.uuid}`] : [],
       })
     }
-    await (isNewlyBounded(record.config, config) ? whileHeld(caller, record, save) : save(record))
+    const isHeld = moved.length > 0 || isNewlyBounded(record.config, config)
+    await (isHeld ? whileHeld(caller, record, save) : save(record))
   }
 
   async function refuseTooLow(name: string, config: Config): Promise<void> {
@@ -143,7 +155,7 @@ export function createProjects(deps: ProjectsDeps) {
     const record = await load(caller, name)
     if (name === DEFAULT) throw forbidden('The "default" project cannot be renamed')
     parseProjectName(newName)
-    if (!(await isEmpty(record))) throw badRequest('Only empty projects can be renamed')
+    if (!(await contents.isEmpty(record))) throw badRequest('Only empty projects can be renamed')
     return deps.operations.submit(caller, {
       kind: 'project.rename',
       input: { project: record.uuid, name: newName },
@@ -162,19 +174,16 @@ export function createProjects(deps: ProjectsDeps) {
     requireServer(caller)
     const record = await load(caller, name)
     if (name === DEFAULT) throw forbidden('The "default" project cannot be deleted')
-    const refuseFull = async (): Promise<void> => {
-      if (!(await isEmpty(record))) throw badRequest('Only empty projects can be removed')
+    const refuse = async (): Promise<void> => {
+      if (!(await contents.isEmpty(record))) throw badRequest('Only empty projects can be removed')
     }
-    await refuseFull()
+    await refuse()
     await whileHeld(caller, record, async ({ uuid, rev }) => {
-      await refuseFull()
-      const profiles = await records.list('profile', name)
+      await refuse()
       await write(caller, {
         changes: [
           { change: 'remove', noun: 'project', uuid, rev },
-          ...profiles.map((profile): RecordChange => {
-            return { change: 'remove', noun: 'profile', uuid: profile.uuid, rev: profile.rev }
-          }),
+          ...removals(await contents.profiles(record)),
           ...(await rebound(records, (projects) => projects.filter((project) => project !== name))),
         ],
         event: event('project-deleted', record),
@@ -217,37 +226,15 @@ export function createProjects(deps: ProjectsDeps) {
     return record
   }
 
-  async function isEmpty({ name }: ProjectRecord): Promise<boolean> {
-    const coming = await deps.usedBy.drafts(name)
-    return (
-      coming.length === 0 &&
-      (await contentsOf(name)).every((url) => url === profileUrl({ project: name, name: DEFAULT }))
-    )
-  }
-
-  /** LXD's order: instances, profiles, images, volumes, networks. */
-  async function contentsOf(project: string): Promise<string[]> {
-    const [instances, profiles, images, volumes, networks] = await Promise.all([
-      records.list('instance', project),
-      records.list('profile', project),
-      records.list('image', project),
-      records.list('volume', project),
-      records.list('network', project),
-    ])
-    return [
-      ...instances.map((instance) => instanceUrl(instance)),
-      ...profiles.map(profileUrl),
-      ...images.map(imageUrl),
-      ...volumes.map(volumeUrl),
-      ...networks.map(({ name }) => networkUrl(name)),
-    ]
-  }
-
   async function toView(record: ProjectRecord): Promise<ProjectView> {
-    return { record, usedBy: await contentsOf(record.name) }
+    return { record, usedBy: await contents.urlsOf(record.name) }
   }
 
   return { list, get, create, update, patch, rename, remove, state }
+}
+
+function removals(profiles: ProfileRecord[]): RecordChange[] {
+  return profiles.map(({ uuid, rev }) => ({ change: 'remove', noun: 'profile', uuid, rev }))
 }
 
 function shortOf(key: string): string {

@@ -5,6 +5,7 @@ import { isTrue } from '../core/config-values.ts'
 import { POOL } from '../core/devices.ts'
 import { isForeign } from '../core/foreign.ts'
 import type { RecordReader } from '../core/ports.ts'
+import { homesOf } from '../core/project-features.ts'
 import { SERVER } from './caller.ts'
 import type { Backups } from './backups.ts'
 import { CACHE_EXPIRY, imageSettings, UPDATE_INTERVAL } from './image-settings.ts'
@@ -118,12 +119,16 @@ export function createScheduleSources(deps: ScheduleSourcesDeps): Pick<Schedules
   /** Of cached ones those that nobody has made an instance from for the days that `images.remote_cache_expiry` says. */
   async function unusedImages(cached: ImageRecord[], now: number): Promise<ImageRecord[]> {
     if (cached.length === 0) return []
-    const [setting, instances] = await Promise.all([imageSettings(records), records.list('instance')])
+    const [setting, instances, homes] = await Promise.all([
+      imageSettings(records),
+      records.list('instance'),
+      homesOf(records, 'image'),
+    ])
     const usedAt = ({ uploaded_at, last_used_at, name, project }: ImageRecord) =>
       Math.max(
         ...[uploaded_at, last_used_at].map((at) => Date.parse(at)),
         ...instances
-          .filter((instance) => instance.image === name && instance.project === project)
+          .filter((instance) => instance.image === name && homes(instance.project) === project)
           .map((instance) => Date.parse(instance.created_at)),
       )
     return cached.filter((image) => {

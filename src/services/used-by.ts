@@ -6,6 +6,7 @@ import { restoredConfig } from '../core/config-keys.ts'
 import { effectiveDevices, expandDevices, pickProfiles } from '../core/expand.ts'
 import { isFinal } from '../core/operation-states.ts'
 import type { OperationStore, RecordReader } from '../core/ports.ts'
+import { homesOf } from '../core/project-features.ts'
 import { decodeJob, type Job } from '../operations/job.ts'
 import { mayEnter, type Caller } from './caller.ts'
 import { instanceUrl } from './instance-urls.ts'
@@ -30,18 +31,27 @@ export interface User {
 export function createUsedBy({ records, store }: UsedByDeps) {
   /** Instances, then profiles, of one project or of all. */
   async function users(project?: string): Promise<User[]> {
-    const [instances, profiles] = await Promise.all([
+    const [instances, profiles, homes] = await Promise.all([
       records.list('instance', project),
-      records.list('profile', project),
+      records.list('profile'),
+      homesOf(records, 'profile'),
     ])
     return [
-      ...instances.map((instance) => toUser(instance, profiles)),
-      ...profiles.map((profile) => ({
-        project: profile.project,
-        url: profileUrl(profile),
-        devices: effectiveDevices(profile.devices),
-      })),
+      ...instances.map((instance) => toUser(instance, profiles, homes)),
+      ...profiles
+        .filter((profile) => project === undefined || profile.project === project)
+        .map((profile) => ({
+          project: profile.project,
+          url: profileUrl(profile),
+          devices: effectiveDevices(profile.devices),
+        })),
     ]
+  }
+
+  /** Whether anything is going on in a project that may leave something there; a secret that waits does not. */
+  async function isBusy(project: string): Promise<boolean> {
+    const unfinished = await store.recent(project, Number.MAX_SAFE_INTEGER)
+    return unfinished.some(({ state, class: kind }) => !isFinal(state) && kind !== 'token')
   }
 
   /** What unfinished operations are about to write: instances that are being made or changed. */
@@ -65,8 +75,12 @@ export function createUsedBy({ records, store }: UsedByDeps) {
 
   /** The same as users: they count when something is to be deleted, and have no URL that answers yet. */
   async function coming(project?: string): Promise<User[]> {
-    const [instances, profiles] = await Promise.all([drafts(project), records.list('profile', project)])
-    return instances.map((instance) => toUser(instance, profiles))
+    const [instances, profiles, homes] = await Promise.all([
+      drafts(project),
+      records.list('profile'),
+      homesOf(records, 'profile'),
+    ])
+    return instances.map((instance) => toUser(instance, profiles, homes))
   }
 
   /** Networks that are being made. */
@@ -80,7 +94,7 @@ export function createUsedBy({ records, store }: UsedByDeps) {
     })
   }
 
-  return { users, drafts, coming, comingNetworks }
+  return { users, isBusy, drafts, coming, comingNetworks }
 }
 
 /** An instance as it is once it is back at its snapshot. */
@@ -88,10 +102,11 @@ export function asAt(now: InstanceRecord, { config, devices, profiles }: Snapsho
   return { ...now, config: restoredConfig(now.config, config), devices, profiles }
 }
 
-function toUser(instance: InstanceRecord, known: ProfileRecord[]): User {
+function toUser(instance: InstanceRecord, known: ProfileRecord[], homes: (project: string) => string): User {
+  const home = homes(instance.project)
   const { profiles } = pickProfiles(
     instance.profiles,
-    known.filter((profile) => profile.project === instance.project),
+    known.filter((profile) => profile.project === home),
   )
   const devices = effectiveDevices(expandDevices(profiles, instance.devices))
   return { project: instance.project, url: instanceUrl(instance), devices, instance: instance.uuid }

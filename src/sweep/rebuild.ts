@@ -9,6 +9,7 @@ import type { ImageDetailSummary } from '../core/engine.ts'
 import { parseDockerName } from '../core/names.ts'
 import { imageTag, snapshotTag } from '../core/own-tags.ts'
 import type { Clock, RecordChange, RecordStore } from '../core/ports.ts'
+import { homeOf } from '../core/project-features.ts'
 import type { Mend, Warn } from './mend.ts'
 import type { Sight } from './sight.ts'
 
@@ -200,7 +201,8 @@ async function freeName({ records }: RebuildDeps, { project, uuid }: OwnLabels, 
 
 /** A profile that is gone can be applied no more. */
 async function knownProfiles({ records }: RebuildDeps, { project, profiles }: InstanceRecord): Promise<string[]> {
-  const known = new Set((await records.list('profile', project)).map(({ name }) => name))
+  const home = await homeOf(records, project, 'profile')
+  const known = new Set((await records.list('profile', home)).map(({ name }) => name))
   return profiles.filter((name) => known.has(name))
 }
 

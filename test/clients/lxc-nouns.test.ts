@@ -123,6 +123,28 @@ describe.skipIf(LXC === undefined)('lxc', () => {
     expect(await lxc.rows('list', '--project', 'pr2')).toEqual([''])
   })
 
+  test('a project shares the images and profiles of default', async () => {
+    await lxc.ok('project', 'create', 'test', '-c', 'features.images=false', '-c', 'features.profiles=false')
+    expect(await lxc.rows('project', 'list')).toContainEqual('test,NO,NO,YES,NO,,0')
+    await lxc.ok('launch', 'busybox', 'c1', '--project', 'test')
+    expect(await lxc.rows('list', '-c', 'ns', '--project', 'test')).toEqual(['c1,RUNNING'])
+    expect(await lxc.rows('image', 'list', '-c', 'l', '--project', 'test')).toEqual(['busybox'])
+    expect(await lxc.rows('profile', 'list', '--project', 'test')).toEqual(await lxc.rows('profile', 'list'))
+    await lxc.ok('profile', 'create', 'small', '--project', 'test')
+    await lxc.ok('profile', 'add', 'c1', 'small', '--project', 'test')
+    expect(await lxc.fails('profile', 'delete', 'small')).toBe('Profile is currently in use')
+    await lxc.ok('publish', '--force', 'c1', '--alias', 'mine', '--project', 'test')
+    expect(await lxc.ok('image', 'show', 'mine')).toMatch(/^public: false$/m)
+    expect(await lxc.fails('project', 'set', 'test', 'features.images=true')).toBe(
+      'Features can only be changed on empty projects',
+    )
+    await lxc.ok('delete', '--force', 'c1', '--project', 'test')
+    await lxc.ok('image', 'delete', 'mine', '--project', 'test')
+    await lxc.ok('profile', 'delete', 'small', '--project', 'test')
+    await lxc.ok('project', 'delete', 'test')
+    expect(await lxc.rows('image', 'list', '-c', 'l')).toEqual(['busybox'])
+  })
+
   test('networks and storage are shown and used', async () => {
     expect(await lxc.rows('network', 'list')).toContainEqual(expect.stringMatching(/^lxdbr0,bridge,YES,[0-9.]+\/20,/))
     await lxc.ok('network', 'create', 'net1', 'ipv4.address=10.77.0.1/24', 'ipv6.address=none')

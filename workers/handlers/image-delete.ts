@@ -21,6 +21,7 @@ export const imageDelete: Handler<'image.delete'> = {
     const { uuid, rev, name, project } = await load(context)
     const aliases = (await context.records.list('alias', project)).filter((alias) => alias.target === name)
     return {
+      project,
       changes: [
         { change: 'remove', noun: 'image', uuid, rev },
         ...aliases.map((alias): RecordChange => ({

@@ -80,6 +80,7 @@ async function commit(context: Publishing): Promise<string> {
   return commitInstance(context, instance, {
     role: 'image',
     uuid: image.uuid,
+    project: image.project,
     tag: imageTag(image.uuid),
     origin: image,
   })

@@ -56,7 +56,11 @@ export const imageRefresh: Handler<'image.refresh'> = {
       },
     },
   ],
-  finish: async (context) => ({ changes: [], metadata: { refreshed: isNew(context) } }),
+  finish: async (context) => ({
+    changes: [],
+    metadata: { refreshed: isNew(context) },
+    project: context.input.next.project,
+  }),
 }
 
 /** The image as it was. */

@@ -57,7 +57,8 @@ function listRoute(app: App, { images }: ImageRoutesDeps): void {
     const views = await images.list(request.visitor, listedProject(request))
     const chosen = views.filter((view) => matches(toImage(view)))
     if (recursionOf(request.query) > 0) return sync(chosen.map(toImage))
-    return sync(chosen.map(({ record }) => imageUrl(record)))
+    const project = listedProject(request)
+    return sync(chosen.map(({ record }) => imageUrl({ ...record, ...(project && { project }) })))
   })
 }
 

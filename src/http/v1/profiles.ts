@@ -28,7 +28,8 @@ export function profileRoutes(app: App, { profiles }: { profiles: Profiles }): v
     const views = await profiles.list(callerOf(request), listedProject(request))
     const chosen = views.filter((view) => matches(toProfile(view)))
     if (recursionOf(request.query) > 0) return sync(chosen.map(toProfile))
-    return sync(chosen.map(({ record }) => profileUrl(record)))
+    const project = listedProject(request)
+    return sync(chosen.map(({ record }) => profileUrl({ ...record, ...(project && { project }) })))
   })
 
   const made = {

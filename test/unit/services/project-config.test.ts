@@ -19,7 +19,8 @@ test.each([
   [{ 'limits.instances': '-1' }, /"limits.instances" value: Invalid value "-1"/],
   [{ 'limits.memory': '50%' }, /Value can't be a percentage/],
   [{ 'limits.disk': '1GiB' }, /cannot limit the space/],
-  [{ 'features.images': 'false' }, /Every project has its own images/],
+  [{ 'features.images': 'perhaps' }, /Invalid value for a boolean "perhaps"/],
+  [{ 'features.storage.buckets': 'true' }, /not possible on Docker Engine/],
   [{ 'limits.networks': '1' }, /shared by all projects/],
   [{ restricted: 'maybe' }, /Invalid value for a boolean "maybe"/],
   [{ 'restricted.containers.nesting': 'perhaps' }, /not one of \[block allow\]/],
@@ -31,5 +32,14 @@ test.each([
 })
 
 test('features of the default project stay as they are', () => {
-  expect(() => projectConfig('default', { 'features.networks': 'false' })).toThrow(/cannot be changed/)
+  expect(() => projectConfig('default', { 'features.networks': 'false' })).toThrow(
+    "You can't change the features of the default project",
+  )
+})
+
+test('features that are not named stay as they are', () => {
+  const shared = { ...OWN, 'features.profiles': 'false' }
+  expect(projectConfig('shop', { 'features.profiles': 'false' })).toEqual(shared)
+  expect(projectConfig('shop', { 'user.a': 'b' }, shared)).toEqual({ ...shared, 'user.a': 'b' })
+  expect(projectConfig('shop', { 'features.profiles': 'true' }, shared)).toEqual(OWN)
 })
