@@ -1,5 +1,7 @@
 /** What the handlers of custom volumes share: their records, and new volumes of the engine with the files of others. */
-import type { VolumeBackupRecord, VolumeRecord, VolumeSnapshotRecord } from '../src/contract/records.ts'
+import type { InstanceRecord, VolumeBackupRecord, VolumeRecord, VolumeSnapshotRecord } from '../src/contract/records.ts'
+import { usesVolume } from '../src/core/devices.ts'
+import { effectiveDevices, expandDevices, pickProfiles } from '../src/core/expand.ts'
 import { conflict, notFound } from '../src/core/failure.ts'
 import type { Kind } from '../src/operations/catalog.ts'
 import type { Context } from './steps.ts'
@@ -20,6 +22,18 @@ export async function loadVolumeBackup(context: Context<Kind>, uuid: string): Pr
   const backup = await context.records.get('volume-backup', uuid)
   if (backup === undefined) throw notFound('Storage volume backup not found')
   return backup
+}
+
+/** The instances that mount it. While an operation owns the volume none is accepted that would make another one do so. */
+export async function mountersOf(
+  { records }: Context<Kind>,
+  { project, name }: VolumeRecord,
+): Promise<InstanceRecord[]> {
+  const [instances, known] = await Promise.all([records.list('instance', project), records.list('profile', project)])
+  return instances.filter((instance) => {
+    const { profiles } = pickProfiles(instance.profiles, known)
+    return usesVolume({ devices: effectiveDevices(expandDevices(profiles, instance.devices)) }, name)
+  })
 }
 
 /** A volume of the engine as it is to be made; `origin` is the record that it can be rebuilt from. */

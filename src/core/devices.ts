@@ -129,10 +129,16 @@ function readNic(device: Config): Device {
 }
 
 /** Whether one of the devices (expanded, without those of type `none`) mounts this custom volume. */
-export function usesVolume({ devices }: { devices: Devices }, name: string): boolean {
-  return Object.values(devices).some(
-    (device) => device['type'] === 'disk' && (device['pool'] ?? '') !== '' && device['source'] === name,
+export function usesVolume(user: { devices: Devices }, name: string): boolean {
+  return volumeNames(user).includes(name)
+}
+
+/** The custom volumes that devices (expanded, without those of type `none`) mount, each once. */
+export function volumeNames({ devices }: { devices: Devices }): string[] {
+  const names = Object.values(devices).flatMap(({ type, pool = '', source = '' }) =>
+    type === 'disk' && pool !== '' && source !== '' ? [source] : [],
   )
+  return [...new Set(names)]
 }
 
 /** Checks every device by itself; for profiles and an instance's own. Throws bad-request. */

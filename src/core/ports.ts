@@ -212,6 +212,8 @@ export interface RecordWrite {
   changes: RecordChange[]
   /** Refused as busy while one of these has an owner. */
   unlessBusy?: string[] | undefined
+  /** Refused as busy while one of these has an owner or users. */
+  unlessUsed?: string[] | undefined
   idempotency?: (IdempotencyKey & { answer: KeptAnswer }) | undefined
   lifecycle?: Lifecycle[] | undefined
   at: number

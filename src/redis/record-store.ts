@@ -86,10 +86,11 @@ export function byName(a: { name: string; uuid: string }, b: { name: string; uui
 }
 
 function encodeWrite(asked: RecordWrite): string[] {
-  const { changes, unlessBusy, idempotency, lifecycle, at } = asked
+  const { changes, unlessBusy, unlessUsed, idempotency, lifecycle, at } = asked
   const envelope = {
     at: String(at),
-    unlessBusy: unlessBusy ?? [],
+    unlessBusy: [...(unlessBusy ?? []), ...(unlessUsed ?? [])],
+    unlessUsed: unlessUsed ?? [],
     idem: idempotency && {
       key: idempotency.key,
       fingerprint: idempotency.fingerprint,

@@ -17,6 +17,7 @@ import type { ImageLookup, Resolved } from './image-lookup.ts'
 import { copyDraft, draftOf, pickName, withAddresses, type Basis } from './instance-draft.ts'
 import type { InstanceRefresh } from './instance-refresh.ts'
 import { instanceResources, instanceUrl } from './instance-urls.ts'
+import { withMounts } from './mounts.ts'
 import { claimOf, putNickname, type Nickname } from './nicknames.ts'
 import { usesOf, type Leases } from './leases.ts'
 import type { Operations, Submission } from './operations.ts'
@@ -179,7 +180,7 @@ export function createInstanceCreation(deps: InstanceCreationDeps) {
       const leases = await deps.leases.take(draft, devices)
       await deps.drafts.check(caller.role, draft, leases)
       const made = withAddresses(draft, leases)
-      return {
+      return withMounts(records, draft.project, devices, {
         ...rest(made),
         project: draft.project,
         member: draft.member,
@@ -192,7 +193,7 @@ export function createInstanceCreation(deps: InstanceCreationDeps) {
           ...leases.map((record): RecordChange => ({ change: 'put', noun: 'lease', record })),
           ...nicknames.map((nickname) => putNickname(nickname, draft, clock.uuid())),
         ],
-      }
+      })
     }
     return submitInRoom(operations, caller, make, isLeaseLost)
   }

@@ -8,7 +8,9 @@ import type { Caller } from './caller.ts'
 import { instanceResources } from './instance-urls.ts'
 import { on } from './instances.ts'
 import type { InstanceViews } from './instance-views.ts'
+import { devicesNow, withMounts } from './mounts.ts'
 import type { Operations } from './operations.ts'
+import { submitInRoom } from './project-room.ts'
 
 export interface InstanceRefreshDeps {
   records: RecordReader
@@ -48,12 +50,14 @@ export function createInstanceRefresh({ records, views, operations, clock }: Ins
       })),
       gone: gone.map(({ uuid }) => uuid),
     })
-    return operations.submit(caller, {
-      ...submission,
-      resources: instanceResources(copy, source),
-      // A running source is frozen while it is read: nobody else may change it meanwhile.
-      busy: [...submission.busy, { key: `instance:${source.uuid}`, mode: 'own', action: 'copy' }],
-    })
+    return submitInRoom(operations, caller, async () =>
+      withMounts(records, copy.project, await devicesNow(records, copy), {
+        ...submission,
+        resources: instanceResources(copy, source),
+        // A running source is frozen while it is read: nobody else may change it meanwhile.
+        busy: [...submission.busy, { key: `instance:${source.uuid}` as const, mode: 'own' as const, action: 'copy' }],
+      }),
+    )
   }
 }
 

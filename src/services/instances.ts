@@ -27,6 +27,7 @@ import type { InstanceView, InstanceViews, Where } from './instance-views.ts'
 import { instanceResources, instanceUrl } from './instance-urls.ts'
 import { withAddresses, withoutMacs } from './instance-draft.ts'
 import { usesOf, type Leases } from './leases.ts'
+import { withMounts } from './mounts.ts'
 import type { Operations } from './operations.ts'
 import { submitInRoom, type ProjectRoom } from './project-room.ts'
 
@@ -107,11 +108,11 @@ export function createInstances({
       instance: now.uuid,
       next: withAddresses(withoutMacs(next, taken), taken),
     })
-    return {
+    return withMounts(records, next.project, devices, {
       ...submission,
       busy: [...submission.busy, ...usesOf(taken, 'update')],
       changes: [...taking, ...taken.map((record): RecordChange => ({ change: 'put', noun: 'lease', record }))],
-    }
+    })
   }
 
   async function rename(caller: Caller, where: Where, body: InstancePost): Promise<OperationRecord> {
@@ -157,12 +158,24 @@ export function createInstances({
     if (action !== 'start' && action !== 'stop') requireOwn(view)
     await foreign.check(caller, view.record)
     checkAction(checkedAs(action, body), view.status.status)
-    const { record } = view
+    const bound = { timeout: body.timeout ?? -1, force: body.force ?? false, ...(kill && { kill }) }
+    return submitState(caller, view, action, bound)
+  }
+
+  /** What waits for a start may make the container anew. */
+  function submitState(
+    caller: Caller,
+    { record, devices }: InstanceView,
+    action: StateAction,
+    bound: Omit<InputOf<'instance.stop'>, 'instance'>,
+  ): Promise<OperationRecord> {
     const target = { instance: record.uuid }
-    if (action !== 'stop' && action !== 'restart')
-      return operations.submit(caller, state(record, `instance.${action}`, target))
-    const bound = { ...target, timeout: body.timeout ?? -1, force: body.force ?? false, ...(kill && { kill }) }
-    return operations.submit(caller, state(record, `instance.${action}`, bound))
+    const mounting = <K extends Kind>(submission: ReturnType<typeof on<K>>) =>
+      submitInRoom(operations, caller, () => withMounts(records, record.project, devices, submission))
+    if (action === 'start') return mounting(state(record, 'instance.start', target))
+    if (action === 'restart') return mounting(state(record, 'instance.restart', { ...target, ...bound }))
+    if (action === 'stop') return operations.submit(caller, state(record, 'instance.stop', { ...target, ...bound }))
+    return operations.submit(caller, state(record, `instance.${action}`, target))
   }
 
   /**

@@ -17,6 +17,7 @@ import { SERVER } from './caller.ts'
 import { instanceUrl } from './instance-urls.ts'
 import { on } from './instances.ts'
 import type { Inventory } from './inventory.ts'
+import { devicesNow, withMounts } from './mounts.ts'
 import type { Operations } from './operations.ts'
 
 export interface PowerDeps {
@@ -136,11 +137,12 @@ export function createPower(deps: PowerDeps): () => Promise<void> {
 
   async function start({ record, key }: Case): Promise<OperationRecord | undefined> {
     const input = { instance: record.uuid }
-    const submitted = await operations.trySubmit(SERVER, {
+    const submission = await withMounts(records, record.project, await devicesNow(records, record), {
       ...on(record, 'instance.start', input),
       ...guard(record),
       once: key,
     })
+    const submitted = await operations.trySubmit(SERVER, submission)
     // Somebody else is at it, or has changed it: the next look tells.
     if (submitted.outcome !== 'accepted') return undefined
     if (isFinal(submitted.operation.state)) settled.add(key)

@@ -14,8 +14,9 @@ import type { Caller } from './caller.ts'
 import { createDrafts, type Hosts } from './drafts.ts'
 import { on } from './instances.ts'
 import type { Leases } from './leases.ts'
+import { withMounts } from './mounts.ts'
 import { toRefusal, type Operations } from './operations.ts'
-import type { ProjectRoom } from './project-room.ts'
+import { isVolumeLost, type ProjectRoom } from './project-room.ts'
 
 export interface ProfileEffectsDeps {
   records: RecordReader
@@ -49,8 +50,8 @@ export interface Plan {
 
 /** Seconds the request waits for the instances; they go on after it. */
 const PATIENCE = 60
-/** What stands between two requests for the same address: tried again with another one. */
-const LEASE_TRIES = 20
+/** How often an instance that lost an address or a volume to somebody else is tried again. */
+const MOST_TRIES = 20
 
 export function createProfileEffects(deps: ProfileEffectsDeps) {
   const { records, operations, leases } = deps
@@ -125,15 +126,16 @@ export function createProfileEffects(deps: ProfileEffectsDeps) {
     const asker = { ...caller, idempotency: undefined, answer: undefined }
     let taken = effect.leases
     for (let tries = 1; ; tries++) {
-      const submitted = await operations.trySubmit(asker, {
+      const submission = await withMounts(records, instance.project, effect.after.devices, {
         ...on(instance, 'instance.update', { instance: instance.uuid, next: instance, before }),
         changes: taken.map((record): RecordChange => ({ change: 'put', noun: 'lease', record })),
         once: `profile:${profile.uuid}:${profile.rev + 1}:${instance.uuid}`,
       })
+      const submitted = await operations.trySubmit(asker, submission)
       if (submitted.outcome === 'accepted') return submitted.operation
-      const isLost = submitted.outcome === 'name-taken' && submitted.claim.noun === 'lease'
-      if (!isLost || tries >= LEASE_TRIES) throw toRefusal(submitted, undefined)
-      taken = await leases.take(instance, effect.after.devices)
+      const isLeaseLost = submitted.outcome === 'name-taken' && submitted.claim.noun === 'lease'
+      if (!(isLeaseLost || isVolumeLost(submitted)) || tries >= MOST_TRIES) throw toRefusal(submitted, undefined)
+      if (isLeaseLost) taken = await leases.take(instance, effect.after.devices)
     }
   }
 

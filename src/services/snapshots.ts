@@ -14,6 +14,7 @@ import { on, requireOwn } from './instances.ts'
 import { snapshotResources, snapshotUrl } from './instance-urls.ts'
 import { usesOf, type Leases } from './leases.ts'
 import type { InstanceViews, InstanceView, Where } from './instance-views.ts'
+import { withMounts } from './mounts.ts'
 import type { Operations } from './operations.ts'
 import { submitInRoom, type ProjectRoom } from './project-room.ts'
 import { asAt } from './used-by.ts'
@@ -128,11 +129,11 @@ export function createSnapshots({ records, views, operations, drafts, leases, ro
     const taken = await leases.take(next, expanded.devices)
     await drafts.check(caller.role, next, taken)
     const submission = on(now, 'snapshot.restore', { instance: now.uuid, snapshot: snapshot.uuid })
-    return {
+    return withMounts(records, now.project, expanded.devices, {
       ...submission,
       busy: [...submission.busy, ...usesOf(taken, 'restore')],
       changes: [...taking, ...taken.map((lease): RecordChange => ({ change: 'put', noun: 'lease', record: lease }))],
-    }
+    })
   }
 
   /** A snapshot and the instance it is of. */

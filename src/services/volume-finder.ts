@@ -79,7 +79,8 @@ export function createVolumeFinder({ records, usedBy, clock, member }: VolumeFin
   }
 
   async function refuseUsed(record: VolumeRecord): Promise<void> {
-    if ((await usersOf(record)).length > 0 || (await isAwaited(record)))
+    // Whatever has ended when it is looked for is in the records that are read after it.
+    if ((await isAwaited(record)) || (await usersOf(record)).length > 0)
       throw badRequest('The storage volume is still in use')
   }
 

@@ -157,7 +157,7 @@ export function createVolumes({ records, write, operations, usedBy, finder, engi
       changes: [{ change: 'put', noun: 'volume', record: next }],
       taken: VOLUME_TAKEN,
       event: { ...event('storage-volume-renamed', next), context: { old_name: record.name } },
-      unlessBusy: [`volume:${record.uuid}`],
+      unlessUsed: [`volume:${record.uuid}`],
     })
   }
 

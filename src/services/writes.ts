@@ -13,16 +13,19 @@ export interface Writing {
   taken?: string
   /** Refused as busy while one of these has an owner. */
   unlessBusy?: string[]
+  /** Refused as busy while one of these has an owner or users. */
+  unlessUsed?: string[]
 }
 
 /** Writes for a caller. A refusal is thrown: conflict for a name taken, something busy or changed meanwhile. */
 export type Write = (caller: Caller, writing: Writing) => Promise<void>
 
 export function createWrites(deps: { records: RecordStore; clock: Clock }): Write {
-  return async (caller, { changes, event, taken, unlessBusy }) => {
+  return async (caller, { changes, event, taken, unlessBusy, unlessUsed }) => {
     const written = await deps.records.write({
       changes,
       unlessBusy,
+      unlessUsed,
       idempotency: keptAnswer(caller),
       lifecycle: event === undefined ? [] : [{ context: {}, ...event, requestor: caller.requestor }],
       at: deps.clock.now(),

@@ -68,6 +68,18 @@ const MUTATIONS: readonly Mutation[] = [
     judge: ['test/system/projects.test.ts', 'of 20 instances asked for at once'],
   },
   {
+    name: 'mounts',
+    what: 'an instance is made with a volume that is just being replaced',
+    patches: [
+      {
+        file: 'src/services/mounts.ts',
+        from: "      ...volumes.map(({ uuid }): BusyClaim => ({ key: `volume:${uuid}`, mode: 'use', action })),\n",
+        to: '',
+      },
+    ],
+    judge: ['test/system/volume-claims.test.ts', 'no instance gets a volume'],
+  },
+  {
     name: 'room-of-limits',
     what: 'who was on the way into a project when it got a limit comes in all the same',
     patches: [

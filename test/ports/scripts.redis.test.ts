@@ -13,7 +13,7 @@ afterAll(() => deployments[Symbol.asyncDispose]())
 // A connection that is lost before the answer sends the same command again, byte for byte.
 test('a write of records that is sent again is done once', async () => {
   const database = deployments.database()
-  const args = ['id-of-the-write', '{"at":"1","unlessBusy":[]}', encodeChanges([putAlias(alias())])]
+  const args = ['id-of-the-write', '{"at":"1","unlessBusy":[],"unlessUsed":[]}', encodeChanges([putAlias(alias())])]
   expect(await runScript(database, 'write-records', args)).toEqual(['written'])
   expect(await runScript(database, 'write-records', args)).toEqual(['written'])
   expect(await eventsOf(storesOf(database))).toHaveLength(1)

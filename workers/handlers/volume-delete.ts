@@ -1,7 +1,7 @@
 import type { Noun } from '../../src/contract/records.ts'
 import { conflict } from '../../src/core/failure.ts'
 import type { RecordChange } from '../../src/core/ports.ts'
-import { loadVolume } from '../custom-volumes.ts'
+import { loadVolume, mountersOf } from '../custom-volumes.ts'
 import { dropVolume } from '../images.ts'
 import type { Context, Handler } from '../steps.ts'
 
@@ -14,7 +14,10 @@ export const volumeDelete: Handler<'volume.delete'> = {
     {
       name: 'remove',
       run: async (context) => {
-        const { volume, superseded = [] } = await loadVolume(context, context.input.volume)
+        const record = await loadVolume(context, context.input.volume)
+        const { volume, superseded = [] } = record
+        // One whose container follows at its next start is not known to the engine yet.
+        if ((await mountersOf(context, record)).length > 0) throw conflict('The storage volume is still in use')
         const outcome = await context.engine.volumes.remove(volume, context.signal)
         if (outcome === 'in-use') throw conflict('The storage volume is still in use')
         for (const old of superseded) await dropVolume(context, old)

@@ -1,10 +1,8 @@
 import type { VolumeRecord } from '../../src/contract/records.ts'
-import { usesVolume } from '../../src/core/devices.ts'
-import { effectiveDevices, expandDevices } from '../../src/core/expand.ts'
 import { badRequest, conflict } from '../../src/core/failure.ts'
 import type { RecordChange } from '../../src/core/ports.ts'
-import { containerOf, loadInstance, loadProfiles } from '../containers.ts'
-import { fillVolume, loadVolume, loadVolumeSnapshot, ownVolumeOf, unmakeVolume } from '../custom-volumes.ts'
+import { containerOf, loadInstance } from '../containers.ts'
+import { fillVolume, loadVolume, loadVolumeSnapshot, mountersOf, ownVolumeOf, unmakeVolume } from '../custom-volumes.ts'
 import { dropVolume } from '../images.ts'
 import { unapplied } from '../pending.ts'
 import type { Context, Handler } from '../steps.ts'
@@ -84,12 +82,8 @@ async function stillThere({ engine, signal }: Restoring, volumes: string[]): Pro
   return found.flatMap((volume) => volume?.name ?? [])
 }
 
-/** An instance may have got it since the operation was accepted. */
-async function refuseOthers(context: Restoring, { project, name }: VolumeRecord): Promise<void> {
-  for (const instance of await context.records.list('instance', project)) {
-    if (usersOf(context).includes(instance.uuid)) continue
-    const devices = effectiveDevices(expandDevices(await loadProfiles(context, instance), instance.devices))
-    if (usesVolume({ devices }, name))
-      throw conflict(`Instance "${instance.name}" has got the volume meanwhile; try again`)
-  }
+/** An instance may have got it just before the operation was accepted. */
+async function refuseOthers(context: Restoring, volume: VolumeRecord): Promise<void> {
+  const other = (await mountersOf(context, volume)).find(({ uuid }) => !usersOf(context).includes(uuid))
+  if (other !== undefined) throw conflict(`Instance "${other.name}" has got the volume meanwhile; try again`)
 }

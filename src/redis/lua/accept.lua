@@ -27,8 +27,8 @@ for _, claim in ipairs(ask.busy) do
   local owner = ownerOf(claim.key)
   if owner then return owner end
   if claim.mode == 'own' then
-    local user = redis.call('HGETALL', key('use', claim.key))
-    if user[1] then return { 'busy', claim.key, user[2], user[1] } end
+    local user = userOf(claim.key)
+    if user then return user end
   end
 end
 local refused = checkChanges(ask.changes, id)

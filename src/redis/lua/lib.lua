@@ -129,6 +129,13 @@ local function ownerOf(name)
   return { 'busy', name, action, id }
 end
 
+-- nil, or one of the operations that use this key.
+local function userOf(name)
+  local user = redis.call('HGETALL', key('use', name))
+  if not user[1] then return nil end
+  return { 'busy', name, user[2], user[1] }
+end
+
 -- What an operation has claimed. Damaged ones must not keep it from ending: what they held is found by the sweep.
 local function claimsOf(id)
   local read, claims = pcall(cjson.decode, redis.call('HGET', key('op', id), 'claims') or '')

@@ -1,7 +1,7 @@
 -- Writes records outside of any operation; all or nothing.
 -- KEYS[1] prefix
 -- ARGV[1] id of this write
--- ARGV[2] envelope: at, unlessBusy [key], idem {key, fingerprint, ttl, status, location, body}?,
+-- ARGV[2] envelope: at, unlessBusy [key], unlessUsed [key], idem {key, fingerprint, ttl, status, location, body}?,
 --   lifecycle [{project, text}]
 -- ARGV[3] record changes
 -- Returns {'written'} | {'repeat', …} | {'busy', …} | {'name-taken', …} | {'changed', …} as accept does
@@ -15,6 +15,10 @@ if before then return before end
 for _, name in ipairs(ask.unlessBusy) do
   local owner = ownerOf(name)
   if owner then return owner end
+end
+for _, name in ipairs(ask.unlessUsed) do
+  local user = userOf(name)
+  if user then return user end
 end
 local refused = checkChanges(changes, '')
 if refused then return refused end

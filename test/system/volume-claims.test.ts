@@ -1,0 +1,102 @@
+// Instances and the custom volumes they mount, changed at the same time: held between two steps.
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { callApi, fieldOf } from '../../src/setup/api-client.ts'
+import { publishStarterImage } from '../../src/setup/publish-starter.ts'
+import { staticBusybox } from '../support/tiny-image.ts'
+import { startWindlass, type TestProcess, type TestWindlass } from '../support/windlass.ts'
+
+const ALL = '/1.0/storage-pools/default/volumes/custom'
+const at = (name: string) => `${ALL}/${name}`
+const source = { type: 'image', alias: 'busybox' }
+const mounting = (volume: string) => ({ data: { type: 'disk', pool: 'default', source: volume, path: '/data' } })
+
+let windlass: TestWindlass
+let worker: TestProcess
+
+beforeAll(async () => {
+  windlass = await startWindlass({ workers: 0 })
+  worker = await windlass.startWorker({
+    WINDLASS_TEST_POINT: 'volume.restore.record.before,instance.create.container.before@late',
+  })
+  await publishStarterImage(windlass.socket, await staticBusybox())
+})
+
+afterAll(() => windlass?.[Symbol.asyncDispose]())
+
+async function operate(method: string, path: string, body?: unknown): Promise<void> {
+  expect(await windlass.operate(method, path, body)).toMatchObject({ status: 'Success', err: '' })
+}
+
+async function send(method: string, path: string, body?: unknown): Promise<void> {
+  const { status, text } = await windlass.call(method, path, body)
+  expect([status < 300, text]).toEqual([true, expect.any(String)])
+}
+
+async function answered(method: string, path: string, body?: unknown): Promise<[number, unknown]> {
+  const answer = await windlass.call(method, path, body)
+  return [answer.status, fieldOf(answer.body, 'error')]
+}
+
+const busy = (action: string) => [409, `Volume is busy running a "${action}" operation`]
+
+test('no instance gets a volume that is being restored', async () => {
+  await send('POST', ALL, { name: 'v1' })
+  await operate('POST', `${at('v1')}/snapshots`, { name: 's0' })
+  await operate('POST', '/1.0/instances', { name: 'c1', source })
+  await operate('POST', '/1.0/instances', { name: 'c2', source, devices: mounting('v1') })
+  await operate('POST', '/1.0/instances/c2/snapshots', { name: 'had' })
+  await operate('PUT', '/1.0/instances/c2', { devices: {}, profiles: ['default'] })
+
+  const restoring = windlass.call('PUT', at('v1'), { restore: 's0' })
+  await worker.holds(['volume.restore.record.before'])
+  const devices = mounting('v1')
+  const refusals = [
+    await answered('POST', '/1.0/instances', { name: 'c3', source, devices }),
+    await answered('POST', '/1.0/instances', { name: 'c3', source: { type: 'copy', source: 'c1' }, devices }),
+    await answered('PATCH', '/1.0/instances/c1', { devices }),
+    await answered('PUT', '/1.0/instances/c2', { restore: 'had' }),
+  ]
+  worker.letGo('volume.restore.record.before')
+  expect((await restoring).status).toBe(200)
+  expect(refusals).toEqual(refusals.map(() => busy('restore')))
+  await send('PATCH', '/1.0/instances/c1', { devices })
+  await operate('DELETE', '/1.0/instances/c1')
+})
+
+test('a volume that an instance is being made with stays as it is', async () => {
+  await send('POST', ALL, { name: 'v2' })
+  await operate('POST', `${at('v2')}/snapshots`, { name: 's0' })
+  const accepted = await windlass.call('POST', '/1.0/instances', { name: 'late', source, devices: mounting('v2') })
+  await worker.holds(['instance.create.container.before@late'])
+  const refusals = [
+    await answered('PUT', at('v2'), { restore: 's0' }),
+    await answered('POST', at('v2'), { name: 'v3' }),
+    await answered('DELETE', at('v2')),
+  ]
+  worker.letGo('instance.create.container.before@late')
+  expect(await windlass.ended(accepted)).toMatchObject({ status: 'Success' })
+  expect(refusals).toEqual([
+    [409, 'An instance that mounts the volume is just being changed; try again'],
+    [400, 'The storage volume is still in use'],
+    [400, 'The storage volume is still in use'],
+  ])
+})
+
+test('a request that was looked at before a volume changed is looked at again', async () => {
+  await send('POST', ALL, { name: 'v4' })
+  await send('POST', ALL, { name: 'v5' })
+  const points = ['accept.record.before@early', 'accept.record.before@v5']
+  const api = await windlass.startApi({ WINDLASS_TEST_POINT: points.join(',') })
+  const other = async (method: string, path: string, body?: unknown) => {
+    const answer = await callApi(api.socket, { method, path, body })
+    return [answer.status, fieldOf(answer.body, 'error')]
+  }
+  const creating = other('POST', '/1.0/instances', { name: 'early', source, devices: mounting('v4') })
+  const deleting = other('DELETE', at('v5'))
+  await api.holds(points)
+  await send('POST', at('v4'), { name: 'v6' })
+  await operate('POST', '/1.0/instances', { name: 'c5', source, devices: mounting('v5') })
+  for (const point of points) api.letGo(point)
+  expect(await creating).toEqual([400, expect.stringContaining('Storage volume "v4" not found in pool "default"')])
+  expect(await deleting).toEqual([409, 'The storage volume is still in use'])
+})
