@@ -210,6 +210,8 @@ export interface Containers {
   list(signal?: AbortSignal): Promise<ContainerSummary[]>
   /** By exact id or exact name; undefined when there is none (never another one by id prefix). */
   inspect(reference: string, signal?: AbortSignal): Promise<ContainerDetail | undefined>
+  /** Bytes of what it has written beside its image and volumes: the engine looks at all of it. Undefined where it does not say. */
+  size(id: string, signal?: AbortSignal): Promise<number | undefined>
   start(id: string, signal?: AbortSignal): Promise<void>
   /** Sends `stopSignal` and waits `timeoutSeconds` (-1: no bound but the signal's); then kills, or says it still runs. */
   stop(

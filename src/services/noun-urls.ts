@@ -28,12 +28,25 @@ export function volumeUrl({ project, name }: Named): string {
   return `${customVolume(name)}${inProject(project)}`
 }
 
+/** Of an instance's root disk, which goes by the instance's name. */
+export function rootVolumeUrl({ project, name }: Named): string {
+  return `${rootVolume(name)}${inProject(project)}`
+}
+
+export function rootSnapshotUrl({ project, name }: Named, snapshot: string): string {
+  return `${rootVolume(name)}/snapshots/${encodeURIComponent(snapshot)}${inProject(project)}`
+}
+
 export function volumeSnapshotUrl({ project, name }: Named, snapshot: string): string {
   return `${customVolume(name)}/snapshots/${encodeURIComponent(snapshot)}${inProject(project)}`
 }
 
 export function volumeBackupUrl({ project, name }: Named, backup: string): string {
   return `${customVolume(name)}/backups/${encodeURIComponent(backup)}${inProject(project)}`
+}
+
+function rootVolume(name: string): string {
+  return `/1.0/storage-pools/default/volumes/container/${encodeURIComponent(name)}`
 }
 
 function customVolume(name: string): string {

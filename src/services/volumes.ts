@@ -1,6 +1,6 @@
 /** Custom volumes of the pool `default`: volumes of the engine under names of the project's own. */
 import type { Config } from '../contract/common.ts'
-import type { InstanceRecord, VolumeRecord, VolumeSnapshotRecord } from '../contract/records.ts'
+import type { InstanceRecord, SnapshotRecord, VolumeRecord, VolumeSnapshotRecord } from '../contract/records.ts'
 import type {
   StorageVolumePatch,
   StorageVolumePost,
@@ -8,7 +8,7 @@ import type {
   StorageVolumesPost,
   StorageVolumeState,
 } from '../contract/storage.ts'
-import { usesVolume } from '../core/devices.ts'
+import { rootSize, usesVolume } from '../core/devices.ts'
 import type { Engine } from '../core/engine.ts'
 import { checkIfMatch, etagOf } from '../core/etag.ts'
 import { withoutEmpty } from '../core/expand.ts'
@@ -19,6 +19,7 @@ import { parseBytes } from '../core/units.ts'
 import { mayEnter, requireProject, requireRole, type Caller } from './caller.ts'
 import { engineOf } from './engine-of.ts'
 import { instanceUrl } from './instance-urls.ts'
+import { devicesNow } from './mounts.ts'
 import { volumeUrl } from './noun-urls.ts'
 import type { Operations } from './operations.ts'
 import { requirePool } from './storage.ts'
@@ -87,6 +88,25 @@ export function createVolumes({ records, write, operations, usedBy, finder, engi
     const { member, volume, config } = await finder.load(caller, where)
     const used = await engineOf(engines, member).volumes.usage(volume)
     return { usage: { ...(used !== undefined && { used }), total: parseBytes(config['size'] ?? '') } }
+  }
+
+  /** The same of an instance's root disk: its container's own layer and the instance's own volumes. */
+  async function rootState(caller: Caller, where: WhereVolume): Promise<StorageVolumeState> {
+    const { instance } = await root(caller, where)
+    const { containers, volumes } = engineOf(engines, instance.member)
+    const parts = await Promise.all([
+      containers.size(instance.container),
+      ...instance.volumes.map(({ volume }) => volumes.usage(volume)),
+    ])
+    const used = parts.includes(undefined) ? undefined : parts.reduce<number>((sum, part = 0) => sum + part, 0)
+    const size = rootSize(await devicesNow(records, instance))
+    return { usage: { ...(used !== undefined && { used }), total: parseBytes(size) } }
+  }
+
+  /** The snapshots of an instance are those of its root disk. */
+  async function rootSnapshots(caller: Caller, where: WhereVolume): Promise<SnapshotRecord[]> {
+    const { instance } = await root(caller, where)
+    return records.list('snapshot', instance.uuid)
   }
 
   /** Root disks of instances; their names are the instances'. */
@@ -181,7 +201,7 @@ export function createVolumes({ records, write, operations, usedBy, finder, engi
     return record
   }
 
-  return { list, get, state, roots, root, create, update, patch, rename, remove }
+  return { list, get, state, roots, root, rootState, rootSnapshots, create, update, patch, rename, remove }
 }
 
 /** Refuses what a volume of this engine cannot be. */

@@ -110,4 +110,20 @@ describe.skipIf(LXC === undefined)('lxc storage volume', () => {
     expect(shown).toMatch(/^Name: v1\nType: custom\nContent type: filesystem\nUsage: [1-9][0-9.]*\w+\n/)
     expect(shown).toMatch(/Snapshots:[^]*\| s1 [^]*Backups:[^]*\| backup0 /)
   })
+
+  test('what the root disk of an instance takes, and its snapshots', async () => {
+    await lxc.ok('init', 'busybox', 'c2', '-d', 'root,size=1GiB')
+    const usage = async () =>
+      Number(/^Usage: ([0-9.]+)MiB\nTotal: 1\.00GiB$/m.exec(await volume('info', 'default', 'container/c2'))?.[1] ?? 0)
+    await lxc.feed('x'.repeat(2 * 1024 * 1024), 'file', 'push', '-', 'c2/root/large')
+    expect(await usage()).toBeGreaterThanOrEqual(2)
+    await lxc.ok('snapshot', 'c2')
+    const shown = await volume('info', 'default', 'container/c2')
+    expect(shown).toMatch(/^Name: c2\nType: container\nContent type: filesystem\n/)
+    expect(shown).toMatch(/Snapshots:[^]*\| snap0 /)
+    expect(await lxc.fails('storage', 'volume', 'info', 'default', 'container/no')).toBe(
+      'Storage pool volume not found',
+    )
+    await lxc.ok('delete', 'c2')
+  })
 })

@@ -40,6 +40,13 @@ export function createContainers(
       const payload = await inspectPayload(wire, reference, signal)
       return payload === undefined ? undefined : toContainerDetail(payload, wire.deployment)
     },
+    size: async (id, signal) => {
+      const path = route`/containers/${id}/json`
+      const request = { doing: `measuring container ${id}`, method: 'GET', path, query: { size: true } } as const
+      const answer = await wire.ask({ ...request, signal, expect: [404], timeout: wire.timeouts.work })
+      const { SizeRw: size } = fields(answer.body)
+      return typeof size === 'number' && size >= 0 ? size : undefined
+    },
     start: async (id, signal) => {
       const path = route`/containers/${id}/start`
       await wire.ask({ ...change(wire, `starting container ${id}`, signal), path, expect: [304] })

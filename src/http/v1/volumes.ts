@@ -18,7 +18,7 @@ import {
 import { etagOf } from '../../core/etag.ts'
 import { notFound } from '../../core/failure.ts'
 import { parseFilter } from '../../core/filter.ts'
-import { volumeSnapshotUrl, volumeUrl } from '../../services/noun-urls.ts'
+import { rootVolumeUrl, volumeSnapshotUrl, volumeUrl } from '../../services/noun-urls.ts'
 import type { Operations } from '../../services/operations.ts'
 import type { VolumeCopies } from '../../services/volume-copies.ts'
 import { VOLUME_MISSING } from '../../services/volume-finder.ts'
@@ -33,6 +33,7 @@ import { callerOf, listedProject, projectOf } from '../caller.ts'
 import { clientGone } from '../client-gone.ts'
 import { recursionOf } from '../recursion.ts'
 import { toImportInfo } from '../upload-headers.ts'
+import { rootDiskRoutes } from './root-disks.ts'
 import { ALL_VOLUMES, CUSTOM_VOLUME, PoolParams, VolumeParams, whereOf } from './volume-paths.ts'
 
 const tags = ['storage']
@@ -83,6 +84,7 @@ export function volumeRoutes(app: App, deps: VolumeRoutesDeps): void {
   app.get(`${CUSTOM_VOLUME}/state`, { schema: state }, async (request) =>
     sync(await volumes.state(callerOf(request), whereOf(request))),
   )
+  rootDiskRoutes(app, volumes)
   app.register(async (uploads: App) => createRoute(uploads, deps))
   writeRoutes(app, deps)
 }
@@ -240,6 +242,5 @@ function fromListed(view: ListedVolume): Shown[] {
 function fromRoot({ instance, usedBy }: RootVolumeView): Shown {
   const { name, description, project, created_at } = instance
   const fixed = { type: 'container', content_type: 'filesystem', location: 'none', config: {} } as const
-  const url = volumeUrl(instance).replace('/custom/', '/container/')
-  return { url, volume: { name, description, project, created_at, used_by: usedBy, ...fixed } }
+  return { url: rootVolumeUrl(instance), volume: { name, description, project, created_at, used_by: usedBy, ...fixed } }
 }
