@@ -48,7 +48,10 @@ export interface HostDevice {
   /** LXD's device name. */
   device: string
   kind: 'unix-char' | 'unix-block'
+  /** Of no account where it has numbers. */
   source: string
+  /** By which it is found on the host. */
+  numbers?: { major: number; minor: number }
   path: string
   /** Of `rwm`: read, write, make nodes of it. */
   permissions: string

@@ -3,7 +3,7 @@ import type { Config } from '../contract/common.ts'
 import { isAddress } from './addresses.ts'
 import { anything, boolean, hwaddr, integer, isTrue, oneOf, size, type ValueCheck } from './config-values.ts'
 import { badRequest } from './failure.ts'
-import { mode } from './host-devices.ts'
+import { deviceNumber, mode } from './host-devices.ts'
 
 export type DeviceType = 'disk' | 'gpu' | 'nic' | 'proxy' | 'unix-block' | 'unix-char'
 
@@ -17,7 +17,6 @@ const interfaceName: ValueCheck = (value) =>
 
 const ofHost: ValueCheck = () => 'Docker Engine gives a device the owner that it has on the host'
 const byNumber: ValueCheck = () => 'Docker Engine knows GPUs by their number only, which is "id"'
-const byPath: ValueCheck = () => 'Docker Engine knows devices by their path on the host only, which is "source"'
 
 const UNIX: Record<string, ValueCheck> = {
   source: anything,
@@ -26,8 +25,8 @@ const UNIX: Record<string, ValueCheck> = {
   mode,
   uid: ofHost,
   gid: ofHost,
-  major: byPath,
-  minor: byPath,
+  major: deviceNumber,
+  minor: deviceNumber,
 }
 
 const OPTIONS: Record<DeviceType, Record<string, ValueCheck>> = {

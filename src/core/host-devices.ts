@@ -9,6 +9,11 @@ export type UnixDevice = { type: 'unix-char' | 'unix-block' } & Omit<HostDevice,
 
 export type GpuDevice = { type: 'gpu' } & Omit<GpuRequest, 'device'>
 
+/** What it is called on the host: by its numbers where it has been asked for by them. */
+export function nodeName({ source, numbers }: Pick<HostDevice, 'source' | 'numbers'>): string {
+  return numbers === undefined ? source : `${numbers.major}:${numbers.minor}`
+}
+
 /** What the engine itself puts into every container's /dev. */
 const TAKEN =
   /^\/dev\/(console|core|fd|full|mqueue|null|ptmx|pts|random|shm|stderr|stdin|stdout|tty|urandom|zero)(\/|$)/
@@ -23,7 +28,14 @@ export function readUnix(type: UnixDevice['type'], device: Config): UnixDevice {
   if (!isPlain(path)) throw badRequest(`Invalid path "${path}": devices are below "/dev" on Docker Engine`)
   if (TAKEN.test(path)) throw badRequest(`Invalid path "${path}": Docker Engine has a device of its own there`)
   const required = (device['required'] ?? '') === '' || isTrue(device['required'])
-  return { type, source, path, permissions: permissionsOf(device['mode'] ?? ''), required }
+  return { type, source, path, permissions: permissionsOf(device['mode'] ?? ''), required, ...numbersOf(device) }
+}
+
+/** With numbers the source does not count, as in LXD. */
+function numbersOf({ major = '', minor = '' }: Config): Pick<UnixDevice, 'numbers'> {
+  if (major === '' && minor === '') return {}
+  if (major === '' || minor === '') throw badRequest('Both "major" and "minor" must be supplied, or neither of them')
+  return { numbers: { major: Number(major), minor: Number(minor) } }
 }
 
 function isPlain(path: string): boolean {
@@ -42,6 +54,10 @@ export const mode: ValueCheck = (value) => {
   if (!/^0?[0-7]{3}$/.test(value)) return 'Invalid value for an octal file mode'
   return /^0?0*$/.test(value) ? 'A device that nobody may read or write is of no use' : undefined
 }
+
+/** Twelve bits of the kernel's are the major number, twenty the minor one. */
+export const deviceNumber: ValueCheck = (value) =>
+  /^[0-9]{1,7}$/.test(value) && Number(value) < 2 ** 20 ? undefined : 'Invalid value for a UNIX device number'
 
 /** `id` '' is every GPU that there is. */
 export function readGpu(device: Config): GpuDevice {

@@ -2,6 +2,7 @@
 import type { Config, Role } from '../contract/common.ts'
 import type { ContainerSpec } from './container.ts'
 import { forbidden } from './failure.ts'
+import { nodeName } from './host-devices.ts'
 
 const OPEN_RAW = [
   'raw.docker.command',
@@ -24,7 +25,7 @@ export function checkPolicy(
   const bind = spec.mounts.find((mount) => mount.type === 'bind')
   if (bind !== undefined) throw needsAdmin(`disk device with the host path "${bind.source}"`)
   const [node] = spec.hostDevices
-  if (node !== undefined) throw needsAdmin(`device "${node.device}" with the host's "${node.source}"`)
+  if (node !== undefined) throw needsAdmin(`device "${node.device}" with the host's "${nodeName(node)}"`)
   const [gpu] = spec.gpus
   if (gpu !== undefined) throw needsAdmin(`device "${gpu.device}" with a GPU of the host`)
   const raw = Object.entries(config).find(

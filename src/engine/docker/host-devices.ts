@@ -5,11 +5,12 @@
 import type { ContainerSpec, FileStat, GpuRequest, HostDevice, OwnLabels } from '../../core/container.ts'
 import type { EngineInfo, Gpus } from '../../core/engine.ts'
 import { badRequest, isFailure } from '../../core/failure.ts'
-import { NO_GPU } from '../../core/host-devices.ts'
+import { NO_GPU, nodeName } from '../../core/host-devices.ts'
 import type { Wire } from './engine-wire.ts'
-import { stat } from './files.ts'
+import { createFiles, stat } from './files.ts'
 import { withHelper } from './helpers.ts'
 import type { Fields } from './read.ts'
+import { readTar } from './tar-reader.ts'
 
 /** What is added to a container's HostConfig. */
 export interface GivenDevices {
@@ -36,7 +37,16 @@ export function createHostDevices(
   empty: (signal?: AbortSignal) => Promise<string>,
   info: (signal?: AbortSignal) => Promise<EngineInfo>,
 ): HostDevices {
-  const look: Look = async (path, signal) => lookAt(wire, await empty(signal), path, signal)
+  const look: Look = async (path, signal) =>
+    lookAt({ wire, image: await empty(signal), path, signal }, (id) => stat(wire, id, LOOKED_AT, signal))
+
+  /** The device by the path of the host's node that has its numbers; undefined where it can do without. */
+  async function withNode(device: HostDevice, signal?: AbortSignal): Promise<HostDevice | undefined> {
+    const source = await findNode({ wire, image: await empty(signal), path: NODES, signal }, device)
+    if (source !== undefined) return { ...device, source }
+    if (!device.required) return undefined
+    throw startFailure(device, `The host of Docker Engine has no ${device.kind} node ${nodeName(device)} in ${NODES}`)
+  }
 
   async function gpus(signal?: AbortSignal): Promise<Gpus> {
     if ((await info(signal)).runtimes.includes('nvidia')) return 'runtime'
@@ -45,7 +55,10 @@ export function createHostDevices(
 
   async function give(spec: Pick<ContainerSpec, 'hostDevices' | 'gpus'>, signal?: AbortSignal): Promise<GivenDevices> {
     const given: GivenDevices = { Devices: [], DeviceRequests: [] }
-    for (const device of spec.hostDevices) if (await isThere(look, device, signal)) given.Devices.push(toDevice(device))
+    for (const device of spec.hostDevices) {
+      const there = device.numbers === undefined ? device : await withNode(device, signal)
+      if (there !== undefined && (await isThere(look, there, signal))) given.Devices.push(toDevice(there))
+    }
     if (spec.gpus.length === 0) return given
     const found = await gpus(signal)
     for (const gpu of spec.gpus) {
@@ -58,8 +71,19 @@ export function createHostDevices(
   return { give, gpus }
 }
 
+/** A path of the host, and the image of the helper by which it is looked at. */
+interface Sight {
+  wire: Wire
+  image: string
+  path: string
+  signal: AbortSignal | undefined
+}
+
 /** The engine tells nothing of its host's files, but whether a container can have one of them, and then what it is. */
-async function lookAt(wire: Wire, image: string, path: string, signal?: AbortSignal): Promise<FileStat | undefined> {
+async function lookAt<T>(
+  { wire, image, path, signal }: Sight,
+  use: (helper: string) => Promise<T>,
+): Promise<T | undefined> {
   const labels: OwnLabels = {
     deployment: wire.deployment,
     role: 'helper',
@@ -69,14 +93,10 @@ async function lookAt(wire: Wire, image: string, path: string, signal?: AbortSig
     step: 'look',
     origin: '',
   }
-  const mount = { Type: 'bind', Source: path, Target: LOOKED_AT, ReadOnly: true }
+  // What else is mounted below it may be large, and is not looked for.
+  const mount = { Type: 'bind', Source: path, Target: LOOKED_AT, ReadOnly: true, BindOptions: { NonRecursive: true } }
   try {
-    return await withHelper(
-      wire,
-      { image, labels, host: { Mounts: [mount] } },
-      (id) => stat(wire, id, LOOKED_AT, signal),
-      signal,
-    )
+    return await withHelper(wire, { image, labels, host: { Mounts: [mount] } }, use, signal)
   } catch (failure) {
     if (isFailure(failure, 'bad-request')) return undefined
     throw failure
@@ -84,6 +104,27 @@ async function lookAt(wire: Wire, image: string, path: string, signal?: AbortSig
 }
 
 const LOOKED_AT = '/v'
+/** Where the kernel keeps the nodes of all devices. */
+const NODES = '/dev'
+
+/** The path of the first node of this kind and these numbers. */
+function findNode(sight: Sight, { kind, numbers }: HostDevice): Promise<string | undefined> {
+  const { wire, signal } = sight
+  const type = kind === 'unix-char' ? 'character' : 'block'
+  return lookAt(sight, async (id) => {
+    const tar = await createFiles(wire).readTar(id, LOOKED_AT, signal)
+    // Leaving the loop closes the tar.
+    for await (const entry of readTar(tar as AsyncIterable<Buffer>))
+      // a stream of bytes
+      if (entry.type === type && isSame(entry.numbers, numbers))
+        return NODES + entry.name.slice(entry.name.indexOf('/'))
+    return undefined
+  })
+}
+
+function isSame(one: HostDevice['numbers'], other: HostDevice['numbers']): boolean {
+  return one !== undefined && one.major === other?.major && one.minor === other.minor
+}
 
 async function isThere(look: Look, device: HostDevice, signal?: AbortSignal): Promise<boolean> {
   const found = await look(device.source, signal)

@@ -18,6 +18,8 @@ export interface TarHeader {
   mtime: number
   linkname: string
   xattrs: ReadonlyMap<string, Buffer>
+  /** Of a device node. */
+  numbers?: { major: number; minor: number }
 }
 
 export interface TarEntry extends TarHeader {
@@ -138,6 +140,9 @@ function toHeader(block: Buffer, pax: Pax): TarHeader {
     mtime: Math.max(0, Math.floor(numberOf(pax, 'mtime') ?? numberIn(block, 136, 12)) || 0),
     linkname: textOf(pax, 'linkpath') ?? stringIn(block, 157, 100),
     xattrs: xattrsOf(pax),
+    ...((type === 'character' || type === 'block') && {
+      numbers: { major: whole('major', numberIn(block, 329, 8)), minor: whole('minor', numberIn(block, 337, 8)) },
+    }),
   }
 }
 
