@@ -4,6 +4,7 @@ import { createHash } from 'node:crypto'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { IncomingMessage } from 'node:http'
 import { badRequest, unauthorized, type Failure } from '../core/failure.ts'
+import { refuseHalfCharacters } from '../core/json-text.ts'
 import { secretOf } from '../core/secret.ts'
 import type { Caller } from '../services/caller.ts'
 import type { Dialect, DialectApp, DialectKit } from './dialect.ts'
@@ -109,7 +110,10 @@ function acceptAnyJson(scope: DialectApp, { readBody }: MountTools): void {
     // What nobody reads cannot be wrong.
     if (body.trim() === '' || request.routeOptions.schema?.body === undefined) return undefined
     try {
-      return JSON.parse(body, (key, value: unknown) => (key === '__proto__' ? undefined : value))
+      return JSON.parse(body, (key, value: unknown) => {
+        refuseHalfCharacters(key, value)
+        return key === '__proto__' ? undefined : value
+      })
     } catch (thrown) {
       throw badRequest(thrown instanceof Error ? thrown.message : 'Body is not JSON')
     }

@@ -6,6 +6,7 @@ import { createHash } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
 import type { FastifyRequest } from 'fastify'
 import { badRequest, tooLarge } from '../core/failure.ts'
+import { refuseHalfCharacters } from '../core/json-text.ts'
 import type { App } from './app-types.ts'
 import { fromFramework } from './errors.ts'
 
@@ -128,16 +129,17 @@ function parse(request: FastifyRequest, body: Buffer): unknown {
   const text = body.toString()
   if (text.trim() === '') return undefined
   try {
-    return POISON.test(text) ? JSON.parse(text, refusePoison) : JSON.parse(text)
+    return SUSPECT.test(text) ? JSON.parse(text, refuseOdd) : JSON.parse(text)
   } catch (failure) {
     throw badRequest(failure instanceof Error ? failure.message : 'Body is not JSON')
   }
 }
 
-/** A key that would reach the prototype of what it is merged into; escapes are looked at closely. */
-const POISON = /__proto__|\\u005f/i
+/** A key that would reach the prototype of what it is merged into, also in escapes, and half characters. */
+const SUSPECT = /__proto__|\\u(?:00[5-7]|d[89a-f])/i
 
-function refusePoison(key: string, value: unknown): unknown {
+function refuseOdd(key: string, value: unknown): unknown {
+  refuseHalfCharacters(key, value)
   if (key === '__proto__') throw new Error('The key "__proto__" is not allowed')
   return value
 }

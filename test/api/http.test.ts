@@ -41,7 +41,11 @@ test('a body that is not JSON is 400 with the words of the parser', async () => 
   expect(await put('{bad')).toMatchObject(failure(400, expect.stringContaining('JSON')))
   expect(await put('')).toMatchObject(failure(400, 'EOF'))
   expect(await put('[]')).toMatchObject(failure(400, 'Invalid body: must be object'))
-  expect(await put('{"config":{"__proto__":"x"}}')).toMatchObject(failure(400, expect.stringContaining('__proto__')))
+  for (const key of ['__proto__', String.raw`\u005f_proto__`, String.raw`__\u0070roto__`])
+    expect(await put(`{"config":{"${key}":"x"}}`)).toMatchObject(failure(400, expect.stringContaining('__proto__')))
+  for (const half of [String.raw`"config":{"user.a":"\ud800"}`, String.raw`"\uDC00":1`])
+    expect(await put(`{${half}}`)).toMatchObject(failure(400, 'Invalid body: it contains half of a surrogate pair'))
+  expect(await put(String.raw`{"config":{"user.a":"\ud83e\udd2f"}}`)).toMatchObject({ status: 200 })
 })
 
 test('nothing in a body is turned into something else, and unknown fields do not matter', async () => {
