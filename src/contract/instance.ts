@@ -209,7 +209,8 @@ export const InstanceStatePut = named(
   Type.Object(
     {
       action: maybe(Type.String({ description: 'start, stop, restart, freeze or unfreeze.' })),
-      timeout: maybe(Type.Integer({ description: 'Seconds; -1: no bound.' })),
+      // No timer takes more.
+      timeout: maybe(Type.Integer({ minimum: -1, maximum: 2_147_483, description: 'Seconds; -1: no bound.' })),
       force: maybe(Type.Boolean()),
       stateful: maybe(Type.Boolean()),
     },
@@ -236,8 +237,9 @@ export const InstanceExecPost = named(
       width: maybe(Type.Integer({ minimum: 0, maximum: 65_535 })),
       height: maybe(Type.Integer({ minimum: 0, maximum: 65_535 })),
       'record-output': maybe(Type.Boolean({ description: 'Keep stdout and stderr as logs of the instance.' })),
-      user: maybe(Type.Integer({ minimum: 0 })),
-      group: maybe(Type.Integer({ minimum: 0 })),
+      // Docker Engine takes no other ids.
+      user: maybe(Type.Integer({ minimum: 0, maximum: 2_147_483_647 })),
+      group: maybe(Type.Integer({ minimum: 0, maximum: 2_147_483_647 })),
       cwd: maybe(Type.String()),
     },
     { examples: [{ command: ['sh', '-c', 'echo hello > /root/greeting'], 'record-output': true }] },

@@ -1,6 +1,7 @@
 import type { Config } from '../contract/common.ts'
 import type { ContainerDetail, Containers, ExecSpec } from './container.ts'
 import { execDirectory, execEnvironment } from './exec-environment.ts'
+import { badRequest } from './failure.ts'
 
 /** A command as it was asked for. */
 export interface ExecRequest {
@@ -10,6 +11,17 @@ export interface ExecRequest {
   group: number
   /** '' for the user's home. */
   cwd: string
+}
+
+/** Throws bad-request for what no process can be started with: arguments and variables end at a NUL. */
+export function checkExecRequest({ command, environment, cwd }: ExecRequest): void {
+  if (command.some((word) => word.includes('\0'))) throw badRequest('Invalid command: it contains a NUL')
+  if (cwd.includes('\0')) throw badRequest('Invalid cwd: it contains a NUL')
+  for (const [key, value] of Object.entries(environment)) {
+    if (key === '' || key.includes('=') || key.includes('\0'))
+      throw badRequest(`Invalid environment variable ${JSON.stringify(key)}: it needs a name without "=" and NUL`)
+    if (value.includes('\0')) throw badRequest(`Invalid environment variable "${key}": its value contains a NUL`)
+  }
 }
 
 /** What it is run in: the instance's expanded config, its container, and the mark by which its process is found. */

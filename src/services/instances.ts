@@ -10,7 +10,7 @@ import type { OperationRecord } from '../contract/operation-record.ts'
 import type { InstanceRecord } from '../contract/records.ts'
 import { keepIdentity, keepVolatile } from '../core/config-keys.ts'
 import { checkIfMatch, etagOf } from '../core/etag.ts'
-import type { ExecRequest } from '../core/exec-spec.ts'
+import { checkExecRequest, type ExecRequest } from '../core/exec-spec.ts'
 import { withoutEmpty, withoutEmptyOptions } from '../core/expand.ts'
 import { badRequest, notImplemented } from '../core/failure.ts'
 import { foreignRefusal, isForeign } from '../core/foreign.ts'
@@ -56,8 +56,8 @@ export function createInstances({
 }: InstancesDeps) {
   /** `PUT`: the whole writable side. What LXD guards (volatile keys) stays when the client leaves it out. */
   async function update(caller: Caller, where: Where, body: InstancePut, ifMatch?: string): Promise<OperationRecord> {
-    refuseNothing(body)
     const { record } = await writable(caller, where, ifMatch)
+    refuseNothing(body)
     const others = (await records.list('instance')).filter(({ uuid }) => uuid !== record.uuid)
     const given = keepIdentity(
       record.config,
@@ -197,6 +197,7 @@ export function createInstances({
       group: body.group ?? 0,
       cwd: body.cwd ?? '',
     }
+    checkExecRequest(request)
     if (body['wait-for-websocket'] === true) {
       const { interactive, width, height } = body
       const terminal = { interactive: interactive === true, width: width ?? 0, height: height ?? 0 }
