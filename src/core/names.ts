@@ -29,6 +29,12 @@ export function parseSnapshotName(name: string): string {
   return withinBounds('snapshot', name)
 }
 
+/** `c1/s0`, as copies and images name what they are made of; the snapshot is undefined for an instance itself. */
+export function splitSource(source: string): { name: string; snapshotName: string | undefined } {
+  const [name = '', ...rest] = source.split('/')
+  return { name, snapshotName: rest.length === 0 ? undefined : rest.join('/') }
+}
+
 /** A backup's own name, without its instance's. */
 export function parseBackupName(name: string): string {
   if (name === '') throw badRequest('No name provided')

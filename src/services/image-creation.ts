@@ -6,7 +6,7 @@ import { parseCompression } from '../core/compression.ts'
 import { badRequest, conflict, notFound } from '../core/failure.ts'
 import { imagePropertiesOf } from '../core/image-properties.ts'
 import { imageVolume } from '../core/kept-files.ts'
-import { parseAliasName } from '../core/names.ts'
+import { parseAliasName, splitSource } from '../core/names.ts'
 import type { BusyClaim, Clock, RecordReader } from '../core/ports.ts'
 import { homeOf } from '../core/project-features.ts'
 import { parseRegistryReference } from '../core/registry-reference.ts'
@@ -113,14 +113,18 @@ export function createImageCreation(deps: ImageCreationDeps) {
     { source }: ImagesPost,
   ): Promise<{ instance: InstanceRecord; snapshot: SnapshotRecord | undefined }> {
     requireProject(caller, project)
-    const [name = '', snapshotName] = (source?.name ?? '').split('/')
+    if (!source?.name) throw badRequest('No source provided')
+    const { name, snapshotName } = splitSource(source.name)
+    const isSnapshot = source.type === 'snapshot'
+    if (isSnapshot !== (snapshotName !== undefined))
+      throw badRequest(`Not ${isSnapshot ? 'a snapshot' : 'an instance'}`)
     const instance = await records.find('instance', project, name)
     if (instance === undefined) throw notFound('Instance not found')
-    if (source?.type !== 'snapshot') return { instance, snapshot: undefined }
-    const snapshot = await records.find('snapshot', instance.uuid, snapshotName ?? '')
+    if (snapshotName === undefined) return { instance, snapshot: undefined }
+    const snapshot = await records.find('snapshot', instance.uuid, snapshotName)
     if (snapshot !== undefined) return { instance, snapshot }
     throw notFound(
-      `Failed to fetch snapshot "${snapshotName ?? ''}" of instance "${name}" in project "${project}": InstanceSnapshot not found`,
+      `Failed to fetch snapshot "${snapshotName}" of instance "${name}" in project "${project}": InstanceSnapshot not found`,
     )
   }
 

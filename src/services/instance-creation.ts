@@ -7,7 +7,7 @@ import { keepIdentity } from '../core/config-keys.ts'
 import { badRequest, notFound, notImplemented } from '../core/failure.ts'
 import { withoutEmpty } from '../core/expand.ts'
 import { limitsOfType } from '../core/instance-type.ts'
-import { parseInstanceName } from '../core/names.ts'
+import { parseInstanceName, splitSource } from '../core/names.ts'
 import type { BusyClaim, Clock, NameClaim, RecordChange, RecordReader } from '../core/ports.ts'
 import type { InputOf, Kind } from '../operations/catalog.ts'
 import { submitInRoom, type ProjectRoom } from './project-room.ts'
@@ -136,7 +136,7 @@ export function createInstanceCreation(deps: InstanceCreationDeps) {
   }
 
   async function sourceOf(caller: Caller, project: string, given: NonNullable<InstancesPost['source']>) {
-    const [name = '', snapshotName] = (given.source ?? '').split('/')
+    const { name, snapshotName } = splitSource(given.source ?? '')
     if (name === '') throw badRequest('Must specify a source instance')
     const sourceProject = given.project || project
     requireProject(caller, sourceProject)
