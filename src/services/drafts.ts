@@ -56,6 +56,7 @@ export function createDrafts(deps: { records: RecordReader; hosts: Hosts }) {
     checkDevices(wanted.devices)
     const { profiles, missing } = pickProfiles(wanted.profiles, await profilesOf(project))
     if (missing !== undefined) throw notFound(words.missing(missing))
+    if (new Set(wanted.profiles).size < profiles.length) throw badRequest('Duplicate profile found in request')
     const devices = expandDevices(profiles, wanted.devices)
     checkExpandedDevices(devices, wanted.name)
     if (purpose === 'create') requireRoot(devices, `${words.prefix}Failed initialising instance: `)
