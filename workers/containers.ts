@@ -120,7 +120,7 @@ function readingsForSpec(context: AnyContext, instance: InstanceRecord) {
     findProfiles(context, instance),
     records.list('network'),
     records.owned('lease', instance.uuid),
-    records.list('volume', instance.project),
+    homeOf(records, instance.project, 'volume').then((home) => records.list('volume', home)),
     engine.info(signal),
   ] as const
 }

@@ -72,7 +72,7 @@ export function createDrafts(deps: { records: RecordReader; hosts: Hosts }) {
     const expanded = await expand(instance.project, instance)
     const [networks, volumes, own] = await Promise.all([
       deps.records.list('network'),
-      deps.records.list('volume', instance.project),
+      deps.records.list('volume', await homeOf(deps.records, instance.project, 'volume')),
       deps.records.owned('lease', instance.uuid),
     ])
     const spec = toContainerSpec({

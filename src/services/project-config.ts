@@ -26,8 +26,7 @@ const KEYS: Record<string, ValueCheck> = {
   'features.networks.zones': never('Network zones are not possible on Docker Engine'),
   'features.profiles': boolean,
   'features.storage.buckets': never('Storage buckets are not possible on Docker Engine'),
-  'features.storage.volumes': (value) =>
-    boolean(value) ?? (isTrue(value) ? undefined : 'Every project has its own storage volumes'),
+  'features.storage.volumes': boolean,
   'images.auto_update_cached': boolean,
   'images.auto_update_interval': count,
   'images.compression_algorithm': compression,

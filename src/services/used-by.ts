@@ -6,7 +6,7 @@ import { restoredConfig } from '../core/config-keys.ts'
 import { effectiveDevices, expandDevices, pickProfiles } from '../core/expand.ts'
 import { isFinal } from '../core/operation-states.ts'
 import type { OperationStore, RecordReader } from '../core/ports.ts'
-import { homesOf } from '../core/project-features.ts'
+import { homesOf, sharersOf } from '../core/project-features.ts'
 import { decodeJob, type Job } from '../operations/job.ts'
 import { mayEnter, type Caller } from './caller.ts'
 import { instanceUrl } from './instance-urls.ts'
@@ -46,6 +46,17 @@ export function createUsedBy({ records, store }: UsedByDeps) {
           devices: effectiveDevices(profile.devices),
         })),
     ]
+  }
+
+  /** Those that may mount the volumes that are in this project. */
+  const volumeUsers = (home: string) => inSharing(home, users)
+
+  /** The same of what unfinished operations are about to write. */
+  const comingVolumeUsers = (home: string) => inSharing(home, coming)
+
+  async function inSharing(home: string, read: (project: string) => Promise<User[]>): Promise<User[]> {
+    const projects = await sharersOf(records, home, 'volume')
+    return (await Promise.all(projects.map(read))).flat()
   }
 
   /** Whether anything is going on in a project that may leave something there; a secret that waits does not. */
@@ -94,7 +105,7 @@ export function createUsedBy({ records, store }: UsedByDeps) {
     })
   }
 
-  return { users, isBusy, drafts, coming, comingNetworks }
+  return { users, volumeUsers, comingVolumeUsers, isBusy, drafts, coming, comingNetworks }
 }
 
 /** An instance as it is once it is back at its snapshot. */

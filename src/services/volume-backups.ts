@@ -39,15 +39,21 @@ export function createVolumeBackups({ records, operations, finder, clock, send }
   }
 
   async function get(caller: Caller, where: WhereVolume, name: string): Promise<VolumeBackupView> {
-    const volume = await finder.load(caller, where)
+    return backupOf(await finder.load(caller, where), name)
+  }
+
+  async function getToChange(caller: Caller, where: WhereVolume, name: string): Promise<VolumeBackupView> {
+    return backupOf(await finder.loadToChange(caller, where), name)
+  }
+
+  async function backupOf(volume: VolumeRecord, name: string): Promise<VolumeBackupView> {
     const backup = await records.find('volume-backup', volume.uuid, name)
     if (backup === undefined) throw notFound('Storage volume backup not found')
     return { volume, backup }
   }
 
   async function create(caller: Caller, where: WhereVolume, body: StorageVolumeBackupsPost): Promise<OperationRecord> {
-    requireRole(caller, 'operator')
-    const volume = await finder.load(caller, where)
+    const volume = await finder.loadToChange(caller, where)
     const project = await requireAllowed(records, volume.project, 'backup')
     const record = await draftOf(volume, body)
     const compression = parseCompression(body.compression_algorithm || project['backups.compression_algorithm'] || '')
@@ -56,7 +62,7 @@ export function createVolumeBackups({ records, operations, finder, clock, send }
     return operations.submit(caller, {
       kind: 'volume-backup.create',
       input: { record, compression, users },
-      ...about({ volume, backup: record }),
+      ...about({ volume, backup: record }, where.project),
       names: [{ noun: 'volume-backup', scope: volume.uuid, name: record.name }],
       taken: `Backup "${record.name}" already exists`,
       busy: [...readingClaims(volume, users, 'backup'), ...snapshotClaims(snapshots, 'backup')],
@@ -85,13 +91,12 @@ export function createVolumeBackups({ records, operations, finder, clock, send }
   }
 
   async function rename(caller: Caller, where: WhereVolume, name: string, newName: string): Promise<OperationRecord> {
-    requireRole(caller, 'operator')
-    const view = await get(caller, where, name)
+    const view = await getToChange(caller, where, name)
     parseBackupName(newName)
     return operations.submit(caller, {
       kind: 'volume-backup.rename',
       input: { backup: view.backup.uuid, name: newName },
-      ...about(view),
+      ...about(view, where.project),
       names: [{ noun: 'volume-backup', scope: view.volume.uuid, name: newName }],
       taken: `Backup "${newName}" already exists`,
       busy: changingClaims(view, 'rename'),
@@ -100,12 +105,11 @@ export function createVolumeBackups({ records, operations, finder, clock, send }
 
   /** One that is just being sent is sent to its end. */
   async function remove(caller: Caller, where: WhereVolume, name: string): Promise<OperationRecord> {
-    requireRole(caller, 'operator')
-    const view = await get(caller, where, name)
+    const view = await getToChange(caller, where, name)
     return operations.submit(caller, {
       kind: 'volume-backup.delete',
       input: { backup: view.backup.uuid },
-      ...about(view),
+      ...about(view, where.project),
       busy: changingClaims(view, 'delete'),
     })
   }
@@ -129,8 +133,8 @@ function changingClaims({ volume, backup }: VolumeBackupView, action: string): B
   ]
 }
 
-function about({ volume, backup }: VolumeBackupView) {
-  const { member, project } = volume
+function about({ volume, backup }: VolumeBackupView, project: string) {
+  const { member } = volume
   return {
     project,
     member,

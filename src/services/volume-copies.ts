@@ -32,13 +32,13 @@ export function createVolumeCopies({ records, operations, finder, clock }: Volum
     where: Omit<WhereVolume, 'name'>,
     body: StorageVolumesPost,
   ): Promise<OperationRecord> {
-    await finder.requireRoom(caller, where)
+    const home = await finder.placeOf(caller, where)
     checkVolumeBody({ ...body, source: null })
     if (body.source?.refresh === true)
       throw notImplemented('Refreshing a copy is not supported; delete it and copy again')
     const { volume, snapshot } = await sourceOf(caller, where, body)
     const config = body.config ?? (snapshot ?? volume).config
-    const record = { ...finder.draft(where.project, { ...body, config }), member: volume.member }
+    const record = { ...finder.draft(home, { ...body, config }), member: volume.member }
     const isAlone = snapshot !== undefined || body.source?.volume_only === true
     const along = isAlone ? [] : await records.list('volume-snapshot', volume.uuid)
     const users = snapshot === undefined ? await finder.mountersOf(volume) : []
@@ -51,7 +51,7 @@ export function createVolumeCopies({ records, operations, finder, clock }: Volum
         snapshots: along.map((one) => ({ from: one.uuid, record: copyOf(one, record) })),
         users,
       },
-      ...aboutVolume(record),
+      ...aboutVolume(record, where.project),
       names: [{ noun: 'volume', scope: record.project, name: record.name }],
       taken: VOLUME_TAKEN,
       busy: [

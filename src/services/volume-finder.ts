@@ -6,10 +6,11 @@ import { withoutEmpty } from '../core/expand.ts'
 import { badRequest, notFound } from '../core/failure.ts'
 import { parseVolumeName } from '../core/names.ts'
 import type { BusyClaim, Clock, RecordReader } from '../core/ports.ts'
-import { requireProject, requireRole, type Caller } from './caller.ts'
+import { homeOf } from '../core/project-features.ts'
+import { requireHome, requireProject, requireRole, type Caller } from './caller.ts'
 import { volumeUrl } from './noun-urls.ts'
 import { requirePool } from './storage.ts'
-import type { UsedBy } from './used-by.ts'
+import type { UsedBy, User } from './used-by.ts'
 import { checkVolumeConfig } from './volume-config.ts'
 
 export interface VolumeFinderDeps {
@@ -35,17 +36,28 @@ export function createVolumeFinder({ records, usedBy, clock, member }: VolumeFin
   async function load(caller: Caller, where: WhereVolume): Promise<VolumeRecord> {
     requirePool(where.pool)
     requireProject(caller, where.project)
-    const record = await records.find('volume', where.project, where.name)
+    const record = await records.find('volume', await homeOf(records, where.project, 'volume'), where.name)
     if (record === undefined) throw notFound(VOLUME_MISSING)
     return record
   }
 
-  /** Whether this caller may make a volume there. */
-  async function requireRoom(caller: Caller, { pool, project }: Omit<WhereVolume, 'name'>): Promise<void> {
+  /** For those who may change it, its snapshots or its backups. */
+  async function loadToChange(caller: Caller, where: WhereVolume): Promise<VolumeRecord> {
+    requireRole(caller, 'operator')
+    const record = await load(caller, where)
+    requireHome(caller, record.project)
+    return record
+  }
+
+  /** Where volumes of the project are made, by those who may. */
+  async function placeOf(caller: Caller, { pool, project }: Omit<WhereVolume, 'name'>): Promise<string> {
     requireRole(caller, 'operator')
     requirePool(pool)
     requireProject(caller, project)
     if ((await records.find('project', '', project)) === undefined) throw notFound('Project not found')
+    const home = await homeOf(records, project, 'volume')
+    requireHome(caller, home)
+    return home
   }
 
   /** A new volume as it is to become. Throws bad-request for a name or a config that cannot be. */
@@ -67,15 +79,14 @@ export function createVolumeFinder({ records, usedBy, clock, member }: VolumeFin
     }
   }
 
-  /** URLs of the instances and profiles that mount it. */
-  async function usersOf({ project, name }: VolumeRecord): Promise<string[]> {
-    return (await usedBy.users(project)).filter((user) => usesVolume(user, name)).map(({ url }) => url)
+  /** The instances and profiles that mount it. */
+  async function usersOf({ project, name }: VolumeRecord): Promise<User[]> {
+    return (await usedBy.volumeUsers(project)).filter((user) => usesVolume(user, name))
   }
 
   /** The uuids of the instances that mount it. */
-  async function mountersOf({ project, name }: VolumeRecord): Promise<string[]> {
-    const users = await usedBy.users(project)
-    return users.flatMap((user) => (user.instance !== undefined && usesVolume(user, name) ? [user.instance] : []))
+  async function mountersOf(record: VolumeRecord): Promise<string[]> {
+    return (await usersOf(record)).flatMap(({ instance }) => instance ?? [])
   }
 
   async function refuseUsed(record: VolumeRecord): Promise<void> {
@@ -86,15 +97,15 @@ export function createVolumeFinder({ records, usedBy, clock, member }: VolumeFin
 
   /** Whether something that is only being made or changed is going to mount it. */
   async function isAwaited({ project, name }: VolumeRecord): Promise<boolean> {
-    return (await usedBy.coming(project)).some((user) => usesVolume(user, name))
+    return (await usedBy.comingVolumeUsers(project)).some((user) => usesVolume(user, name))
   }
 
-  return { load, requireRoom, draft, usersOf, mountersOf, refuseUsed, isAwaited }
+  return { load, loadToChange, placeOf, draft, usersOf, mountersOf, refuseUsed, isAwaited }
 }
 
-/** What an operation on a volume says it is about. */
-export function aboutVolume(record: VolumeRecord) {
-  const { uuid, name, member, project } = record
+/** What an operation on a volume says it is about. `project` is the one that the request names. */
+export function aboutVolume(record: VolumeRecord, project: string) {
+  const { uuid, name, member } = record
   const entity = { id: uuid, name, url: volumeUrl(record) }
   return { project, member, entity, resources: { storage_volumes: [volumeUrl(record)] } }
 }

@@ -48,32 +48,31 @@ export function createVolumeImport(deps: VolumeImportDeps) {
     content: Readable,
     { name, signal }: VolumeImportInfo,
   ): Promise<OperationRecord> {
-    await finder.requireRoom(caller, where)
-    const { project } = where
-    if (name && (await records.find('volume', project, parseVolumeName(name))) !== undefined)
-      throw conflict(VOLUME_TAKEN)
+    const home = await finder.placeOf(caller, where)
+    if (name && (await records.find('volume', home, parseVolumeName(name))) !== undefined) throw conflict(VOLUME_TAKEN)
     const engine = engineOf(deps.engines, deps.member)
-    return deps.uploads.tarball(engine, { project, content, signal }, async (kept, id) => {
+    return deps.uploads.tarball(engine, { project: home, content, signal }, async (kept, id) => {
       const contents = await engine.volumeBackups.read(kept, signal)
-      return submit(caller, project, { contents, name, upload: kept.volume, id })
+      const place = { project: where.project, home }
+      return submit(caller, place, { contents, name, upload: kept.volume, id })
     })
   }
 
   async function submit(
     caller: Caller,
-    project: string,
+    { project, home }: { project: string; home: string },
     from: { contents: VolumeBackupContents; name: string | undefined; upload: string; id: string },
   ): Promise<OperationRecord> {
     const { volume: told, snapshots } = from.contents
     const config = knownVolumeConfig(told.config ?? {})
-    const draft = finder.draft(project, { name: from.name || told.name, description: told.description ?? '', config })
+    const draft = finder.draft(home, { name: from.name || told.name, description: told.description ?? '', config })
     const volume = { ...draft, created_at: timeOr(told.created_at, draft.created_at) }
     return operations.submit(caller, {
       id: from.id,
       kind: 'volume.import',
       input: { volume, snapshots: snapshots.map((one) => snapshotFrom(volume, one)), upload: from.upload },
-      ...aboutVolume(volume),
-      names: [{ noun: 'volume', scope: project, name: volume.name }],
+      ...aboutVolume(volume, project),
+      names: [{ noun: 'volume', scope: home, name: volume.name }],
       taken: VOLUME_TAKEN,
       busy: [{ key: `volume:${volume.uuid}`, mode: 'own', action: 'create' }],
     })

@@ -10,7 +10,7 @@ import { parseSnapshotName, snapshotNumberedName } from '../core/names.ts'
 import type { BusyClaim, Clock, RecordReader } from '../core/ports.ts'
 import { expiryAfter, parseExpiry } from '../core/times.ts'
 import { requireAllowed } from './allowances.ts'
-import { requireRole, type Caller } from './caller.ts'
+import type { Caller } from './caller.ts'
 import { volumeSnapshotUrl, volumeUrl } from './noun-urls.ts'
 import type { Operations } from './operations.ts'
 import { checkVolumeConfig } from './volume-config.ts'
@@ -45,6 +45,11 @@ export function createVolumeSnapshots({ records, operations, finder, write, cloc
     return { volume, snapshot: await snapshotOf(records, volume, name) }
   }
 
+  async function getToChange(caller: Caller, where: WhereVolume, name: string): Promise<VolumeSnapshotView> {
+    const volume = await finder.loadToChange(caller, where)
+    return { volume, snapshot: await snapshotOf(records, volume, name) }
+  }
+
   /** `once`: names the occasion where a repeat is not to make another one. */
   async function create(
     caller: Caller,
@@ -52,15 +57,14 @@ export function createVolumeSnapshots({ records, operations, finder, write, cloc
     body: StorageVolumeSnapshotsPost,
     once?: string,
   ): Promise<OperationRecord> {
-    requireRole(caller, 'operator')
-    const volume = await finder.load(caller, where)
+    const volume = await finder.loadToChange(caller, where)
     await requireAllowed(records, where.project, 'snapshot')
     const snapshot = await draftOf(volume, body)
     const users = await finder.mountersOf(volume)
     return operations.submit(caller, {
       kind: 'volume-snapshot.create',
       input: { record: snapshot, users },
-      ...about({ volume, snapshot }),
+      ...about({ volume, snapshot }, where.project),
       names: [{ noun: 'volume-snapshot', scope: volume.uuid, name: snapshot.name }],
       taken: `Snapshot "${snapshot.name}" already in use`,
       busy: readingClaims(volume, users, 'snapshot'),
@@ -98,8 +102,7 @@ export function createVolumeSnapshots({ records, operations, finder, write, cloc
     name: string,
     { body, ifMatch }: { body: StorageVolumeSnapshotPut; ifMatch: string | undefined },
   ): Promise<void> {
-    requireRole(caller, 'operator')
-    const { volume, snapshot } = await get(caller, where, name)
+    const { volume, snapshot } = await getToChange(caller, where, name)
     checkIfMatch(ifMatch, etagOf(snapshot.uuid, snapshot.rev))
     const { description, expires_at } = body
     const next = {
@@ -119,14 +122,13 @@ export function createVolumeSnapshots({ records, operations, finder, write, cloc
   }
 
   async function rename(caller: Caller, where: WhereVolume, name: string, newName: string): Promise<OperationRecord> {
-    requireRole(caller, 'operator')
-    const view = await get(caller, where, name)
+    const view = await getToChange(caller, where, name)
     if (newName === '') throw badRequest('No name provided')
     parseSnapshotName(newName)
     return operations.submit(caller, {
       kind: 'volume-snapshot.rename',
       input: { snapshot: view.snapshot.uuid, name: newName },
-      ...about(view),
+      ...about(view, where.project),
       names: [{ noun: 'volume-snapshot', scope: view.volume.uuid, name: newName }],
       taken: `Name "${newName}" already in use`,
       busy: changingClaims(view, 'rename'),
@@ -134,20 +136,18 @@ export function createVolumeSnapshots({ records, operations, finder, write, cloc
   }
 
   async function remove(caller: Caller, where: WhereVolume, name: string): Promise<OperationRecord> {
-    requireRole(caller, 'operator')
-    const view = await get(caller, where, name)
+    const view = await getToChange(caller, where, name)
     return operations.submit(caller, {
       kind: 'volume-snapshot.delete',
       input: { snapshot: view.snapshot.uuid },
-      ...about(view),
+      ...about(view, where.project),
       busy: changingClaims(view, 'delete'),
     })
   }
 
   /** Waits until the files are back, as LXD does; config and description are changed only where they are given. */
   async function restore(caller: Caller, where: WhereVolume, body: StorageVolumePut, ifMatch?: string): Promise<void> {
-    requireRole(caller, 'operator')
-    const volume = await finder.load(caller, where)
+    const volume = await finder.loadToChange(caller, where)
     checkIfMatch(ifMatch, etagOf(volume.uuid, volume.rev))
     const snapshot = await snapshotOf(records, volume, body.restore ?? '')
     const { config, description } = body
@@ -164,7 +164,7 @@ export function createVolumeSnapshots({ records, operations, finder, write, cloc
         ...(config != null && { change: { config: withoutEmpty(config), description: description ?? '' } }),
         users,
       },
-      ...aboutVolume(volume),
+      ...aboutVolume(volume, where.project),
       busy: [
         { key: `volume:${volume.uuid}`, mode: 'own', action: 'restore' },
         ...snapshotClaims([snapshot], 'restore'),
@@ -199,8 +199,8 @@ function changingClaims({ volume, snapshot }: VolumeSnapshotView, action: string
   ]
 }
 
-function about({ volume, snapshot }: VolumeSnapshotView) {
-  const { member, project } = volume
+function about({ volume, snapshot }: VolumeSnapshotView, project: string) {
+  const { member } = volume
   const url = volumeSnapshotUrl(volume, snapshot.name)
   return {
     project,

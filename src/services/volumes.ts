@@ -15,15 +15,16 @@ import { withoutEmpty } from '../core/expand.ts'
 import { badRequest, notFound, notImplemented } from '../core/failure.ts'
 import { parseVolumeName } from '../core/names.ts'
 import type { RecordReader } from '../core/ports.ts'
+import { homeOf } from '../core/project-features.ts'
 import { parseBytes } from '../core/units.ts'
-import { mayEnter, requireProject, requireRole, type Caller } from './caller.ts'
+import { mayEnter, requireProject, type Caller } from './caller.ts'
 import { engineOf } from './engine-of.ts'
 import { instanceUrl } from './instance-urls.ts'
 import { devicesNow } from './mounts.ts'
 import { volumeUrl } from './noun-urls.ts'
 import type { Operations } from './operations.ts'
 import { requirePool } from './storage.ts'
-import type { UsedBy } from './used-by.ts'
+import { urlsFor, type UsedBy } from './used-by.ts'
 import { checkVolumeConfig } from './volume-config.ts'
 import { aboutVolume, VOLUME_MISSING, VOLUME_TAKEN, type VolumeFinder, type WhereVolume } from './volume-finder.ts'
 import type { Write } from './writes.ts'
@@ -61,26 +62,25 @@ export function createVolumes({ records, write, operations, usedBy, finder, engi
   async function list(caller: Caller, pool: string, project: string | undefined): Promise<ListedVolume[]> {
     requirePool(pool)
     if (project !== undefined && !mayEnter(caller, project)) return []
-    const [volumes, snapshots, users] = await Promise.all([
-      records.list('volume', project),
-      records.list('volume-snapshot'),
-      usedBy.users(project),
-    ])
+    const home = project && (await homeOf(records, project, 'volume'))
+    const [volumes, snapshots] = await Promise.all([records.list('volume', home), records.list('volume-snapshot')])
+    const seen = volumes.filter((record) => home !== undefined || mayEnter(caller, record.project))
+    const homes = [...new Set(seen.map((record) => record.project))]
+    const users = new Map(await Promise.all(homes.map(async (one) => [one, await usedBy.volumeUsers(one)] as const)))
     const byVolume = Map.groupBy(snapshots, ({ parent }) => parent)
-    return volumes
-      .filter((record) => mayEnter(caller, record.project))
-      .map((record) => ({
-        record,
-        snapshots: byVolume.get(record.uuid) ?? [],
-        usedBy: users
-          .filter((user) => user.project === record.project && usesVolume(user, record.name))
-          .map(({ url }) => url),
-      }))
+    return seen.map((record) => ({
+      record,
+      snapshots: byVolume.get(record.uuid) ?? [],
+      usedBy: urlsFor(
+        caller,
+        (users.get(record.project) ?? []).filter((user) => usesVolume(user, record.name)),
+      ),
+    }))
   }
 
   async function get(caller: Caller, where: WhereVolume): Promise<VolumeView> {
     const record = await finder.load(caller, where)
-    return { record, usedBy: await finder.usersOf(record) }
+    return { record, usedBy: urlsFor(caller, await finder.usersOf(record)) }
   }
 
   /** What it takes now: the engine looks at all of its files. */
@@ -129,13 +129,13 @@ export function createVolumes({ records, write, operations, usedBy, finder, engi
 
   /** Makes the volume and waits for it, as LXD does. */
   async function create(caller: Caller, where: Omit<WhereVolume, 'name'>, body: StorageVolumesPost): Promise<void> {
-    await finder.requireRoom(caller, where)
+    const home = await finder.placeOf(caller, where)
     checkVolumeBody(body)
-    const record = finder.draft(where.project, body)
+    const record = finder.draft(home, body)
     await operations.perform(caller, {
       kind: 'volume.create',
       input: { volume: record },
-      ...aboutVolume(record),
+      ...aboutVolume(record, where.project),
       names: [{ noun: 'volume', scope: record.project, name: record.name }],
       taken: VOLUME_TAKEN,
       busy: [{ key: `volume:${record.uuid}`, mode: 'own', action: 'create' }],
@@ -165,8 +165,7 @@ export function createVolumes({ records, write, operations, usedBy, finder, engi
 
   /** Devices name volumes, so one that is in use keeps its name; the engine's volume has a name of its own. */
   async function rename(caller: Caller, where: WhereVolume, body: StorageVolumePost): Promise<void> {
-    requireRole(caller, 'operator')
-    const record = await finder.load(caller, where)
+    const record = await finder.loadToChange(caller, where)
     if ((body.pool ?? '') !== '' && body.pool !== where.pool) requirePool(body.pool ?? '')
     if ((body.project ?? '') !== '' && body.project !== where.project)
       throw notImplemented('Moving a volume to another project is not supported; copy its files')
@@ -183,20 +182,18 @@ export function createVolumes({ records, write, operations, usedBy, finder, engi
 
   /** Waits until the engine's volume is gone, as LXD does. */
   async function remove(caller: Caller, where: WhereVolume): Promise<void> {
-    requireRole(caller, 'operator')
-    const record = await finder.load(caller, where)
+    const record = await finder.loadToChange(caller, where)
     await finder.refuseUsed(record)
     await operations.perform(caller, {
       kind: 'volume.delete',
       input: { volume: record.uuid },
-      ...aboutVolume(record),
+      ...aboutVolume(record, where.project),
       busy: [{ key: `volume:${record.uuid}`, mode: 'own', action: 'delete' }],
     })
   }
 
   async function writable(caller: Caller, where: WhereVolume, ifMatch: string | undefined): Promise<VolumeRecord> {
-    requireRole(caller, 'operator')
-    const record = await finder.load(caller, where)
+    const record = await finder.loadToChange(caller, where)
     checkIfMatch(ifMatch, etagOf(record.uuid, record.rev))
     return record
   }

@@ -61,6 +61,25 @@ describe.skipIf(LXC === undefined)('lxc storage volume', () => {
     expect(await names()).toEqual(['custom (snapshot),v1/s1', 'custom,v1'])
   })
 
+  test('a project shares the volumes of default', async () => {
+    const shared = ['features.images', 'features.profiles', 'features.storage.volumes'].flatMap((key) => [
+      '-c',
+      `${key}=false`,
+    ])
+    await lxc.ok('project', 'create', 'vols', ...shared)
+    await volume('create', 'default', 'ours', '--project', 'vols')
+    await lxc.ok('init', 'busybox', 'c2', '--project', 'vols')
+    await volume('attach', 'default', 'ours', 'c2', '/mnt', '--project', 'vols')
+    expect(await volume('show', 'default', 'ours')).toContain('- /1.0/instances/c2?project=vols')
+    await volume('snapshot', 'default', 'ours', 's0', '--project', 'vols')
+    await volume('copy', 'default/ours', 'default/copied', '--project', 'vols')
+    expect(await volume('info', 'default', 'copied')).toContain('Name: copied')
+    await lxc.ok('delete', 'c2', '--project', 'vols')
+    await volume('delete', 'default', 'copied', '--project', 'vols')
+    await volume('delete', 'default', 'ours')
+    await lxc.ok('project', 'delete', 'vols')
+  })
+
   test('a volume is copied with its snapshots, without them, and from one of them', async () => {
     await write('v1', 'newest')
     await volume('copy', 'default/v1', 'default/v2')

@@ -5,10 +5,10 @@ import { askApi } from '../support/ask-api.ts'
 import { staticBusybox } from '../support/tiny-image.ts'
 import { startWindlass, type TestWindlass } from '../support/windlass.ts'
 
-// A project that has no images or profiles of its own has those of the project default, whichever way they are meant.
+// A project that has no images, profiles or volumes of its own has those of the project default, whichever way they are meant.
 
 let windlass: TestWindlass
-/** Of an operator who is bound to the project `test`. */
+/** Of an operator who is bound to the projects `test` and `vols`. */
 let token = ''
 let fingerprint = ''
 
@@ -19,8 +19,13 @@ beforeAll(async () => {
   windlass = await startWindlass({ workers: 1, env: { WINDLASS_HTTP: '127.0.0.1:0' } })
   await publishStarterImage(windlass.socket, await staticBusybox())
   await done(call('POST', '/1.0/projects', { name: 'test', config: SHARING }))
+  await done(
+    call('POST', '/1.0/projects', { name: 'vols', config: { ...SHARING, 'features.storage.volumes': 'false' } }),
+  )
   fingerprint = String(fieldOf(await read('/1.0/images/aliases/busybox'), 'target'))
-  const made = await done(call('POST', '/1.0/auth/tokens', { name: 'bound', role: 'operator', projects: ['test'] }))
+  const made = await done(
+    call('POST', '/1.0/auth/tokens', { name: 'bound', role: 'operator', projects: ['test', 'vols'] }),
+  )
   token = String(fieldOf(fieldOf(made.body, 'metadata'), 'token'))
 }, 60_000)
 afterAll(() => windlass?.[Symbol.asyncDispose]())
@@ -163,6 +168,61 @@ describe('who is bound to such a project', () => {
       status: 403,
       error: expect.stringMatching(/^not authorized: this belongs to the project "default"/),
     })
+  })
+})
+
+describe('a project that shares storage volumes', () => {
+  const ALL = '/1.0/storage-pools/default/volumes/custom'
+  const V1 = `${ALL}/v1`
+  const there = (path: string) => at(path, 'vols')
+  const user = '/1.0/instances/v?project=vols'
+
+  test('makes, lists, changes and mounts those of default', async () => {
+    await done(call('POST', there(ALL), { name: 'v1' }))
+    expect(await read(V1)).toMatchObject({ name: 'v1', project: 'default', used_by: [] })
+    expect(await read(there(ALL))).toEqual([`${V1}?project=vols`])
+    expect(await read(at(ALL))).toEqual([])
+    await done(call('PATCH', there(V1), { description: 'shared' }))
+    const devices = { data: { type: 'disk', pool: 'default', source: 'v1', path: '/data' } }
+    const source = { type: 'image', alias: 'busybox' }
+    await operate('POST', there('/1.0/instances'), { name: 'v', source, devices })
+    await operate('POST', '/1.0/instances', { name: 'also', source, devices })
+    expect(await read(V1)).toMatchObject({ description: 'shared', used_by: ['/1.0/instances/also', user] })
+    expect(await read(`${ALL}?recursion=1`)).toMatchObject([{ used_by: ['/1.0/instances/also', user] }])
+    expect(await asBound('GET', there(V1))).toMatchObject({ metadata: { used_by: [user] } })
+    await operate('DELETE', '/1.0/instances/also')
+    expect(await refused('DELETE', V1)).toEqual([400, 'The storage volume is still in use'])
+  })
+
+  test('snapshots, restores, copies and backs them up', async () => {
+    await operate('POST', there(`${V1}/snapshots`), { name: 's0' })
+    expect(await read(`${V1}/snapshots`)).toEqual([`${V1}/snapshots/s0`])
+    await done(call('PUT', there(V1), { restore: 's0' }))
+    await operate('POST', there(ALL), { name: 'v2', source: { type: 'copy', name: 'v1', pool: 'default' } })
+    expect(await read(`${ALL}/v2/snapshots/s0`)).toMatchObject({ name: 's0' })
+    await operate('POST', there(`${V1}/backups`), { name: 'b0' })
+    await operate('DELETE', there(`${V1}/backups/b0`))
+    await operate('POST', there(`${ALL}/v2/snapshots/s0`), { name: 's1' })
+    await done(call('DELETE', there(`${ALL}/v2`)))
+    expect(await read('/1.0/projects/vols')).toMatchObject({ used_by: [user] })
+  })
+
+  test.each([
+    ['PATCH', V1, { description: 'x' }],
+    ['DELETE', V1, undefined],
+    ['POST', ALL, { name: 'x' }],
+    ['POST', `${V1}/snapshots`, { name: 'x' }],
+    ['DELETE', `${V1}/snapshots/s0`, undefined],
+    ['POST', `${V1}/backups`, { name: 'x' }],
+  ])('is no way to change them for who is bound to it: %s %s', async (method, path, body) => {
+    const error = expect.stringMatching(/^not authorized: this belongs to the project "default"/)
+    expect(await asBound(method, there(path), body)).toMatchObject({ status: 403, error })
+  })
+
+  test('goes without them', async () => {
+    await operate('DELETE', there('/1.0/instances/v'))
+    await done(call('DELETE', '/1.0/projects/vols'))
+    expect(await read(ALL)).toEqual([V1, `${V1}/snapshots/s0`])
   })
 })
 

@@ -35,6 +35,7 @@ export const volumeBackupCreate: Handler<'volume-backup.create'> = {
         { change: 'put', noun: 'volume-backup', record: { ...record, size, tarball: backupVolume(record.uuid) } },
       ],
       context: { type: 'custom' },
+      project: record.project,
       observed: await still.observed(context),
     }
   },

@@ -7,7 +7,7 @@ import type { Handler } from '../steps.ts'
 export const volumeBackupDelete: Handler<'volume-backup.delete'> = {
   steps: [{ name: 'remove', run: (context) => dropVolume(context, backupVolume(context.input.backup)) }],
   finish: async (context) => {
-    const { uuid, rev } = await loadVolumeBackup(context, context.input.backup)
-    return { changes: [{ change: 'remove', noun: 'volume-backup', uuid, rev }] }
+    const { uuid, rev, project } = await loadVolumeBackup(context, context.input.backup)
+    return { changes: [{ change: 'remove', noun: 'volume-backup', uuid, rev }], project }
   },
 }

@@ -8,6 +8,7 @@ export const volumeBackupRename: Handler<'volume-backup.rename'> = {
     const backup = await loadVolumeBackup(context, context.input.backup)
     const volume = await loadVolume(context, backup.parent)
     const record = { ...backup, name: context.input.name }
-    return renamed(context, { noun: 'volume-backup', record }, `${volume.name}/${backup.name}`)
+    const { project } = record
+    return { ...renamed(context, { noun: 'volume-backup', record }, `${volume.name}/${backup.name}`), project }
   },
 }

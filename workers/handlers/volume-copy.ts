@@ -40,6 +40,7 @@ export const volumeCopy: Handler<'volume.copy'> = {
       ...along(context).map(({ record }): RecordChange => ({ change: 'put', noun: 'volume-snapshot', record })),
     ],
     context: { type: 'custom' },
+    project: context.input.volume.project,
     observed: await still.observed(context),
   }),
 }

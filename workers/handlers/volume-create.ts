@@ -13,5 +13,6 @@ export const volumeCreate: Handler<'volume.create'> = {
   finish: async ({ input }) => ({
     changes: [{ change: 'put', noun: 'volume', record: input.volume }],
     context: { type: 'custom' },
+    project: input.volume.project,
   }),
 }

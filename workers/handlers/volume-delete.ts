@@ -33,9 +33,10 @@ export const volumeDelete: Handler<'volume.delete'> = {
     },
   ],
   finish: async (context) => {
-    const { uuid, rev } = await loadVolume(context, context.input.volume)
+    const { uuid, rev, project } = await loadVolume(context, context.input.volume)
     const { snapshots, backups } = await belongingsOf(context)
     return {
+      project,
       changes: [
         { change: 'remove', noun: 'volume', uuid, rev },
         ...snapshots.map((one) => removal('volume-snapshot', one)),

@@ -34,6 +34,7 @@ export const volumeImport: Handler<'volume.import'> = {
       ...input.snapshots.map((record): RecordChange => ({ change: 'put', noun: 'volume-snapshot', record })),
     ],
     context: { type: 'custom' },
+    project: input.volume.project,
   }),
 }
 

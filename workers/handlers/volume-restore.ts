@@ -44,7 +44,8 @@ export const volumeRestore: Handler<'volume.restore'> = {
   ],
   finish: async (context) => {
     const snapshot = await context.records.get('volume-snapshot', context.input.snapshot)
-    return { changes: [], context: { snapshot: snapshot?.name ?? '' } }
+    const { project } = await loadVolume(context, context.input.volume)
+    return { changes: [], context: { snapshot: snapshot?.name ?? '' }, project }
   },
 }
 

@@ -21,6 +21,7 @@ export const volumeSnapshotCreate: Handler<'volume-snapshot.create'> = {
   finish: async (context) => ({
     changes: [{ change: 'put', noun: 'volume-snapshot', record: context.input.record }],
     context: { type: 'custom' },
+    project: context.input.record.project,
     observed: await still.observed(context),
   }),
 }

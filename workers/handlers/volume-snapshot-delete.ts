@@ -11,7 +11,7 @@ export const volumeSnapshotDelete: Handler<'volume-snapshot.delete'> = {
     },
   ],
   finish: async (context) => {
-    const { uuid, rev } = await loadVolumeSnapshot(context, context.input.snapshot)
-    return { changes: [{ change: 'remove', noun: 'volume-snapshot', uuid, rev }] }
+    const { uuid, rev, project } = await loadVolumeSnapshot(context, context.input.snapshot)
+    return { changes: [{ change: 'remove', noun: 'volume-snapshot', uuid, rev }], project }
   },
 }

@@ -8,6 +8,7 @@ export const volumeSnapshotRename: Handler<'volume-snapshot.rename'> = {
     const snapshot = await loadVolumeSnapshot(context, context.input.snapshot)
     const volume = await loadVolume(context, snapshot.parent)
     const record = { ...snapshot, name: context.input.name }
-    return renamed(context, { noun: 'volume-snapshot', record }, `${volume.name}/${snapshot.name}`)
+    const { project } = record
+    return { ...renamed(context, { noun: 'volume-snapshot', record }, `${volume.name}/${snapshot.name}`), project }
   },
 }

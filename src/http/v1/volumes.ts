@@ -105,7 +105,7 @@ function listRoutes(app: App, volumes: Volumes): void {
     const project = listedProject(request)
     const { pool } = request.params
     const [roots, own] = await Promise.all([volumes.roots(caller, pool, project), volumes.list(caller, pool, project)])
-    return sync(choose(request.query, [...roots.map(fromRoot), ...own.flatMap(fromListed)]))
+    return sync(choose(request.query, [...roots.map(fromRoot), ...own.flatMap((view) => fromListed(view, project))]))
   })
 
   const typed = {
@@ -121,7 +121,7 @@ function listRoutes(app: App, volumes: Volumes): void {
     if (type === 'container')
       return sync(choose(request.query, (await volumes.roots(caller, pool, project)).map(fromRoot)))
     const own = await volumes.list(caller, pool, project)
-    return sync(choose(request.query, type === 'custom' ? own.flatMap(fromListed) : []))
+    return sync(choose(request.query, type === 'custom' ? own.flatMap((view) => fromListed(view, project)) : []))
   })
 }
 
@@ -228,12 +228,13 @@ function fromVolume({ record, usedBy }: VolumeView): Shown {
   }
 }
 
-/** LXD lists the snapshots after their volume, as volumes of that type. */
-function fromListed(view: ListedVolume): Shown[] {
-  const shown = fromVolume(view)
-  const { name: own } = view.record
+/** LXD lists the snapshots after their volume, as volumes of that type; they are read in the project that was asked for. */
+function fromListed(view: ListedVolume, project: string | undefined): Shown[] {
+  const where = { ...view.record, ...(project && { project }) }
+  const shown = { ...fromVolume(view), url: volumeUrl(where) }
+  const { name: own } = where
   const snapshots = view.snapshots.map(({ name, description, config, created_at }) => ({
-    url: volumeSnapshotUrl(view.record, name),
+    url: volumeSnapshotUrl(where, name),
     volume: { ...shown.volume, name: `${own}/${name}`, description, config, created_at, used_by: [] },
   }))
   return [shown, ...snapshots]
