@@ -45,8 +45,9 @@ export function createUploads(deps: UploadsDeps) {
       return operation
     } catch (failure) {
       // It may have been accepted although the answer was lost.
-      if (!isFailure(failure, 'unavailable') && (await isDropped())) await transfer.end()
-      else transfer.leave()
+      if (!isFailure(failure, 'unavailable')) await isDropped()
+      // What the engine was about to make when the client went away is there only later: the sweep looks again.
+      transfer.leave()
       throw failure
     }
   }
