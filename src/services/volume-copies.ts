@@ -3,7 +3,7 @@ import type { OperationRecord } from '../contract/operation-record.ts'
 import type { VolumeRecord, VolumeSnapshotRecord } from '../contract/records.ts'
 import type { StorageVolumesPost } from '../contract/storage.ts'
 import { notImplemented } from '../core/failure.ts'
-import type { BusyClaim, Clock, RecordReader } from '../core/ports.ts'
+import type { BusyClaim, RecordReader } from '../core/ports.ts'
 import type { Caller } from './caller.ts'
 import type { Operations } from './operations.ts'
 import { aboutVolume, readingClaims, VOLUME_TAKEN, type VolumeFinder, type WhereVolume } from './volume-finder.ts'
@@ -14,7 +14,6 @@ export interface VolumeCopiesDeps {
   records: RecordReader
   operations: Operations
   finder: VolumeFinder
-  clock: Clock
 }
 
 export type VolumeCopies = ReturnType<typeof createVolumeCopies>
@@ -25,7 +24,7 @@ interface Source {
   snapshot: VolumeSnapshotRecord | undefined
 }
 
-export function createVolumeCopies({ records, operations, finder, clock }: VolumeCopiesDeps) {
+export function createVolumeCopies({ records, operations, finder }: VolumeCopiesDeps) {
   /** Of a volume of this project or of another one that the caller may enter. */
   async function copy(
     caller: Caller,
@@ -48,7 +47,7 @@ export function createVolumeCopies({ records, operations, finder, clock }: Volum
         volume: record,
         from: volume.uuid,
         ...(snapshot !== undefined && { snapshot: snapshot.uuid }),
-        snapshots: along.map((one) => ({ from: one.uuid, record: copyOf(one, record) })),
+        snapshots: along.map((one) => ({ from: one.uuid, record: finder.draftSnapshot(record, one) })),
         users,
       },
       ...aboutVolume(record, where.project),
@@ -72,11 +71,6 @@ export function createVolumeCopies({ records, operations, finder, clock }: Volum
     const from = { pool: source?.pool || where.pool, project: source?.project || where.project, name }
     const volume = await finder.load(caller, from)
     return { volume, snapshot: rest.length === 0 ? undefined : await snapshotOf(records, volume, rest.join('/')) }
-  }
-
-  function copyOf(snapshot: VolumeSnapshotRecord, { uuid: parent, project, member }: VolumeRecord) {
-    const uuid = clock.uuid()
-    return { ...snapshot, rev: 0, uuid, parent, project, member, volume: `windlass-${uuid}` }
   }
 
   return { copy }

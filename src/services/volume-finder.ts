@@ -1,6 +1,6 @@
 /** Custom volumes as a caller names them, and who uses them: what all verbs on them begin with. */
 import type { StorageVolumesPost } from '../contract/storage.ts'
-import type { VolumeRecord } from '../contract/records.ts'
+import type { VolumeRecord, VolumeSnapshotRecord } from '../contract/records.ts'
 import { usesVolume } from '../core/devices.ts'
 import { withoutEmpty } from '../core/expand.ts'
 import { badRequest, notFound } from '../core/failure.ts'
@@ -79,6 +79,16 @@ export function createVolumeFinder({ records, usedBy, clock, member }: VolumeFin
     }
   }
 
+  /** A new snapshot of the volume, with files of its own. */
+  function draftSnapshot(
+    volume: VolumeRecord,
+    told: Pick<VolumeSnapshotRecord, 'name' | 'description' | 'config' | 'created_at' | 'expires_at'>,
+  ): VolumeSnapshotRecord {
+    const uuid = clock.uuid()
+    const of = { project: volume.project, member: volume.member, parent: volume.uuid }
+    return { ...told, ...of, v: 1, rev: 0, uuid, volume: `windlass-${uuid}` }
+  }
+
   /** The instances and profiles that mount it. */
   async function usersOf({ project, name }: VolumeRecord): Promise<User[]> {
     return (await usedBy.volumeUsers(project)).filter((user) => usesVolume(user, name))
@@ -100,7 +110,7 @@ export function createVolumeFinder({ records, usedBy, clock, member }: VolumeFin
     return (await usedBy.comingVolumeUsers(project)).some((user) => usesVolume(user, name))
   }
 
-  return { load, loadToChange, placeOf, draft, usersOf, mountersOf, refuseUsed, isAwaited }
+  return { load, loadToChange, placeOf, draft, draftSnapshot, usersOf, mountersOf, refuseUsed, isAwaited }
 }
 
 /** What an operation on a volume says it is about. `project` is the one that the request names. */

@@ -7,7 +7,7 @@ import type { Engine } from '../core/engine.ts'
 import { withoutEmpty } from '../core/expand.ts'
 import { conflict } from '../core/failure.ts'
 import { parseSnapshotName, parseVolumeName } from '../core/names.ts'
-import type { Clock, RecordReader } from '../core/ports.ts'
+import type { RecordReader } from '../core/ports.ts'
 import { parseExpiry, timeOr } from '../core/times.ts'
 import type { VolumeBackupContents } from '../core/volume-backups.ts'
 import type { Caller } from './caller.ts'
@@ -23,7 +23,6 @@ export interface VolumeImportDeps {
   finder: VolumeFinder
   uploads: Uploads
   engines: ReadonlyMap<string, Engine>
-  clock: Clock
   /** The member new volumes are made on. */
   member: string
 }
@@ -39,7 +38,7 @@ export interface VolumeImportInfo {
 export type VolumeImport = ReturnType<typeof createVolumeImport>
 
 export function createVolumeImport(deps: VolumeImportDeps) {
-  const { records, operations, finder, clock } = deps
+  const { records, operations, finder } = deps
 
   /** Keeps the tarball on the engine, checks what it says of itself, and has it unpacked. */
   async function take(
@@ -79,25 +78,16 @@ export function createVolumeImport(deps: VolumeImportDeps) {
   }
 
   function snapshotFrom(volume: VolumeRecord, from: VolumeSnapshotPortrait): VolumeSnapshotRecord {
-    const { uuid: parent, project, member, created_at } = volume
     const name = parseSnapshotName(from.name)
     const config = knownVolumeConfig(from.config ?? {})
     checkVolumeConfig(`${volume.name}/${name}`, config)
-    const uuid = clock.uuid()
-    return {
-      v: 1,
-      rev: 0,
-      uuid,
-      project,
+    return finder.draftSnapshot(volume, {
       name,
-      member,
-      parent,
-      volume: `windlass-${uuid}`,
       description: from.description ?? '',
       config: withoutEmpty(config),
-      created_at: timeOr(from.created_at, created_at),
+      created_at: timeOr(from.created_at, volume.created_at),
       expires_at: parseExpiry(from.expires_at),
-    }
+    })
   }
 
   return { take }

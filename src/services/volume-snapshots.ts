@@ -73,26 +73,18 @@ export function createVolumeSnapshots({ records, operations, finder, write, cloc
   }
 
   async function draftOf(volume: VolumeRecord, body: StorageVolumeSnapshotsPost): Promise<VolumeSnapshotRecord> {
-    const { uuid: parent, project, member, config } = volume
+    const { uuid, config } = volume
     const now = new Date(clock.now())
-    const others = (await records.list('volume-snapshot', parent)).map(({ name }) => name)
-    const uuid = clock.uuid()
-    return {
-      v: 1,
-      rev: 0,
-      uuid,
-      project,
+    const others = (await records.list('volume-snapshot', uuid)).map(({ name }) => name)
+    return finder.draftSnapshot(volume, {
       name: parseSnapshotName(body.name || snapshotNumberedName(config['snapshots.pattern'] ?? '', others, now)),
-      member,
-      parent,
-      volume: `windlass-${uuid}`,
       description: body.description ?? '',
       config,
       created_at: now.toISOString(),
       // What the volume says holds for those who say nothing; the zero time is never.
       expires_at:
         body.expires_at == null ? expiryAfter(now, config['snapshots.expiry'] ?? '') : parseExpiry(body.expires_at),
-    }
+    })
   }
 
   /** Sets what is given; `null` of an expiry is never. */
