@@ -6,7 +6,7 @@ import { POOL } from '../core/devices.ts'
 import { isForeign } from '../core/foreign.ts'
 import type { RecordReader } from '../core/ports.ts'
 import { homesOf } from '../core/project-features.ts'
-import { SERVER } from './caller.ts'
+import { SERVER, type Caller } from './caller.ts'
 import type { Backups } from './backups.ts'
 import { CACHE_EXPIRY, imageSettings, UPDATE_INTERVAL } from './image-settings.ts'
 import type { Images } from './images.ts'
@@ -62,30 +62,9 @@ export function createScheduleSources(deps: ScheduleSourcesDeps): Pick<Schedules
   }
 
   const instanceOf = ({ instance }: { instance: string }) => records.get('instance', instance)
-  const volumeOf = ({ parent }: { parent: string }) => records.get('volume', parent)
-
-  async function expiredSnapshots(now: number): Promise<Expired[]> {
-    return expiredOf(now, await records.list('snapshot'), instanceOf, (instance, name) =>
-      snapshots.remove(SERVER, instance, name),
-    )
-  }
-
-  async function expiredBackups(now: number): Promise<Expired[]> {
-    return expiredOf(now, await records.list('backup'), instanceOf, (instance, name) =>
-      backups.remove(SERVER, instance, name),
-    )
-  }
-
-  async function expiredVolumeSnapshots(now: number): Promise<Expired[]> {
-    return expiredOf(now, await records.list('volume-snapshot'), volumeOf, (volume, name) =>
-      volumeSnapshots.remove(SERVER, whereOf(volume), name),
-    )
-  }
-
-  async function expiredVolumeBackups(now: number): Promise<Expired[]> {
-    return expiredOf(now, await records.list('volume-backup'), volumeOf, (volume, name) =>
-      volumeBackups.remove(SERVER, whereOf(volume), name),
-    )
+  const volumeOf = async ({ parent }: { parent: string }) => {
+    const volume = await records.get('volume', parent)
+    return volume && whereOf(volume)
   }
 
   /** Images that are to be looked for again where they came from, every `images.auto_update_interval` since they were brought. */
@@ -105,7 +84,7 @@ export function createScheduleSources(deps: ScheduleSourcesDeps): Pick<Schedules
 
   async function expiredImages(now: number): Promise<Expired[]> {
     const all = await records.list('image')
-    const over = all.filter(({ expires_at: at }) => at !== NEVER && Date.parse(at) <= now)
+    const over = all.filter((image) => isOver(image, now))
     const unused = await unusedImages(
       all.filter((image) => image.cached && !over.includes(image)),
       now,
@@ -140,23 +119,32 @@ export function createScheduleSources(deps: ScheduleSourcesDeps): Pick<Schedules
 
   return {
     scheduled: [scheduledSnapshots, scheduledVolumeSnapshots, followedImages],
-    expiring: [expiredSnapshots, expiredBackups, expiredVolumeSnapshots, expiredVolumeBackups, expiredImages],
+    expiring: [
+      expiredOf(() => records.list('snapshot'), instanceOf, snapshots),
+      expiredOf(() => records.list('backup'), instanceOf, backups),
+      expiredOf(() => records.list('volume-snapshot'), volumeOf, volumeSnapshots),
+      expiredOf(() => records.list('volume-backup'), volumeOf, volumeBackups),
+      expiredImages,
+    ],
   }
 }
 
+const isOver = ({ expires_at: at }: { expires_at: string }, now: number) => at !== NEVER && Date.parse(at) <= now
 const whereOf = ({ project, name }: VolumeRecord) => ({ pool: POOL, project, name })
 
 /** Those of a list whose time is over, each to be removed from what it belongs to. */
-async function expiredOf<R extends { name: string; expires_at: string }, O extends { name: string }>(
-  now: number,
-  all: R[],
+function expiredOf<R extends { name: string; expires_at: string }, O extends { name: string }>(
+  list: () => Promise<R[]>,
   ownerOf: (one: R) => Promise<O | undefined>,
-  remove: (owner: O, name: string) => Promise<unknown>,
-): Promise<Expired[]> {
-  const over = all.filter(({ expires_at: at }) => at !== NEVER && Date.parse(at) <= now)
-  const found = over.map(async (one): Promise<Expired[]> => {
-    const owner = await ownerOf(one)
-    return owner === undefined ? [] : [{ name: `${owner.name}/${one.name}`, remove: () => remove(owner, one.name) }]
-  })
-  return (await Promise.all(found)).flat()
+  { remove }: { remove: (caller: Caller, owner: O, name: string) => Promise<unknown> },
+): (now: number) => Promise<Expired[]> {
+  return async (now) => {
+    const over = (await list()).filter((one) => isOver(one, now))
+    const found = over.map(async (one): Promise<Expired[]> => {
+      const owner = await ownerOf(one)
+      if (owner === undefined) return []
+      return [{ name: `${owner.name}/${one.name}`, remove: () => remove(SERVER, owner, one.name) }]
+    })
+    return (await Promise.all(found)).flat()
+  }
 }
