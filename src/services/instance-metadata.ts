@@ -13,6 +13,15 @@ import { tellOf, type Write, type Writing } from './writes.ts'
 
 export type InstanceMetadatas = ReturnType<typeof createInstanceMetadata>
 
+const NOTHING: KeptMetadata = {
+  architecture: '',
+  creation_date: 0,
+  expiry_date: 0,
+  properties: {},
+  templates: {},
+  files: {},
+}
+
 export function createInstanceMetadata({ views, write }: { views: InstanceViews; write: Write }) {
   async function get(caller: Caller, where: Where): Promise<{ metadata: InstanceMetadata; etag: string }> {
     const { record } = await views.get(caller, where)
@@ -24,16 +33,8 @@ export function createInstanceMetadata({ views, write }: { views: InstanceViews;
   /** `PUT`: what is left out is empty. */
   async function put(caller: Caller, where: Where, body: InstanceMetadataPut, ifMatch?: string): Promise<void> {
     const record = await writable(caller, where, ifMatch)
-    const nothing: KeptMetadata = {
-      architecture: '',
-      creation_date: 0,
-      expiry_date: 0,
-      properties: {},
-      templates: {},
-      files: {},
-    }
     const { files } = metadataOf(record)
-    await change(caller, record, { ...nothing, ...given(body), files })
+    await change(caller, record, { ...NOTHING, ...given(body), files })
   }
 
   /** `PATCH`: merged into what is there. */
@@ -119,7 +120,7 @@ function templateEvent(record: InstanceRecord, what: 'created' | 'deleted' | 're
 function metadataOf({ metadata, architecture, config, created_at }: InstanceRecord): KeptMetadata {
   const creation_date = Math.floor(Date.parse(created_at) / 1000)
   const properties = imagePropertiesOf(config)
-  return metadata ?? { architecture, creation_date, expiry_date: 0, properties, templates: {}, files: {} }
+  return metadata ?? { ...NOTHING, architecture, creation_date, properties }
 }
 
 function given({ architecture, creation_date, expiry_date, properties, templates }: InstanceMetadataPut) {
