@@ -14,6 +14,7 @@ import type { InstanceView, InstanceViews, Where } from './instance-views.ts'
 import { on, requireOwn } from './instances.ts'
 import type { SendTarball } from './kept-tarballs.ts'
 import type { Operations } from './operations.ts'
+import { partClaims } from './part-claims.ts'
 
 export interface BackupsDeps {
   records: RecordReader
@@ -82,7 +83,7 @@ export function createBackups({ records, views, operations, clock, send }: Backu
       ...about(instance, backup),
       names: [{ noun: 'backup', scope: instance.uuid, name: newName }],
       taken: `Backup "${newName}" already exists`,
-      busy: claims(instance, backup, 'rename'),
+      busy: partClaims(`instance:${instance.uuid}`, `backup:${backup.uuid}`, 'rename'),
     })
   }
 
@@ -93,7 +94,7 @@ export function createBackups({ records, views, operations, clock, send }: Backu
     return operations.submit(caller, {
       ...on(instance, 'backup.delete', { instance: instance.uuid, backup: backup.uuid }),
       ...about(instance, backup),
-      busy: claims(instance, backup, 'delete'),
+      busy: partClaims(`instance:${instance.uuid}`, `backup:${backup.uuid}`, 'delete'),
     })
   }
 
@@ -105,14 +106,6 @@ export function createBackups({ records, views, operations, clock, send }: Backu
   }
 
   return { list, get, create, rename, remove, export: exportTarball }
-}
-
-/** The instance may go on with everything that does not take it away. */
-function claims(instance: InstanceRecord, backup: BackupRecord, action: string) {
-  return [
-    { key: `instance:${instance.uuid}` as const, mode: 'use' as const, action },
-    { key: `backup:${backup.uuid}` as const, mode: 'own' as const, action },
-  ]
 }
 
 function about(instance: InstanceRecord, backup: BackupRecord) {

@@ -5,13 +5,14 @@ import type { StorageVolumeBackupsPost } from '../contract/volume-backup.ts'
 import { parseCompression } from '../core/compression.ts'
 import { notFound } from '../core/failure.ts'
 import { backupNumberedName, parseBackupName } from '../core/names.ts'
-import type { BusyClaim, Clock, RecordReader } from '../core/ports.ts'
+import type { Clock, RecordReader } from '../core/ports.ts'
 import { parseExpiry } from '../core/times.ts'
 import { requireAllowed } from './allowances.ts'
 import { requireRole, type Caller } from './caller.ts'
 import type { SendTarball } from './kept-tarballs.ts'
 import { volumeBackupUrl, volumeUrl } from './noun-urls.ts'
 import type { Operations } from './operations.ts'
+import { partClaims } from './part-claims.ts'
 import { readingClaims, type VolumeFinder, type WhereVolume } from './volume-finder.ts'
 import { snapshotClaims } from './volume-snapshots.ts'
 
@@ -99,7 +100,7 @@ export function createVolumeBackups({ records, operations, finder, clock, send }
       ...about(view, where.project),
       names: [{ noun: 'volume-backup', scope: view.volume.uuid, name: newName }],
       taken: `Backup "${newName}" already exists`,
-      busy: changingClaims(view, 'rename'),
+      busy: partClaims(`volume:${view.volume.uuid}`, `volume-backup:${view.backup.uuid}`, 'rename'),
     })
   }
 
@@ -110,7 +111,7 @@ export function createVolumeBackups({ records, operations, finder, clock, send }
       kind: 'volume-backup.delete',
       input: { backup: view.backup.uuid },
       ...about(view, where.project),
-      busy: changingClaims(view, 'delete'),
+      busy: partClaims(`volume:${view.volume.uuid}`, `volume-backup:${view.backup.uuid}`, 'delete'),
     })
   }
 
@@ -123,14 +124,6 @@ export function createVolumeBackups({ records, operations, finder, clock, send }
   }
 
   return { list, get, create, rename, remove, export: exportTarball }
-}
-
-/** The volume may go on with everything that does not take it away. */
-function changingClaims({ volume, backup }: VolumeBackupView, action: string): BusyClaim[] {
-  return [
-    { key: `volume:${volume.uuid}`, mode: 'use', action },
-    { key: `volume-backup:${backup.uuid}`, mode: 'own', action },
-  ]
 }
 
 function about({ volume, backup }: VolumeBackupView, project: string) {

@@ -13,6 +13,7 @@ import { requireAllowed } from './allowances.ts'
 import type { Caller } from './caller.ts'
 import { volumeSnapshotUrl, volumeUrl } from './noun-urls.ts'
 import type { Operations } from './operations.ts'
+import { partClaims } from './part-claims.ts'
 import { checkVolumeConfig } from './volume-config.ts'
 import { aboutVolume, readingClaims, type VolumeFinder, type WhereVolume } from './volume-finder.ts'
 import type { Write } from './writes.ts'
@@ -123,7 +124,7 @@ export function createVolumeSnapshots({ records, operations, finder, write, cloc
       ...about(view, where.project),
       names: [{ noun: 'volume-snapshot', scope: view.volume.uuid, name: newName }],
       taken: `Name "${newName}" already in use`,
-      busy: changingClaims(view, 'rename'),
+      busy: partClaims(`volume:${view.volume.uuid}`, `volume-snapshot:${view.snapshot.uuid}`, 'rename'),
     })
   }
 
@@ -133,7 +134,7 @@ export function createVolumeSnapshots({ records, operations, finder, write, cloc
       kind: 'volume-snapshot.delete',
       input: { snapshot: view.snapshot.uuid },
       ...about(view, where.project),
-      busy: changingClaims(view, 'delete'),
+      busy: partClaims(`volume:${view.volume.uuid}`, `volume-snapshot:${view.snapshot.uuid}`, 'delete'),
     })
   }
 
@@ -181,14 +182,6 @@ export async function snapshotOf(
 /** Snapshots that are read stay as they are. */
 export function snapshotClaims(snapshots: VolumeSnapshotRecord[], action: string): BusyClaim[] {
   return snapshots.map(({ uuid }) => ({ key: `volume-snapshot:${uuid}`, mode: 'use', action }))
-}
-
-/** The volume may go on with everything that does not take it away. */
-function changingClaims({ volume, snapshot }: VolumeSnapshotView, action: string): BusyClaim[] {
-  return [
-    { key: `volume:${volume.uuid}`, mode: 'use', action },
-    { key: `volume-snapshot:${snapshot.uuid}`, mode: 'own', action },
-  ]
 }
 
 function about({ volume, snapshot }: VolumeSnapshotView, project: string) {
