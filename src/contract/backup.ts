@@ -3,6 +3,7 @@ import { Type, type Static } from 'typebox'
 import { Config, Devices, Time } from './common.ts'
 import { KeptMetadata } from './image-metadata.ts'
 import { maybe, named } from './named.ts'
+import { Boot } from './records.ts'
 
 export const Backup = named(
   'Backup',
@@ -47,12 +48,7 @@ const Name = Type.String({ maxLength: 4096 })
 
 /** How an image runs, of one that is made of files alone. */
 export const Runs = Type.Object({
-  boot: Type.Union([
-    Type.Literal('application'),
-    Type.Literal('systemd'),
-    Type.Literal('busybox'),
-    Type.Literal('init'),
-  ]),
+  boot: Boot,
   command: Words,
   entrypoint: Words,
   environment: Config,

@@ -34,11 +34,10 @@ export type Boot = Static<typeof Boot>
 export const OwnVolume = Type.Object({ path: Type.String(), volume: Type.String() })
 export type OwnVolume = Static<typeof OwnVolume>
 
-export const InstanceRecord = keyed({
+/** What of an instance its snapshots keep as it was. */
+const kept = {
   member: Type.String(),
-  container: Type.String({ description: "The engine's id of the container that is this instance today." }),
   image: Type.String({ description: "Fingerprint of the image it was made from, or '' for source type none." }),
-  engineImage: Type.String({ description: "Id of the engine's image its container runs." }),
   boot: Boot,
   architecture: Type.String(),
   description: Type.String(),
@@ -46,6 +45,13 @@ export const InstanceRecord = keyed({
   devices: Devices,
   profiles: Type.Array(Type.String()),
   ephemeral: Type.Boolean(),
+  metadata: Type.Optional(KeptMetadata),
+}
+
+export const InstanceRecord = keyed({
+  ...kept,
+  container: Type.String({ description: "The engine's id of the container that is this instance today." }),
+  engineImage: Type.String({ description: "Id of the engine's image its container runs." }),
   created_at: Time,
   last_used_at: Time,
   power: Power,
@@ -56,7 +62,6 @@ export const InstanceRecord = keyed({
     ),
   ),
   volumes: Type.Array(OwnVolume),
-  metadata: Type.Optional(KeptMetadata),
   consoleSince: Type.Optional(
     Type.String({ description: "Where its console's log begins since it was cleared, in the engine's words." }),
   ),
@@ -65,17 +70,9 @@ export type InstanceRecord = Static<typeof InstanceRecord>
 
 /** `name` is the snapshot's own name; it is unique within its instance. */
 export const SnapshotRecord = keyed({
-  member: Type.String(),
+  ...kept,
   instance: Type.String({ description: "The instance's uuid." }),
   engineImage: Type.String({ description: "Id of the engine's image that holds the files." }),
-  boot: Boot,
-  image: Type.String(),
-  architecture: Type.String(),
-  description: Type.String(),
-  config: Config,
-  devices: Devices,
-  profiles: Type.Array(Type.String()),
-  ephemeral: Type.Boolean(),
   created_at: Time,
   expires_at: Time,
   size: Type.Integer({ description: 'Bytes of the layers above the instance image; -1 when not known.' }),
@@ -85,19 +82,23 @@ export const SnapshotRecord = keyed({
       volume: Type.String({ description: 'The copy that belongs to the snapshot.' }),
     }),
   ),
-  metadata: Type.Optional(KeptMetadata),
 })
 export type SnapshotRecord = Static<typeof SnapshotRecord>
 
-/** A backup of an instance: a tarball of it as it was. `name` is unique within its instance. */
-export const BackupRecord = keyed({
+/** A tarball of something as it was. */
+const backup = {
   member: Type.String(),
-  instance: Type.String({ description: "The instance's uuid." }),
-  instance_only: Type.Boolean({ description: 'Without its snapshots.' }),
   created_at: Time,
   expires_at: Time,
   size: Type.Integer({ description: 'Bytes of the tarball.' }),
-  tarball: Type.String({ description: 'The volume that keeps it.' }),
+  tarball: Type.String({ description: "The engine's volume that keeps it." }),
+}
+
+/** `name` is unique within its instance. */
+export const BackupRecord = keyed({
+  ...backup,
+  instance: Type.String({ description: "The instance's uuid." }),
+  instance_only: Type.Boolean({ description: 'Without its snapshots.' }),
 })
 export type BackupRecord = Static<typeof BackupRecord>
 
@@ -192,15 +193,11 @@ export const VolumeSnapshotRecord = keyed({
 })
 export type VolumeSnapshotRecord = Static<typeof VolumeSnapshotRecord>
 
-/** A backup of a custom volume: a tarball of it as it was. `name` is unique within its volume. */
+/** `name` is unique within its volume. */
 export const VolumeBackupRecord = keyed({
-  member: Type.String(),
+  ...backup,
   parent: Type.String({ description: "The volume's uuid." }),
   volume_only: Type.Boolean({ description: 'Without its snapshots.' }),
-  created_at: Time,
-  expires_at: Time,
-  size: Type.Integer({ description: 'Bytes of the tarball.' }),
-  tarball: Type.String({ description: "The engine's volume that keeps it." }),
 })
 export type VolumeBackupRecord = Static<typeof VolumeBackupRecord>
 
