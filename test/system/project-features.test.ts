@@ -63,6 +63,7 @@ describe('a project that shares images and profiles', () => {
     expect(await read('/1.0/projects/test')).toMatchObject({ config: { ...OWN, ...SHARING }, used_by: [] })
     expect(await read(at('/1.0/images'))).toEqual([`/1.0/images/${fingerprint}?project=test`])
     expect(await read(at(`/1.0/images/${fingerprint.slice(0, 12)}`))).toMatchObject({ fingerprint, project: 'default' })
+    expect(await read(at('/1.0/images/aliases'))).toEqual(['/1.0/images/aliases/busybox?project=test'])
     expect(await read(at('/1.0/images/aliases/busybox'))).toMatchObject({ target: fingerprint })
     expect(await read(at('/1.0/profiles'))).toEqual(['/1.0/profiles/default?project=test'])
     expect(await read(at('/1.0/profiles/default'))).toEqual(await read('/1.0/profiles/default'))

@@ -23,8 +23,10 @@ export function aliasRoutes(app: App, { aliases }: { aliases: Aliases }): void {
     response: listOf(ref(Alias)),
   }
   app.get('/1.0/images/aliases', { schema: listed }, async (request) => {
-    const records = await aliases.list(callerOf(request), projectOf(request))
-    return recursionOf(request.query) > 0 ? sync(records.map(toAlias)) : sync(records.map(aliasUrl))
+    const project = projectOf(request)
+    const records = await aliases.list(callerOf(request), project)
+    if (recursionOf(request.query) > 0) return sync(records.map(toAlias))
+    return sync(records.map(({ name }) => aliasUrl({ project, name })))
   })
 
   const made = {
