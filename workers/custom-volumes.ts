@@ -3,6 +3,7 @@ import type { InstanceRecord, VolumeBackupRecord, VolumeRecord, VolumeSnapshotRe
 import { usesVolume } from '../src/core/devices.ts'
 import { effectiveDevices, expandDevices, pickProfiles } from '../src/core/expand.ts'
 import { conflict, notFound } from '../src/core/failure.ts'
+import { homesOf, listSharing } from '../src/core/project-features.ts'
 import type { Kind } from '../src/operations/catalog.ts'
 import type { Context } from './steps.ts'
 
@@ -18,6 +19,14 @@ export async function loadVolumeSnapshot(context: Context<Kind>, uuid: string): 
   return snapshot
 }
 
+/** The engine's volume that a copy is made of: a volume's own, or that of one of its snapshots. */
+export async function sourceOf(
+  context: Context<Kind>,
+  { from, snapshot }: { from: string; snapshot?: string | undefined },
+): Promise<string> {
+  return (snapshot === undefined ? await loadVolume(context, from) : await loadVolumeSnapshot(context, snapshot)).volume
+}
+
 export async function loadVolumeBackup(context: Context<Kind>, uuid: string): Promise<VolumeBackupRecord> {
   const backup = await context.records.get('volume-backup', uuid)
   if (backup === undefined) throw notFound('Storage volume backup not found')
@@ -29,9 +38,14 @@ export async function mountersOf(
   { records }: Context<Kind>,
   { project, name }: VolumeRecord,
 ): Promise<InstanceRecord[]> {
-  const [instances, known] = await Promise.all([records.list('instance', project), records.list('profile', project)])
+  const [instances, known, home] = await Promise.all([
+    listSharing(records, 'volume', project, 'instance'),
+    records.list('profile'),
+    homesOf(records, 'profile'),
+  ])
   return instances.filter((instance) => {
-    const { profiles } = pickProfiles(instance.profiles, known)
+    const own = known.filter((profile) => profile.project === home(instance.project))
+    const { profiles } = pickProfiles(instance.profiles, own)
     return usesVolume({ devices: effectiveDevices(expandDevices(profiles, instance.devices)) }, name)
   })
 }

@@ -5,7 +5,7 @@ import type { Kind } from '../src/operations/catalog.ts'
 import { loadInstance } from './containers.ts'
 import { observe, type Context, type Step } from './steps.ts'
 
-type OnVolume = Extract<Kind, 'volume.copy' | 'volume-snapshot.create' | 'volume-backup.create'>
+type OnVolume = Extract<Kind, 'volume.copy' | 'volume.refresh' | 'volume-snapshot.create' | 'volume-backup.create'>
 
 /** The containers that ran, and that nobody had frozen: kept before anything is changed. */
 interface Found {

@@ -71,6 +71,7 @@ export const API_EXTENSIONS = [
   'projects_restricted_backups_and_snapshots',
   'storage_volume_state',
   'event_lifecycle_requestor_address',
+  'custom_volume_refresh',
   'metrics',
   'image_source_project',
   'instance_all_projects',

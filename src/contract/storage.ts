@@ -86,7 +86,11 @@ export const StorageVolumesPost = named(
           pool: maybe(Type.String()),
           project: maybe(Type.String()),
           volume_only: maybe(Type.Boolean({ description: 'Without its snapshots.' })),
-          refresh: maybe(Type.Boolean()),
+          refresh: maybe(
+            Type.Boolean({
+              description: 'A volume of that name gets the files and snapshots that the source has now.',
+            }),
+          ),
         }),
       ),
     },

@@ -186,15 +186,34 @@ export const VolumeCreate = Type.Object({ volume: VolumeRecord })
 
 /** Instances that mount the volume: those that run stand still while its files are copied. */
 const Users = Type.Array(Uuid)
+/** The source's uuid → the new record. */
+const VolumeSnapshotsAlong = Type.Array(Type.Object({ from: Uuid, record: VolumeSnapshotRecord }))
 
 export const VolumeCopy = Type.Object({
   volume: VolumeRecord,
   from: Uuid,
   /** Of the source: copies it as it was then. */
   snapshot: Type.Optional(Uuid),
-  /** Those that are copied along: the source's uuid → the new record. */
-  snapshots: Type.Optional(Type.Array(Type.Object({ from: Uuid, record: VolumeSnapshotRecord }))),
+  /** Those that are copied along. */
+  snapshots: Type.Optional(VolumeSnapshotsAlong),
   users: Type.Optional(Users),
+})
+export const VolumeRefresh = Type.Object({
+  /** The copy. */
+  volume: Uuid,
+  from: Uuid,
+  /** Of the source: brings the files it had then. */
+  snapshot: Type.Optional(Uuid),
+  /** The engine's name of the volume that takes the place of the one it has. */
+  into: Type.String(),
+  /** Those of the source that the copy lacks. */
+  snapshots: VolumeSnapshotsAlong,
+  /** Those of the copy that the source has no more. */
+  gone: Type.Array(Uuid),
+  /** Of the source. */
+  users: Users,
+  /** Instances that mount the copy, which do not run. */
+  mounters: Type.Array(Uuid),
 })
 export const VolumeTarget = Type.Object({ volume: Uuid })
 export const VolumeRestore = Type.Object({

@@ -36,6 +36,13 @@ export const VOLUME_KINDS = {
     input: inputs.VolumeRestore,
     lifecycle: 'storage-volume-restored',
   },
+  'volume.refresh': {
+    ...onVolume,
+    description: 'Copying storage volume',
+    action: 'refresh',
+    input: inputs.VolumeRefresh,
+    lifecycle: 'storage-volume-updated',
+  },
   'volume.import': {
     ...onVolume,
     description: 'Restoring custom volume backup',

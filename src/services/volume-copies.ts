@@ -2,11 +2,18 @@
 import type { OperationRecord } from '../contract/operation-record.ts'
 import type { VolumeRecord, VolumeSnapshotRecord } from '../contract/records.ts'
 import type { StorageVolumesPost } from '../contract/storage.ts'
-import { notImplemented } from '../core/failure.ts'
-import type { BusyClaim, RecordReader } from '../core/ports.ts'
+import { badRequest, notImplemented } from '../core/failure.ts'
+import type { BusyClaim, Clock, RecordReader } from '../core/ports.ts'
 import type { Caller } from './caller.ts'
 import type { Operations } from './operations.ts'
-import { aboutVolume, readingClaims, VOLUME_TAKEN, type VolumeFinder, type WhereVolume } from './volume-finder.ts'
+import {
+  aboutVolume,
+  readingClaims,
+  replacingClaims,
+  VOLUME_TAKEN,
+  type VolumeFinder,
+  type WhereVolume,
+} from './volume-finder.ts'
 import { snapshotClaims, snapshotOf } from './volume-snapshots.ts'
 import { checkVolumeBody } from './volumes.ts'
 
@@ -14,17 +21,26 @@ export interface VolumeCopiesDeps {
   records: RecordReader
   operations: Operations
   finder: VolumeFinder
+  clock: Clock
 }
 
 export type VolumeCopies = ReturnType<typeof createVolumeCopies>
+
+/** Where it goes: the project that the request names, and the one that has its volumes. */
+interface Place {
+  home: string
+  project: string
+}
 
 /** What is copied. */
 interface Source {
   volume: VolumeRecord
   snapshot: VolumeSnapshotRecord | undefined
+  /** Its snapshots stay where they are. */
+  isAlone: boolean
 }
 
-export function createVolumeCopies({ records, operations, finder }: VolumeCopiesDeps) {
+export function createVolumeCopies({ records, operations, finder, clock }: VolumeCopiesDeps) {
   /** Of a volume of this project or of another one that the caller may enter. */
   async function copy(
     caller: Caller,
@@ -33,12 +49,20 @@ export function createVolumeCopies({ records, operations, finder }: VolumeCopies
   ): Promise<OperationRecord> {
     const home = await finder.placeOf(caller, where)
     checkVolumeBody({ ...body, source: null })
-    if (body.source?.refresh === true)
-      throw notImplemented('Refreshing a copy is not supported; delete it and copy again')
-    const { volume, snapshot } = await sourceOf(caller, where, body)
+    const source = await sourceOf(caller, where, body)
+    const there = body.source?.refresh === true ? await records.find('volume', home, body.name ?? '') : undefined
+    const place = { home, project: where.project }
+    return there === undefined ? make(caller, place, body, source) : refresh(caller, place, there, source)
+  }
+
+  async function make(
+    caller: Caller,
+    place: Place,
+    body: StorageVolumesPost,
+    { volume, snapshot, isAlone }: Source,
+  ): Promise<OperationRecord> {
     const config = body.config ?? (snapshot ?? volume).config
-    const record = { ...finder.draft(home, { ...body, config }), member: volume.member }
-    const isAlone = snapshot !== undefined || body.source?.volume_only === true
+    const record = { ...finder.draft(place.home, { ...body, config }), member: volume.member }
     const along = isAlone ? [] : await records.list('volume-snapshot', volume.uuid)
     const users = snapshot === undefined ? await finder.mountersOf(volume) : []
     return operations.submit(caller, {
@@ -50,13 +74,47 @@ export function createVolumeCopies({ records, operations, finder }: VolumeCopies
         snapshots: along.map((one) => ({ from: one.uuid, record: finder.draftSnapshot(record, one) })),
         users,
       },
-      ...aboutVolume(record, where.project),
+      ...aboutVolume(record, place.project),
       names: [{ noun: 'volume', scope: record.project, name: record.name }],
       taken: VOLUME_TAKEN,
       busy: [
         { key: `volume:${record.uuid}`, mode: 'own', action: 'create' } satisfies BusyClaim,
         ...readingClaims(volume, users, 'copy'),
         ...snapshotClaims(snapshot === undefined ? along : [snapshot], 'copy'),
+      ],
+    })
+  }
+
+  /** A copy that is there becomes what its source is by now: its files, and unless it is to be alone its snapshots. */
+  async function refresh(caller: Caller, place: Place, copied: VolumeRecord, source: Source): Promise<OperationRecord> {
+    const { volume, snapshot, isAlone } = source
+    if (copied.uuid === volume.uuid) throw badRequest('A storage volume cannot be refreshed from itself')
+    if (copied.member !== volume.member) throw notImplemented('Copying between engines is not possible')
+    const [own, theirs] = isAlone
+      ? [[], []]
+      : await Promise.all([records.list('volume-snapshot', copied.uuid), records.list('volume-snapshot', volume.uuid)])
+    const lacked = theirs.filter((one) => !own.some((other) => isSame(one, other)))
+    const gone = own.filter((one) => !theirs.some((other) => isSame(one, other)))
+    const mounters = await finder.settledMounters(copied)
+    const users = snapshot === undefined ? await finder.mountersOf(volume) : []
+    return operations.submit(caller, {
+      kind: 'volume.refresh',
+      input: {
+        volume: copied.uuid,
+        from: volume.uuid,
+        ...(snapshot !== undefined && { snapshot: snapshot.uuid }),
+        into: `windlass-${clock.uuid()}`,
+        snapshots: lacked.map((one) => ({ from: one.uuid, record: finder.draftSnapshot(copied, one) })),
+        gone: gone.map(({ uuid }) => uuid),
+        users,
+        mounters,
+      },
+      ...aboutVolume(copied, place.project),
+      busy: [
+        ...replacingClaims(copied, mounters, 'refresh'),
+        ...readingClaims(volume, users, 'copy'),
+        ...snapshotClaims(snapshot === undefined ? lacked : [snapshot], 'copy'),
+        ...gone.map(({ uuid }): BusyClaim => ({ key: `volume-snapshot:${uuid}`, mode: 'own', action: 'delete' })),
       ],
     })
   }
@@ -70,8 +128,14 @@ export function createVolumeCopies({ records, operations, finder }: VolumeCopies
     const [name = '', ...rest] = (source?.name ?? '').split('/')
     const from = { pool: source?.pool || where.pool, project: source?.project || where.project, name }
     const volume = await finder.load(caller, from)
-    return { volume, snapshot: rest.length === 0 ? undefined : await snapshotOf(records, volume, rest.join('/')) }
+    const snapshot = rest.length === 0 ? undefined : await snapshotOf(records, volume, rest.join('/'))
+    return { volume, snapshot, isAlone: snapshot !== undefined || source?.volume_only === true }
   }
 
   return { copy }
+}
+
+/** Told apart, as by LXD, by name and time of creation. */
+function isSame(one: VolumeSnapshotRecord, other: VolumeSnapshotRecord): boolean {
+  return one.name === other.name && one.created_at === other.created_at
 }

@@ -3,7 +3,7 @@ import type { StorageVolumesPost } from '../contract/storage.ts'
 import type { VolumeRecord, VolumeSnapshotRecord } from '../contract/records.ts'
 import { usesVolume } from '../core/devices.ts'
 import { withoutEmpty } from '../core/expand.ts'
-import { badRequest, notFound } from '../core/failure.ts'
+import { badRequest, conflict, notFound } from '../core/failure.ts'
 import { parseVolumeName } from '../core/names.ts'
 import type { BusyClaim, Clock, RecordReader } from '../core/ports.ts'
 import { homeOf } from '../core/project-features.ts'
@@ -110,7 +110,14 @@ export function createVolumeFinder({ records, usedBy, clock, member }: VolumeFin
     return (await usedBy.comingVolumeUsers(project)).some((user) => usesVolume(user, name))
   }
 
-  return { load, loadToChange, placeOf, draft, draftSnapshot, usersOf, mountersOf, refuseUsed, isAwaited }
+  /** The uuids of those that mount it, whose containers are to get another volume: a conflict while more are on the way. */
+  async function settledMounters(record: VolumeRecord): Promise<string[]> {
+    if (await isAwaited(record))
+      throw conflict('An instance that mounts the volume is just being changed; try again', { retryAfter: 1 })
+    return mountersOf(record)
+  }
+
+  return { load, loadToChange, placeOf, draft, draftSnapshot, usersOf, mountersOf, settledMounters, refuseUsed }
 }
 
 /** What an operation on a volume says it is about. `project` is the one that the request names. */
@@ -118,6 +125,14 @@ export function aboutVolume(record: VolumeRecord, project: string) {
   const { uuid, name, member } = record
   const entity = { id: uuid, name, url: volumeUrl(record) }
   return { project, member, entity, resources: { storage_volumes: [volumeUrl(record)] } }
+}
+
+/** The volume is replaced, and with it what these instances mount. */
+export function replacingClaims({ uuid }: VolumeRecord, mounters: string[], action: string): BusyClaim[] {
+  return [
+    { key: `volume:${uuid}`, mode: 'own', action },
+    ...mounters.map((one): BusyClaim => ({ key: `instance:${one}`, mode: 'own', action })),
+  ]
 }
 
 /** The volume is read: it must stay, and so must each instance that mounts it, for those that run stand still meanwhile. */

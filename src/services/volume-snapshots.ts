@@ -5,7 +5,7 @@ import type { StorageVolumePut } from '../contract/storage.ts'
 import type { StorageVolumeSnapshotPut, StorageVolumeSnapshotsPost } from '../contract/volume-snapshot.ts'
 import { checkIfMatch, etagOf } from '../core/etag.ts'
 import { withoutEmpty } from '../core/expand.ts'
-import { badRequest, conflict, notFound } from '../core/failure.ts'
+import { badRequest, notFound } from '../core/failure.ts'
 import { parseSnapshotName, snapshotNumberedName } from '../core/names.ts'
 import type { BusyClaim, Clock, RecordReader } from '../core/ports.ts'
 import { expiryAfter, parseExpiry } from '../core/times.ts'
@@ -15,7 +15,7 @@ import { volumeSnapshotUrl, volumeUrl } from './noun-urls.ts'
 import type { Operations } from './operations.ts'
 import { partClaims } from './part-claims.ts'
 import { checkVolumeConfig } from './volume-config.ts'
-import { aboutVolume, readingClaims, type VolumeFinder, type WhereVolume } from './volume-finder.ts'
+import { aboutVolume, readingClaims, replacingClaims, type VolumeFinder, type WhereVolume } from './volume-finder.ts'
 import type { Write } from './writes.ts'
 
 export interface VolumeSnapshotsDeps {
@@ -145,9 +145,7 @@ export function createVolumeSnapshots({ records, operations, finder, write, cloc
     const snapshot = await snapshotOf(records, volume, body.restore ?? '')
     const { config, description } = body
     if (config != null) checkVolumeConfig(volume.name, config)
-    if (await finder.isAwaited(volume))
-      throw conflict('An instance that mounts the volume is just being changed; try again', { retryAfter: 1 })
-    const users = await finder.mountersOf(volume)
+    const users = await finder.settledMounters(volume)
     await operations.perform(caller, {
       kind: 'volume.restore',
       input: {
@@ -158,11 +156,7 @@ export function createVolumeSnapshots({ records, operations, finder, write, cloc
         users,
       },
       ...aboutVolume(volume, where.project),
-      busy: [
-        { key: `volume:${volume.uuid}`, mode: 'own', action: 'restore' },
-        ...snapshotClaims([snapshot], 'restore'),
-        ...users.map((user): BusyClaim => ({ key: `instance:${user}`, mode: 'own', action: 'restore' })),
-      ],
+      busy: [...replacingClaims(volume, users, 'restore'), ...snapshotClaims([snapshot], 'restore')],
     })
   }
 

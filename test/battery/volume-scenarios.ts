@@ -62,6 +62,14 @@ export const VOLUME_SCENARIOS: {
     await snapshotted(kit, tag)
     return { method: 'PUT', path: at(tag), body: { restore: 's0' }, entity: tag }
   }),
+  'volume.refresh': one(async (kit, tag) => {
+    await mounted(kit, `${tag}a`)
+    const { body, ...order } = copied(`${tag}a`, tag)
+    await kit.operate(order.method, order.path, body)
+    await kit.operate('POST', `${at(tag)}/snapshots`, { name: 'own' })
+    await kit.operate('POST', `${at(`${tag}a`)}/snapshots`, { name: 's0' })
+    return { ...order, body: { ...body, source: { ...body.source, refresh: true } } }
+  }),
   'volume.import': one(async (kit, tag) => {
     await backedUp(kit, `${tag}a`)
     const body = await kit.download(`${at(`${tag}a`)}/backups/b0/export`)

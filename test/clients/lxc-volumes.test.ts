@@ -94,6 +94,11 @@ describe.skipIf(LXC === undefined)('lxc storage volume', () => {
       'custom,v4',
     ])
     expect([await read('v2'), await read('v4')]).toEqual(['newest', 'old'])
+    await volume('snapshot', 'default', 'v4', 'own')
+    expect(await volume('copy', 'default/v2', 'default/v4', '--refresh')).toContain('copied successfully')
+    expect(await names()).toContain('custom (snapshot),v4/s1')
+    expect(await names()).not.toContain('custom (snapshot),v4/own')
+    expect(await read('v4')).toBe('newest')
     for (const name of ['v2', 'v3', 'v4']) await volume('delete', 'default', name)
     expect(await names()).toEqual(['custom (snapshot),v1/s1', 'custom,v1'])
   })

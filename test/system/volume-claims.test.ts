@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { callApi, fieldOf } from '../../src/setup/api-client.ts'
 import { publishStarterImage } from '../../src/setup/publish-starter.ts'
+import { engineObjects, readFileIn, writeFileIn } from '../support/engine-objects.ts'
 import { staticBusybox } from '../support/tiny-image.ts'
 import { startWindlass, type TestProcess, type TestWindlass } from '../support/windlass.ts'
 
@@ -16,7 +17,8 @@ let worker: TestProcess
 beforeAll(async () => {
   windlass = await startWindlass({ workers: 0 })
   worker = await windlass.startWorker({
-    WINDLASS_TEST_POINT: 'volume.restore.record.before,instance.create.container.before@late',
+    WINDLASS_TEST_POINT:
+      'volume.restore.record.before,volume.refresh.record.before,instance.create.container.before@late',
   })
   await publishStarterImage(windlass.socket, await staticBusybox())
 })
@@ -80,6 +82,29 @@ test('a volume that an instance is being made with stays as it is', async () => 
     [400, 'The storage volume is still in use'],
     [400, 'The storage volume is still in use'],
   ])
+})
+
+test('a refresh that is cancelled leaves the copy as it was', async () => {
+  for (const name of ['v7', 'v8']) await send('POST', ALL, { name })
+  await operate('POST', `${at('v7')}/snapshots`, { name: 's0' })
+  await operate('POST', '/1.0/instances', { name: 'c8', source, devices: mounting('v8') })
+  const { socket } = windlass.engine
+  await writeFileIn(socket, 'c8.lxd', '/data', { name: 'note', content: 'own' })
+  const before = await engineObjects(socket)
+  const body = { name: 'v8', source: { type: 'copy', name: 'v7', refresh: true } }
+  const accepted = await windlass.call('POST', ALL, body)
+  await worker.holds(['volume.refresh.record.before'])
+  expect(await answered('PUT', '/1.0/instances/c8/state', { action: 'start' })).toEqual([
+    409,
+    'Instance is busy running a "refresh" operation',
+  ])
+  await send('DELETE', String(fieldOf(accepted.body, 'operation')))
+  worker.letGo('volume.refresh.record.before')
+  const ended = await windlass.ended(accepted)
+  expect(ended).toMatchObject({ status: 'Cancelled' })
+  expect(await engineObjects(socket)).toEqual(before)
+  expect(await readFileIn(socket, 'c8.lxd', '/data/note')).toBe('own')
+  expect(fieldOf((await windlass.call('GET', `${at('v8')}/snapshots`)).body, 'metadata')).toEqual([])
 })
 
 test('a request that was looked at before a volume changed is looked at again', async () => {

@@ -137,6 +137,50 @@ test('a volume is copied with its snapshots, without them, and from one of them'
   for (const name of ['all', 'only', 'then']) await send('DELETE', at(name))
 })
 
+test('a copy that is refreshed gets the files and snapshots of its source, and stays itself', async () => {
+  const clean = await volumes()
+  const copying = (refresh: boolean, rest: object = {}, from = 'r1') => ({
+    name: 'r2',
+    source: { type: 'copy', name: from, pool: 'default', refresh, ...rest },
+  })
+  const snapshots = () => read(`${at('r2')}/snapshots`)
+  const urls = (...names: string[]) => names.map((name) => `${at('r2')}/snapshots/${name}`)
+  await send('POST', ALL, { name: 'r1' })
+  await write('r1', 'note', 'old')
+  await operate('POST', `${at('r1')}/snapshots`, { name: 's0' })
+  // Of what is not there a copy is made.
+  await operate('POST', ALL, copying(true))
+  await send('PATCH', at('r2'), { description: 'mine' })
+  await operate('POST', `${at('r2')}/snapshots`, { name: 'own' })
+  await write('r2', 'extra', 'x')
+  await write('r1', 'note', 'new')
+  await operate('POST', `${at('r1')}/snapshots`, { name: 's1' })
+  await operate('POST', '/1.0/instances', { name: 'c1', source, devices: mounting('r2') })
+
+  await operate('POST', ALL, copying(true, { volume_only: true }))
+  expect(await snapshots()).toEqual(urls('own', 's0'))
+  await operate('POST', ALL, copying(true))
+  expect(await snapshots()).toEqual(urls('s0', 's1'))
+  expect([await note('r2'), await note('r2', 'extra')]).toEqual(['new', undefined])
+  expect(await read(at('r2'))).toMatchObject({ description: 'mine', used_by: ['/1.0/instances/c1'] })
+  await operate('PUT', '/1.0/instances/c1/state', { action: 'start' })
+  expect(await readFileIn(windlass.engine.socket, 'c1.lxd', '/data/note')).toBe('new')
+  const running = await windlass.operate('POST', ALL, copying(true))
+  expect(running).toMatchObject({ err: 'Cannot refresh custom volume used by running instances' })
+  await operate('PUT', '/1.0/instances/c1/state', { action: 'stop', force: true })
+  await operate('DELETE', '/1.0/instances/c1')
+  await operate('POST', ALL, copying(true, {}, 'r1/s0'))
+  expect(await note('r2')).toBe('old')
+  expect(await refused('POST', ALL, copying(true, {}, 'r2'))).toEqual([
+    400,
+    'A storage volume cannot be refreshed from itself',
+  ])
+  expect(await refused('POST', ALL, copying(false))).toEqual([409, 'Volume by that name already exists'])
+  for (const name of ['r1', 'r2']) await send('DELETE', at(name))
+  await operate('POST', '/1.0/reconcile', {})
+  expect(await volumes()).toEqual(clean)
+})
+
 test('what mounts a volume stands still while it is read, and must be stopped where it is restored', async () => {
   const clean = await volumes()
   await send('POST', ALL, { name: 'v3' })

@@ -41,6 +41,7 @@ import { volumeCopy } from './volume-copy.ts'
 import { volumeCreate } from './volume-create.ts'
 import { volumeDelete } from './volume-delete.ts'
 import { volumeImport } from './volume-import.ts'
+import { volumeRefresh } from './volume-refresh.ts'
 import { volumeRestore } from './volume-restore.ts'
 import { volumeSnapshotCreate } from './volume-snapshot-create.ts'
 import { volumeSnapshotDelete } from './volume-snapshot-delete.ts'
@@ -82,6 +83,7 @@ export const handlers: { [K in WorkerKind]: Handler<K> } = {
   'volume.copy': volumeCopy,
   'volume.delete': volumeDelete,
   'volume.restore': volumeRestore,
+  'volume.refresh': volumeRefresh,
   'volume.import': volumeImport,
   'volume-snapshot.create': volumeSnapshotCreate,
   'volume-snapshot.rename': volumeSnapshotRename,

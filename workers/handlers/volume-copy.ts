@@ -1,13 +1,12 @@
-import { copyFor, fillVolume, loadVolume, loadVolumeSnapshot, ownVolumeOf, unmakeVolume } from '../custom-volumes.ts'
 import type { RecordChange } from '../../src/core/ports.ts'
+import { copySnapshots, unmakeSnapshots } from '../copied-volume-snapshots.ts'
+import { fillVolume, ownVolumeOf, sourceOf, unmakeVolume } from '../custom-volumes.ts'
 import type { Context, Handler } from '../steps.ts'
 import { stillSteps } from '../still-users.ts'
 
-type Copying = Context<'volume.copy'>
-
 const still = stillSteps<'volume.copy'>()
 
-const along = ({ input }: Copying) => input.snapshots ?? []
+const along = ({ input }: Context<'volume.copy'>) => input.snapshots ?? []
 
 /** A new custom volume with the files that another one has, or had at a snapshot; with its snapshots, if they are wanted. */
 export const volumeCopy: Handler<'volume.copy'> = {
@@ -15,23 +14,16 @@ export const volumeCopy: Handler<'volume.copy'> = {
     ...still.before,
     {
       name: 'volume',
-      run: async (context) => fillVolume(context, ownVolumeOf(context.input.volume), await sourceOf(context)),
+      run: async (context) =>
+        fillVolume(context, ownVolumeOf(context.input.volume), await sourceOf(context, context.input)),
       undo: (context) => unmakeVolume(context, context.input.volume.volume),
     },
     still.after,
     {
       name: 'snapshots',
       when: (context) => along(context).length > 0,
-      run: async (context) => {
-        for (const [at, { from, record }] of along(context).entries()) {
-          await fillVolume(context, copyFor(record), (await loadVolumeSnapshot(context, from)).volume)
-          context.progress(`Copying snapshot ${record.name}`, Math.round(((at + 1) / along(context).length) * 100))
-        }
-      },
-      undo: async (context) => {
-        for (const { record } of along(context)) await unmakeVolume(context, record.volume)
-        return 'Removed the new snapshots'
-      },
+      run: (context) => copySnapshots(context, along(context)),
+      undo: (context) => unmakeSnapshots(context, along(context)),
     },
   ],
   finish: async (context) => ({
@@ -43,9 +35,4 @@ export const volumeCopy: Handler<'volume.copy'> = {
     project: context.input.volume.project,
     observed: await still.observed(context),
   }),
-}
-
-async function sourceOf(context: Copying): Promise<string> {
-  const { from, snapshot } = context.input
-  return (snapshot === undefined ? await loadVolume(context, from) : await loadVolumeSnapshot(context, snapshot)).volume
 }
