@@ -4,6 +4,7 @@ import type { InstanceRecord } from '../contract/records.ts'
 import { volumeNames } from '../core/devices.ts'
 import { effectiveDevices, expandDevices, pickProfiles } from '../core/expand.ts'
 import type { BusyClaim, RecordChange, RecordReader } from '../core/ports.ts'
+import { homeOf } from '../core/project-features.ts'
 
 interface Claimed {
   busy: BusyClaim[]
@@ -21,7 +22,8 @@ export async function withMounts<S extends Claimed>(
   submission: S,
 ): Promise<S & { changes: RecordChange[] }> {
   const names = volumeNames({ devices: effectiveDevices(devices) })
-  const found = await Promise.all(names.map((name) => records.find('volume', project, name)))
+  const home = names.length === 0 ? project : await homeOf(records, project, 'volume')
+  const found = await Promise.all(names.map((name) => records.find('volume', home, name)))
   const volumes = found.filter((volume) => volume !== undefined)
   const action = submission.busy[0]?.action ?? ''
   return {
@@ -38,7 +40,11 @@ export async function withMounts<S extends Claimed>(
 }
 
 /** What an instance has by itself and by those of its profiles that are there. */
-export async function devicesNow(records: Pick<RecordReader, 'list'>, instance: InstanceRecord): Promise<Devices> {
-  const { profiles } = pickProfiles(instance.profiles, await records.list('profile', instance.project))
+export async function devicesNow(
+  records: Pick<RecordReader, 'find' | 'list'>,
+  instance: InstanceRecord,
+): Promise<Devices> {
+  const home = await homeOf(records, instance.project, 'profile')
+  const { profiles } = pickProfiles(instance.profiles, await records.list('profile', home))
   return expandDevices(profiles, instance.devices)
 }
