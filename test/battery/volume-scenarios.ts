@@ -33,6 +33,8 @@ const copied = (from: string, to: string) => ({
   entity: to,
 })
 
+const restored = (name: string) => ({ method: 'PUT', path: at(name), body: { restore: 's0' }, entity: name })
+
 export const VOLUME_SCENARIOS: {
   [K in Extract<WorkerKind, `volume.${string}` | `volume-snapshot.${string}` | `volume-backup.${string}`>]: Variant[]
 } = {
@@ -58,10 +60,24 @@ export const VOLUME_SCENARIOS: {
     await backedUp(kit, tag)
     return { method: 'DELETE', path: at(tag), entity: tag }
   }),
-  'volume.restore': one(async (kit, tag) => {
-    await snapshotted(kit, tag)
-    return { method: 'PUT', path: at(tag), body: { restore: 's0' }, entity: tag }
-  }),
+  'volume.restore': [
+    {
+      name: 'unused',
+      prepare: async (kit, tag) => {
+        await snapshotted(kit, tag)
+        return restored(tag)
+      },
+    },
+    {
+      name: 'stopped',
+      prepare: async (kit, tag) => {
+        await mounted(kit, tag)
+        await kit.operate('POST', `${at(tag)}/snapshots`, { name: 's0' })
+        await kit.operate('PUT', `/1.0/instances/${tag}/state`, { action: 'stop', force: true })
+        return restored(tag)
+      },
+    },
+  ],
   'volume.refresh': one(async (kit, tag) => {
     await mounted(kit, `${tag}a`)
     const { body, ...order } = copied(`${tag}a`, tag)
