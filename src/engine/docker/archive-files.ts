@@ -4,7 +4,7 @@ import { badRequest, isFailure } from '../../core/failure.ts'
 import type { FilePlace, Files } from '../../core/files.ts'
 import type { Wire } from './engine-wire.ts'
 import { says } from './errors.ts'
-import { archiveOf, stat } from './files.ts'
+import { openArchive, stat } from './files.ts'
 import { createFilePut } from './file-put.ts'
 import { createFileReads, type OpenTar } from './file-reads.ts'
 
@@ -37,11 +37,10 @@ export function createArchiveFiles(wire: Wire): Files {
 
 function openTar(wire: Wire): OpenTar {
   return async ({ container, path }: FilePlace, signal) => {
-    const request = { doing: `reading ${path}`, method: 'GET', path: archiveOf(container), query: { path } } as const
+    const idle = Math.min(READ_IDLE, wire.timeouts.idle)
     try {
-      return await wire.stream({ ...request, signal }, Math.min(READ_IDLE, wire.timeouts.idle))
+      return await openArchive(wire, container, path, { doing: `reading ${path}`, idle, signal })
     } catch (failure) {
-      if (isFailure(failure, 'not-found') && says(failure.message, 'could not find the file')) return undefined
       throw toPathFailure(failure, path)
     }
   }

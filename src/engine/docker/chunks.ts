@@ -35,6 +35,15 @@ export async function* chunksOf(stream: Readable): AsyncGenerator<Buffer> {
   }
 }
 
+/** The same of a stream that ends with its reader. */
+export async function* consumed(stream: Readable): AsyncGenerator<Buffer> {
+  try {
+    yield* chunksOf(stream)
+  } finally {
+    stream.destroy()
+  }
+}
+
 /** What has come already, and then the rest. */
 export async function* chained(chunks: readonly Buffer[], rest: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
   yield* chunks

@@ -2,7 +2,7 @@
 import { Readable } from 'node:stream'
 import { notFound } from '../../core/failure.ts'
 import type { FileEntry, FilePlace, Files } from '../../core/files.ts'
-import { chunksOf } from './chunks.ts'
+import { consumed } from './chunks.ts'
 import { readTar, type TarEntry, type TarHeader } from './tar-reader.ts'
 import { unlocking } from './unlocking.ts'
 
@@ -21,14 +21,14 @@ export function createFileReads(open: OpenTar): FileReads {
     const tar = await open(place, signal)
     if (tar === undefined) return undefined
     // Leaving the loop closes the source.
-    for await (const entry of readTar(bytesOf(tar))) return toEntry(entry)
+    for await (const entry of readTar(consumed(tar))) return toEntry(entry)
     return SOCKET
   }
 
   const read: Files['read'] = async (place, signal) => {
     const tar = await open(place, signal)
     if (tar === undefined) return undefined
-    const entries = readTar(bytesOf(tar))
+    const entries = readTar(consumed(tar))
     const first = await entries.next()
     if (first.done === true) return { entry: SOCKET, content: Readable.from([], { objectMode: false }) }
     const content = Readable.from(unlocking(contentOf(entries, first.value)), { objectMode: false })
@@ -40,14 +40,14 @@ export function createFileReads(open: OpenTar): FileReads {
   const list: Files['list'] = async (place, signal) => {
     const tar = await open(place, signal)
     if (tar === undefined) throw notFound(`There is no ${place.path}`)
-    return namesIn(readTar(bytesOf(tar)))
+    return namesIn(readTar(consumed(tar)))
   }
 
   const lookIn: FileReads['lookIn'] = async (folder, name, signal) => {
     const tar = await open(folder, signal)
     if (tar === undefined) return undefined
     let root: string | undefined
-    for await (const entry of readTar(bytesOf(tar))) {
+    for await (const entry of readTar(consumed(tar))) {
       const path = entry.name.replace(/\/$/, '')
       root ??= `${path}/`
       if (decode(path) === decode(root) + name) return toEntry(entry)
@@ -85,13 +85,5 @@ async function* contentOf(entries: AsyncGenerator<TarEntry>, first: TarEntry): A
     yield* first.body()
   } finally {
     await entries.return(undefined)
-  }
-}
-
-async function* bytesOf(tar: Readable): AsyncGenerator<Buffer> {
-  try {
-    yield* chunksOf(tar)
-  } finally {
-    tar.destroy()
   }
 }

@@ -1,9 +1,10 @@
 /** Files of containers by the engine's archive calls, which also work while a container is stopped. */
 import { posix } from 'node:path'
+import type { Readable } from 'node:stream'
 import type { Containers, FileStat } from '../../core/container.ts'
-import { notFound } from '../../core/failure.ts'
+import { isFailure, notFound } from '../../core/failure.ts'
 import { inspectPayload } from './containers.ts'
-import { refusal } from './errors.ts'
+import { refusal, says } from './errors.ts'
 import { unmistakableTar } from './plain-tar.ts'
 import { count, fields, moment, text } from './read.ts'
 import type { Wire } from './engine-wire.ts'
@@ -44,6 +45,21 @@ export function createFiles(wire: Wire): Files {
 /** Where the files of a container are read and written. */
 export function archiveOf(id: string): string {
   return route`/containers/${id}/archive`
+}
+
+/** A tar of what is at a path; undefined where there is nothing. `idle`: milliseconds a reader may take for its next piece. */
+export async function openArchive(
+  wire: Wire,
+  id: string,
+  path: string,
+  { doing, idle, signal }: { doing: string; idle?: number; signal: AbortSignal | undefined },
+): Promise<Readable | undefined> {
+  try {
+    return await wire.stream({ doing, method: 'GET', path: archiveOf(id), query: { path }, signal }, idle)
+  } catch (failure) {
+    if (isFailure(failure, 'not-found') && says(failure.message, 'could not find the file')) return undefined
+    throw failure
+  }
 }
 
 /** What is at a path; undefined where there is nothing. */

@@ -6,6 +6,7 @@ import type { ContainerSpec, FileStat, GpuRequest, HostDevice, OwnLabels } from 
 import type { EngineInfo, Gpus } from '../../core/engine.ts'
 import { badRequest, isFailure } from '../../core/failure.ts'
 import { NO_GPU, nodeName } from '../../core/host-devices.ts'
+import { consumed } from './chunks.ts'
 import type { Wire } from './engine-wire.ts'
 import { createFiles, stat } from './files.ts'
 import { withHelper } from './helpers.ts'
@@ -40,8 +41,9 @@ export function createHostDevices(
   const look: Look = async (path, signal) =>
     lookAt({ wire, image: await empty(signal), path, signal }, (id) => stat(wire, id, LOOKED_AT, signal))
 
-  /** The device by the path of the host's node that has its numbers; undefined where it can do without. */
-  async function withNode(device: HostDevice, signal?: AbortSignal): Promise<HostDevice | undefined> {
+  /** The device by the path of the host's node that it is; undefined where there is none and it can do without. */
+  async function onHost(device: HostDevice, signal?: AbortSignal): Promise<HostDevice | undefined> {
+    if (device.numbers === undefined) return (await isThere(look, device, signal)) ? device : undefined
     const source = await findNode({ wire, image: await empty(signal), path: NODES, signal }, device)
     if (source !== undefined) return { ...device, source }
     if (!device.required) return undefined
@@ -56,8 +58,8 @@ export function createHostDevices(
   async function give(spec: Pick<ContainerSpec, 'hostDevices' | 'gpus'>, signal?: AbortSignal): Promise<GivenDevices> {
     const given: GivenDevices = { Devices: [], DeviceRequests: [] }
     for (const device of spec.hostDevices) {
-      const there = device.numbers === undefined ? device : await withNode(device, signal)
-      if (there !== undefined && (await isThere(look, there, signal))) given.Devices.push(toDevice(there))
+      const there = await onHost(device, signal)
+      if (there !== undefined) given.Devices.push(toDevice(there))
     }
     if (spec.gpus.length === 0) return given
     const found = await gpus(signal)
@@ -113,9 +115,7 @@ function findNode(sight: Sight, { kind, numbers }: HostDevice): Promise<string |
   const type = kind === 'unix-char' ? 'character' : 'block'
   return lookAt(sight, async (id) => {
     const tar = await createFiles(wire).readTar(id, LOOKED_AT, signal)
-    // Leaving the loop closes the tar.
-    for await (const entry of readTar(tar as AsyncIterable<Buffer>))
-      // a stream of bytes
+    for await (const entry of readTar(consumed(tar)))
       if (entry.type === type && isSame(entry.numbers, numbers))
         return NODES + entry.name.slice(entry.name.indexOf('/'))
     return undefined

@@ -8,7 +8,7 @@ import { Readable } from 'node:stream'
 import type { OwnLabels } from '../../core/container.ts'
 import type { KeptFile, VolumeDetail, Volumes } from '../../core/engine.ts'
 import { badRequest, Failure, internal, tooLarge } from '../../core/failure.ts'
-import { chained, chunksOf } from './chunks.ts'
+import { chained, consumed } from './chunks.ts'
 import { count, fields } from './read.ts'
 import { readTar } from './tar-reader.ts'
 import { newEntry, TAR_END, tarFile, tarHeader, tarPadding } from './tar-writer.ts'
@@ -190,10 +190,5 @@ async function* chunksIn(volume: OpenVolume, file: string, size: number): AsyncG
 /** A file's bytes; none where there is no such file. */
 async function* contentOf(volume: OpenVolume, path: string): AsyncGenerator<Buffer> {
   const tar = await volume.read(path)
-  if (tar === undefined) return
-  try {
-    for await (const entry of readTar(chunksOf(tar))) yield* entry.body()
-  } finally {
-    tar.destroy()
-  }
+  if (tar !== undefined) for await (const entry of readTar(consumed(tar))) yield* entry.body()
 }

@@ -5,9 +5,8 @@
 import { PassThrough, pipeline, type Readable } from 'node:stream'
 import { callbackify } from 'node:util'
 import type { OwnLabels } from '../../core/container.ts'
-import { isFailure } from '../../core/failure.ts'
 import type { Wire } from './engine-wire.ts'
-import { says } from './errors.ts'
+import { archiveOf, openArchive } from './files.ts'
 import { createHelper, HELPER_VOLUME, type HelperSpec, removeHelper, withHelper } from './helpers.ts'
 import { plainTar } from './plain-tar.ts'
 import { route } from './requests.ts'
@@ -59,22 +58,13 @@ export interface OpenVolume extends AsyncDisposable {
 export async function openVolume(helping: Helping, volume: string): Promise<OpenVolume> {
   const { wire, signal } = helping
   const id = await createHelper(wire, await helperOf(helping, volume), signal)
-  const path = archiveOf(id)
   return {
     write: async (tar) => {
       const file = rewriteTar(plainTar(tar, { mayBeEmpty: true, isPrefixed: true }), putInFolder)
-      const request = { doing: `writing to volume ${volume}`, method: 'PUT', path } as const
+      const request = { doing: `writing to volume ${volume}`, method: 'PUT', path: archiveOf(id) } as const
       await wire.ask({ ...request, query: { path: '/' }, file, signal })
     },
-    read: async (name) => {
-      const request = { doing: `reading volume ${volume}`, method: 'GET', path } as const
-      return wire
-        .stream({ ...request, query: { path: `${HELPER_VOLUME}/${name}` }, signal })
-        .catch((failure: unknown) => {
-          if (isFailure(failure, 'not-found') && says(failure.message, 'could not find the file')) return undefined
-          throw failure
-        })
-    },
+    read: (name) => openArchive(wire, id, `${HELPER_VOLUME}/${name}`, { doing: `reading volume ${volume}`, signal }),
     [Symbol.asyncDispose]: () => removeHelper(wire, id),
   }
 }
@@ -116,10 +106,6 @@ async function pour({ wire, signal }: Helping, source: string, target: string): 
   const from = { doing, method: 'GET', path: archiveOf(source), query: { path: HELPER_VOLUME }, signal } as const
   const file = await wire.stream(from)
   await wire.ask({ doing, method: 'PUT', path: archiveOf(target), query: { path: '/' }, file, signal })
-}
-
-function archiveOf(id: string): string {
-  return route`/containers/${id}/archive`
 }
 
 /** Unpacked right in the folder the engine refuses a symbolic link that leaves it; unpacked above, it does not. */
