@@ -80,9 +80,9 @@ export function fromFramework(thrown: FastifyError | Error): Failure {
 
 /** Names the field by its path: `Invalid body: config.user.a must be string`. */
 function toValidationText({ validation, validationContext }: FastifyError): string {
-  const [first, ...others] = validation ?? []
+  const [first] = validation ?? []
   const path = first?.instancePath.slice(1).replaceAll('/', '.').replaceAll('~1', '/').replaceAll('~0', '~') ?? ''
-  const choice = [first, ...others].flatMap((one) => (one?.keyword === 'const' ? [one.params['allowedValue']] : []))
+  const choice = (validation ?? []).flatMap((one) => (one.keyword === 'const' ? [one.params['allowedValue']] : []))
   const fault = first?.keyword === 'const' ? `must be one of ${choice.join(', ')}` : first?.message
   return `Invalid ${validationContext ?? 'request'}: ${path === '' ? '' : `${path} `}${fault ?? 'not valid'}`
 }
