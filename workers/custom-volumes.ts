@@ -1,7 +1,7 @@
 /** What the handlers of custom volumes share: their records, and new volumes of the engine with the files of others. */
 import type { InstanceRecord, VolumeBackupRecord, VolumeRecord, VolumeSnapshotRecord } from '../src/contract/records.ts'
 import { usesVolume } from '../src/core/devices.ts'
-import { effectiveDevices, expandDevices, pickProfiles } from '../src/core/expand.ts'
+import { ownAndInherited } from '../src/core/expand.ts'
 import { conflict, notFound } from '../src/core/failure.ts'
 import { homesOf, listSharing } from '../src/core/project-features.ts'
 import type { Kind } from '../src/operations/catalog.ts'
@@ -45,8 +45,7 @@ export async function mountersOf(
   ])
   return instances.filter((instance) => {
     const own = known.filter((profile) => profile.project === home(instance.project))
-    const { profiles } = pickProfiles(instance.profiles, own)
-    return usesVolume({ devices: effectiveDevices(expandDevices(profiles, instance.devices)) }, name)
+    return usesVolume({ devices: ownAndInherited(instance, own) }, name)
   })
 }
 

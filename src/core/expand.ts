@@ -1,6 +1,6 @@
 /** What an instance's profiles and its own settings come to. */
 import type { Config, Devices } from '../contract/common.ts'
-import type { ProfileRecord } from '../contract/records.ts'
+import type { InstanceRecord, ProfileRecord } from '../contract/records.ts'
 
 /** Profiles in the instance's order: a later one wins over an earlier one, the instance over all. */
 export function expandConfig(profiles: Pick<ProfileRecord, 'config'>[], config: Config): Config {
@@ -18,6 +18,14 @@ export function expandDevices(profiles: Pick<ProfileRecord, 'devices'>[], device
 /** Expanded devices without those of type `none`. */
 export function effectiveDevices(expanded: Devices): Devices {
   return Object.fromEntries(Object.entries(expanded).filter(([, device]) => device['type'] !== 'none'))
+}
+
+/** The devices that an instance really has; `profiles`: all of the project that its profiles are in. */
+export function ownAndInherited(
+  { profiles, devices }: Pick<InstanceRecord, 'profiles' | 'devices'>,
+  known: ProfileRecord[],
+): Devices {
+  return effectiveDevices(expandDevices(pickProfiles(profiles, known).profiles, devices))
 }
 
 /** Entries whose key begins with the prefix, without it; empty values are as good as absent. */

@@ -97,6 +97,11 @@ export function listedProject({ query }: { query: ProjectQuery }): string | unde
   return undefined
 }
 
+/** What is shared between projects is listed under the one that was asked for. */
+export function asListed<Listed extends { project: string }>(record: Listed, project: string | undefined): Listed {
+  return project === undefined ? record : { ...record, project }
+}
+
 function isTrue(text: string | undefined): boolean {
   return text !== undefined && ['true', '1', 'yes', 'on'].includes(text.toLowerCase())
 }

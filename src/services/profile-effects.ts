@@ -17,6 +17,7 @@ import type { Leases } from './leases.ts'
 import { withMounts } from './mounts.ts'
 import { toRefusal, type Operations } from './operations.ts'
 import { isVolumeLost, type ProjectRoom } from './project-room.ts'
+import { unfinishedOf } from './unfinished.ts'
 
 export interface ProfileEffectsDeps {
   records: RecordReader
@@ -86,9 +87,8 @@ export function createProfileEffects(deps: ProfileEffectsDeps) {
   async function refuseBusy(instances: InstanceRecord[]): Promise<void> {
     const projects = [...new Set(instances.map(({ project }) => project))]
     const uuids = instances.map(({ uuid }) => uuid)
-    // No finished operation ends in the future, so these are the unfinished ones alone.
-    const unfinished = await Promise.all(projects.map((one) => deps.store.recent(one, Number.MAX_SAFE_INTEGER)))
-    const busy = unfinished.flat().find(({ state, entity }) => !isFinal(state) && uuids.includes(entity.id))
+    const unfinished = await Promise.all(projects.map((one) => unfinishedOf(deps.store, one)))
+    const busy = unfinished.flat().find(({ entity }) => uuids.includes(entity.id))
     if (busy === undefined) return
     const action = isKind(busy.kind) ? CATALOG[busy.kind].action : busy.kind
     throw conflict(`Instance is busy running a "${action}" operation`, { operation: urlOf(busy) })

@@ -1,5 +1,5 @@
 /** What is in a project itself: what it shares with `default` is not. */
-import type { ProfileRecord, ProjectRecord } from '../contract/records.ts'
+import type { ProjectRecord } from '../contract/records.ts'
 import { badRequest } from '../core/failure.ts'
 import type { RecordReader } from '../core/ports.ts'
 import { instanceUrl } from './instance-urls.ts'
@@ -38,7 +38,5 @@ export function createProjectContents({ records, usedBy }: { records: RecordRead
     throw badRequest('Features can only be changed on empty projects')
   }
 
-  const profiles = ({ name }: ProjectRecord): Promise<ProfileRecord[]> => records.list('profile', name)
-
-  return { urlsOf, isEmpty, refuseFeatures, profiles }
+  return { urlsOf, isEmpty, refuseFeatures }
 }

@@ -100,7 +100,7 @@ export function createProjects(deps: ProjectsDeps) {
         changes: [
           { change: 'put', noun: 'project', record: next },
           ...(moved.includes('profile')
-            ? [...removals(await contents.profiles(next)), ...firstProfiles(next, clock)]
+            ? [...removals(await records.list('profile', next.name)), ...firstProfiles(next, clock)]
             : []),
         ],
         event: event('project-updated', record),
@@ -183,7 +183,7 @@ export function createProjects(deps: ProjectsDeps) {
       await write(caller, {
         changes: [
           { change: 'remove', noun: 'project', uuid, rev },
-          ...removals(await contents.profiles(record)),
+          ...removals(await records.list('profile', record.name)),
           ...(await rebound(records, (projects) => projects.filter((project) => project !== name))),
         ],
         event: event('project-deleted', record),

@@ -14,6 +14,7 @@ import type { HttpsFacts } from './https-facts.ts'
 import type { Operations } from './operations.ts'
 import { TOKEN_EXPIRY, TRUST_PASSWORD } from './server-config.ts'
 import { isPassword } from './trust-password.ts'
+import { unfinishedOf } from './unfinished.ts'
 
 export interface TrustDeps {
   operations: Pick<Operations, 'submit'>
@@ -122,7 +123,7 @@ export function createTrust(deps: TrustDeps) {
   async function expire(): Promise<void> {
     if (clock.now() - looked < EXPIRE_EVERY) return
     looked = clock.now()
-    const open = await store.recent(undefined, clock.now() + 1)
+    const open = await unfinishedOf(store)
     const over = open.filter((one) => TOKENS.has(one.kind) && isOver(inviteOf(one).expires_at))
     await Promise.all(over.map(({ id }) => store.cancel(id, { by: SERVER.requestor, at: clock.now() })))
   }

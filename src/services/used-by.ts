@@ -3,14 +3,14 @@ import type { Devices } from '../contract/common.ts'
 import type { OperationRecord } from '../contract/operation-record.ts'
 import type { InstanceRecord, NetworkRecord, ProfileRecord, SnapshotRecord } from '../contract/records.ts'
 import { restoredConfig } from '../core/config-keys.ts'
-import { effectiveDevices, expandDevices, pickProfiles } from '../core/expand.ts'
-import { isFinal } from '../core/operation-states.ts'
+import { effectiveDevices, ownAndInherited } from '../core/expand.ts'
 import type { OperationStore, RecordReader } from '../core/ports.ts'
 import { homesOf, sharersOf } from '../core/project-features.ts'
 import { decodeJob, type Job } from '../operations/job.ts'
 import { mayEnter, type Caller } from './caller.ts'
 import { instanceUrl } from './instance-urls.ts'
 import { profileUrl } from './noun-urls.ts'
+import { unfinishedOf } from './unfinished.ts'
 
 export interface UsedByDeps {
   records: RecordReader
@@ -61,21 +61,20 @@ export function createUsedBy({ records, store }: UsedByDeps) {
 
   /** Whether anything is going on in a project that may leave something there; a secret that waits does not. */
   async function isBusy(project: string): Promise<boolean> {
-    const unfinished = await store.recent(project, Number.MAX_SAFE_INTEGER)
-    return unfinished.some(({ state, class: kind }) => !isFinal(state) && kind !== 'token')
+    const unfinished = await unfinishedOf(store, project)
+    return unfinished.some(({ class: kind }) => kind !== 'token')
   }
 
   /** What unfinished operations are about to write: instances that are being made or changed. */
   async function drafts(project?: string): Promise<InstanceRecord[]> {
-    // No finished operation ends in the future, so these are the unfinished ones alone.
-    const unfinished = await store.recent(project, Number.MAX_SAFE_INTEGER)
+    const unfinished = await unfinishedOf(store, project)
     const restored = await Promise.all(unfinished.map(restorationOf))
     return [...unfinished.flatMap(draftOf), ...restored.filter((draft) => draft !== undefined)]
   }
 
   /** The instance as it will be when it is back at its snapshot; where one of them is gone there is nothing to come. */
   async function restorationOf(operation: OperationRecord): Promise<InstanceRecord | undefined> {
-    const job = unfinishedJob(operation)
+    const job = draftingJob(operation)
     if (job?.kind !== 'snapshot.restore') return undefined
     const [now, snapshot] = await Promise.all([
       records.get('instance', job.input.instance),
@@ -96,10 +95,9 @@ export function createUsedBy({ records, store }: UsedByDeps) {
 
   /** Networks that are being made. */
   async function comingNetworks(project: string): Promise<NetworkRecord[]> {
-    const unfinished = await store.recent(project, Number.MAX_SAFE_INTEGER)
+    const unfinished = await unfinishedOf(store, project)
     return unfinished.flatMap((operation) => {
-      if (isFinal(operation.state) || operation.unreadable !== undefined || operation.kind !== 'network.create')
-        return []
+      if (operation.unreadable !== undefined || operation.kind !== 'network.create') return []
       const job = decodeJob(operation)
       return job.kind === 'network.create' ? [job.input.network] : []
     })
@@ -115,25 +113,22 @@ export function asAt(now: InstanceRecord, { config, devices, profiles }: Snapsho
 
 function toUser(instance: InstanceRecord, known: ProfileRecord[], homes: (project: string) => string): User {
   const home = homes(instance.project)
-  const { profiles } = pickProfiles(
-    instance.profiles,
-    known.filter((profile) => profile.project === home),
-  )
-  const devices = effectiveDevices(expandDevices(profiles, instance.devices))
+  const own = known.filter((profile) => profile.project === home)
+  const devices = ownAndInherited(instance, own)
   return { project: instance.project, url: instanceUrl(instance), devices, instance: instance.uuid }
 }
 
 const DRAFTING = ['instance.create', 'instance.copy', 'instance.import', 'instance.update']
 
 /** Not decoded where nobody would look at it. */
-function unfinishedJob(operation: OperationRecord): Job | undefined {
-  const { kind, state, unreadable } = operation
-  if (isFinal(state) || unreadable !== undefined || ![...DRAFTING, 'snapshot.restore'].includes(kind)) return undefined
+function draftingJob(operation: OperationRecord): Job | undefined {
+  const { kind, unreadable } = operation
+  if (unreadable !== undefined || ![...DRAFTING, 'snapshot.restore'].includes(kind)) return undefined
   return decodeJob(operation)
 }
 
 function draftOf(operation: OperationRecord): InstanceRecord[] {
-  const job = unfinishedJob(operation)
+  const job = draftingJob(operation)
   if (job === undefined) return []
   const { input } = job
   if ('draft' in input) return [input.draft]

@@ -3,6 +3,7 @@ import type { OperationRecord } from '../contract/operation-record.ts'
 import type { VolumeRecord, VolumeSnapshotRecord } from '../contract/records.ts'
 import type { StorageVolumesPost } from '../contract/storage.ts'
 import { badRequest, notImplemented } from '../core/failure.ts'
+import { splitSource } from '../core/names.ts'
 import type { BusyClaim, Clock, RecordReader } from '../core/ports.ts'
 import type { Caller } from './caller.ts'
 import type { Operations } from './operations.ts'
@@ -125,10 +126,10 @@ export function createVolumeCopies({ records, operations, finder, clock }: Volum
     where: Omit<WhereVolume, 'name'>,
     { source }: StorageVolumesPost,
   ): Promise<Source> {
-    const [name = '', ...rest] = (source?.name ?? '').split('/')
+    const { name, snapshotName } = splitSource(source?.name ?? '')
     const from = { pool: source?.pool || where.pool, project: source?.project || where.project, name }
     const volume = await finder.load(caller, from)
-    const snapshot = rest.length === 0 ? undefined : await snapshotOf(records, volume, rest.join('/'))
+    const snapshot = snapshotName === undefined ? undefined : await snapshotOf(records, volume, snapshotName)
     return { volume, snapshot, isAlone: snapshot !== undefined || source?.volume_only === true }
   }
 

@@ -18,7 +18,7 @@ import { ACCEPTED, CHANGED, listOf, oneOf } from '../accepting.ts'
 import { accepted, DONE, give, keeping, sync, tagged } from '../answers.ts'
 import type { App } from '../app-types.ts'
 import { acceptStreams } from '../bodies.ts'
-import { callerOf, listedProject, projectOf, visitedProject } from '../caller.ts'
+import { asListed, callerOf, listedProject, projectOf, visitedProject } from '../caller.ts'
 import { clientGone } from '../client-gone.ts'
 import { recursionOf } from '../recursion.ts'
 import { BYTES, sendParts, sendStream } from '../streams.ts'
@@ -58,7 +58,7 @@ function listRoute(app: App, { images }: ImageRoutesDeps): void {
     const chosen = views.filter((view) => matches(toImage(view)))
     if (recursionOf(request.query) > 0) return sync(chosen.map(toImage))
     const project = listedProject(request)
-    return sync(chosen.map(({ record }) => imageUrl({ ...record, ...(project && { project }) })))
+    return sync(chosen.map(({ record }) => imageUrl(asListed(record, project))))
   })
 }
 

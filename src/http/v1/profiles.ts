@@ -9,7 +9,7 @@ import type { Profiles, ProfileView } from '../../services/profiles.ts'
 import { CHANGED, CREATED, listOf, oneOf } from '../accepting.ts'
 import { created, DONE, give, keeping, sync, tagged } from '../answers.ts'
 import type { App } from '../app-types.ts'
-import { callerOf, listedProject, projectOf } from '../caller.ts'
+import { asListed, callerOf, listedProject, projectOf } from '../caller.ts'
 import { recursionOf } from '../recursion.ts'
 
 const tags = ['profiles']
@@ -29,7 +29,7 @@ export function profileRoutes(app: App, { profiles }: { profiles: Profiles }): v
     const chosen = views.filter((view) => matches(toProfile(view)))
     if (recursionOf(request.query) > 0) return sync(chosen.map(toProfile))
     const project = listedProject(request)
-    return sync(chosen.map(({ record }) => profileUrl({ ...record, ...(project && { project }) })))
+    return sync(chosen.map(({ record }) => profileUrl(asListed(record, project))))
   })
 
   const made = {

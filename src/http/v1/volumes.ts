@@ -29,7 +29,7 @@ import { ACCEPTED, CHANGED, CREATED, listOf, oneOf } from '../accepting.ts'
 import { accepted, created, DONE, give, keeping, sync, tagged } from '../answers.ts'
 import type { App } from '../app-types.ts'
 import { acceptOctets } from '../bodies.ts'
-import { callerOf, listedProject, projectOf } from '../caller.ts'
+import { asListed, callerOf, listedProject, projectOf } from '../caller.ts'
 import { clientGone } from '../client-gone.ts'
 import { recursionOf } from '../recursion.ts'
 import { toImportInfo } from '../upload-headers.ts'
@@ -230,7 +230,7 @@ function fromVolume({ record, usedBy }: VolumeView): Shown {
 
 /** LXD lists the snapshots after their volume, as volumes of that type; they are read in the project that was asked for. */
 function fromListed(view: ListedVolume, project: string | undefined): Shown[] {
-  const where = { ...view.record, ...(project && { project }) }
+  const where = asListed(view.record, project)
   const shown = { ...fromVolume(view), url: volumeUrl(where) }
   const { name: own } = where
   const snapshots = view.snapshots.map(({ name, description, config, created_at }) => ({
