@@ -6,7 +6,7 @@ import { fields, type Fields, text, textMap } from './read.ts'
 import type { Wire } from './engine-wire.ts'
 
 export interface ExecDeaths {
-  /** Calls `check` whenever the exec may have ended; the returned function ends that. */
+  /** Calls `check` whenever the exec may have ended, also right away; the returned function ends that. */
   follow(exec: { id: string; container: string }, check: () => void): () => void
 }
 
@@ -50,7 +50,9 @@ export function createExecDeaths(wire: Wire): ExecDeaths {
   return {
     follow: ({ id, container }, check) => {
       followed.set(id, { container, check })
-      if (listening === undefined) {
+      // It may have ended before anybody listened; one who begins to listen looks then.
+      if (listening !== undefined) check()
+      else {
         listening = new AbortController()
         void listen(AbortSignal.any([listening.signal, wire.closed]))
       }

@@ -9,8 +9,13 @@ import { count, fields, type Fields, required } from './read.ts'
 import type { Wire } from './engine-wire.ts'
 import { route } from './requests.ts'
 
-/** What an exec came to. `early` is output that was read while it was not clear what it is. */
-export type Start = { id: string; socket: Duplex; early: Buffer } | { id: string; code: number; failure: string }
+/**
+ * What an exec came to. `early` is output that was read while it was not clear what it is, `code` that of a process
+ * which was found to have ended.
+ */
+export type Start =
+  | { id: string; socket: Duplex; early: Buffer; code: number | undefined }
+  | { id: string; code: number; failure: string }
 
 /** An exec as the engine knows it; undefined when its container has stopped or is gone. */
 export interface ExecState {
@@ -46,7 +51,7 @@ export async function startExec(wire: Wire, container: string, body: Fields, sig
   try {
     const state = await untilStarted(wire, { id, socket }, signal)
     if (state === undefined) return { id, code: KILLED, failure: 'The container has stopped' }
-    if (state.pid > 0 || state.running) return { id, socket, early: Buffer.alloc(0) }
+    if (state.pid > 0 || state.running) return { id, socket, early: Buffer.alloc(0), code: state.code }
     return await judge({ id, socket, code: state.code ?? 126 }, tty)
   } catch (error) {
     socket.destroy()
@@ -64,8 +69,8 @@ export async function inspectExec(wire: Wire, id: string, signal?: AbortSignal):
   return { running, pid: count(it.Pid), code: running || it.ExitCode == null ? undefined : count(it.ExitCode) }
 }
 
-/** Milliseconds within which no process starts, and between two looks after that: the longer it takes, the more. */
-const FIRST_LOOK = 20
+/** Milliseconds within which hardly a process starts, and between two looks after that: the longer it takes, the more. */
+const FIRST_LOOK = 40
 const pauseAfter = (waited: number): number => Math.max(10, Math.min(waited / 4, 50))
 
 /**
@@ -103,7 +108,7 @@ async function judge(ended: { id: string; socket: Duplex; code: number }, tty: b
   const early = await buffer(ended.socket)
   const words = (tty ? early.toString() : await bodiesOf(early)).trim()
   const isRefusal = [126, 127, 128].includes(ended.code) && says(words, ...REFUSALS)
-  if (!isRefusal) return { id: ended.id, socket: ended.socket, early }
+  if (!isRefusal) return { ...ended, early }
   return { id: ended.id, code: shellCode(words, ended.code), failure: words }
 }
 

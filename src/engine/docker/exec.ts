@@ -82,7 +82,7 @@ async function running(
 ): Promise<RunningExec> {
   const { wire, tools, spec } = context
   const outputs = openOutputs(start, spec.tty)
-  const end = followEnd(context, start.id, outputs.isLost)
+  const end = endOf(context, start, outputs.isLost)
   const kill = async (killSignal: string, { alone } = { alone: false }): Promise<void> => {
     await signalMarked(wire, { ...spec, killSignal, alone }, tools)
   }
@@ -193,10 +193,19 @@ interface End {
   giveUp: (failure: Failure) => void
 }
 
+/** Engines say so, too, of a process that lives on when the connection to it was lost. */
+const PERHAPS = 126
+
+function endOf(context: Context, { id, code }: Extract<Start, { socket: Duplex }>, isLost: () => boolean): End {
+  if (code === undefined || code === PERHAPS) return followEnd(context, id, isLost)
+  return { code: Promise.resolve(code), check: () => undefined, giveUp: () => undefined }
+}
+
 /** Neither a stream's end (a process can close its output) nor its going on (an orphan can hold it) tells the end. */
 function followEnd({ wire, deaths, spec }: Context, id: string, isLost: () => boolean): End {
   const { promise, resolve, reject } = Promise.withResolvers<number>()
   let isAsking = false
+  let isToAsk = false
   let isOver = false
   const unfollow = deaths.follow({ id, container: spec.container }, () => void check())
   const over = (settle: () => void): void => {
@@ -206,13 +215,15 @@ function followEnd({ wire, deaths, spec }: Context, id: string, isLost: () => bo
     settle()
   }
   async function check(): Promise<void> {
+    isToAsk = true
     if (isAsking || isOver) return
     isAsking = true
+    isToAsk = false
     try {
       const state = await inspectExec(wire, id)
       if (state === undefined) over(() => resolve(KILLED))
-      // Engines say 126 of a process that lives on when the connection to it was lost.
-      else if (state.code === 126 && isLost()) over(() => reject(unavailable('The connection to the process was lost')))
+      else if (state.code === PERHAPS && isLost())
+        over(() => reject(unavailable('The connection to the process was lost')))
       else if (state.code !== undefined) over(() => resolve(state.code ?? KILLED))
     } catch (error) {
       // Asked again with the next event, or after a while.
@@ -220,10 +231,10 @@ function followEnd({ wire, deaths, spec }: Context, id: string, isLost: () => bo
     } finally {
       isAsking = false
     }
+    // The answer may be older than what made somebody ask meanwhile.
+    if (isToAsk) void check()
   }
   // Whoever drops the exec may not wait for its exit.
   promise.catch(() => undefined)
-  // It may have ended before anybody listened.
-  void check()
   return { code: promise, check: () => void check(), giveUp: (failure) => over(() => reject(failure)) }
 }
