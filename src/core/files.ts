@@ -32,6 +32,8 @@ export interface FilePlace {
 export interface Files {
   /** What is at the path itself, a link not followed. */
   look(place: FilePlace, signal?: AbortSignal): Promise<FileEntry | undefined>
+  /** Its type alone, which is told sooner. */
+  typeOf(place: FilePlace, signal?: AbortSignal): Promise<FileEntry['type'] | undefined>
   /** Where a symlink leads in the end; there may be nothing. */
   resolve(place: FilePlace, signal?: AbortSignal): Promise<string>
   /** A file's bytes. Must be read or destroyed. What its reader leaves for too long is cut off. */

@@ -89,18 +89,19 @@ export function createInstanceFiles(deps: InstanceFilesDeps) {
     signal?: AbortSignal,
   ): Promise<void> {
     const at = await followed(engine, place, signal)
-    if (at.entry?.type === 'directory') throw badRequest(fault(`open ${place.path}: is a directory`))
-    if (at.entry?.type === 'other') throw badRequest(`${place.path} is a device, a socket or a pipe`)
-    const attributes = attributesOf(asked, at.entry)
-    const options = { append: asked.append && at.entry !== undefined }
-    await engine.files.putFile(at.place, asked.content, { ...attributes, ...options }, signal)
+    if (at.type === 'directory') throw badRequest(fault(`open ${place.path}: is a directory`))
+    if (at.type === 'other') throw badRequest(`${place.path} is a device, a socket or a pipe`)
+    const isAsked = asked.mode !== undefined && asked.uid !== undefined && asked.gid !== undefined
+    const entry = isAsked || at.type === undefined ? undefined : await engine.files.look(at.place, signal)
+    const options = { append: asked.append && at.type !== undefined }
+    await engine.files.putFile(at.place, asked.content, { ...attributesOf(asked, entry), ...options }, signal)
   }
 
   async function pushDirectory(engine: Engine, place: FilePlace, asked: FilePush, signal?: AbortSignal): Promise<void> {
-    const { entry } = await followed(engine, place, signal)
+    const { type } = await followed(engine, place, signal)
     // What is there already stays as it is.
-    if (entry?.type === 'directory') return
-    if (entry !== undefined) throw badRequest(fault(`mkdir ${place.path}: not a directory`))
+    if (type === 'directory') return
+    if (type !== undefined) throw badRequest(fault(`mkdir ${place.path}: not a directory`))
     await engine.files.putDirectory(place, attributesOf(asked, undefined), signal)
   }
 
@@ -111,8 +112,8 @@ export function createInstanceFiles(deps: InstanceFilesDeps) {
     signal?: AbortSignal,
   ): Promise<void> {
     const target = await linkTarget(asked.content)
-    const entry = await engine.files.look(place, signal)
-    if (entry !== undefined && entry.type !== 'symlink') throw badRequest(fault(`symlink ${place.path}: file exists`))
+    const type = await engine.files.typeOf(place, signal)
+    if (type !== undefined && type !== 'symlink') throw badRequest(fault(`symlink ${place.path}: file exists`))
     await engine.files.putSymlink(place, target, attributesOf(asked, undefined), signal)
   }
 
@@ -122,8 +123,7 @@ export function createInstanceFiles(deps: InstanceFilesDeps) {
   async function remove(caller: Caller, where: FileWhere, signal?: AbortSignal): Promise<void> {
     const { engine, place, record } = await enterToWrite(caller, where)
     if (place.path === '/') throw badRequest('The root directory cannot be deleted')
-    const entry = required(await engine.files.look(place, signal))
-    const isDirectory = entry.type === 'directory'
+    const isDirectory = required(await engine.files.typeOf(place, signal)) === 'directory'
     if (isDirectory) await checkRemovable(engine, place, signal)
     await engine.files.remove(place, isDirectory, signal)
     await settle(caller, where, record)
@@ -190,11 +190,11 @@ async function followed(
   engine: Engine,
   place: FilePlace,
   signal?: AbortSignal,
-): Promise<{ place: FilePlace; entry: FileEntry | undefined }> {
-  const entry = await engine.files.look(place, signal)
-  if (entry?.type !== 'symlink') return { place, entry }
+): Promise<{ place: FilePlace; type: FileEntry['type'] | undefined }> {
+  const type = await engine.files.typeOf(place, signal)
+  if (type !== 'symlink') return { place, type }
   const target = { ...place, path: await engine.files.resolve(place, signal) }
-  return { place: target, entry: await engine.files.look(target, signal) }
+  return { place: target, type: await engine.files.typeOf(target, signal) }
 }
 
 function eventOf(record: InstanceRecord, action: string, { path }: FilePlace) {

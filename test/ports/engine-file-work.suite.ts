@@ -30,6 +30,7 @@ export function fileWorkCases(kit: EngineKit): void {
       const { files } = kit.engine
       const at = (name: string) => ({ container, path: `${folder}/${name}` })
       expect(await files.look(at('none'))).toBeUndefined()
+      expect(await files.typeOf(at('none'))).toBeUndefined()
       expect(await files.read(at('none'))).toBeUndefined()
       for (const content of ['', 'small', LARGE]) {
         await files.putFile(at('-ünï code'), bytes(content), { ...PLAIN, mode: 0o4755 })
@@ -54,6 +55,8 @@ export function fileWorkCases(kit: EngineKit): void {
       await files.putSymlink(at('dir/link'), '../-ünï code', PLAIN)
       expect(await files.look(at('dir/link'))).toMatchObject({ type: 'symlink', target: '../-ünï code' })
       expect(await files.resolve(at('dir/link'))).toBe(`${folder}/-ünï code`)
+      const types = ['-ünï code', 'dir', 'dir/link'].map((name) => files.typeOf(at(name)))
+      expect(await Promise.all(types)).toEqual(['file', 'directory', 'symlink'])
       expect((await files.list({ container, path: folder })).toSorted()).toEqual(['-ünï code', 'dir', 'log'])
       expect(await files.list(at('dir'))).toEqual(['link'])
       await files.remove(at('dir/link'), false)

@@ -13,17 +13,27 @@ const READ_IDLE = 30_000
 
 export function createArchiveFiles(wire: Wire): Files {
   const reads = createFileReads(openTar(wire))
+  const look: Files['look'] = async (place, signal) => {
+    try {
+      return await reads.look(place, signal)
+    } catch (failure) {
+      // The engine would follow a link before it tells of it: one that leads in a circle is seen in its folder only.
+      if (!isFailure(failure, 'bad-request') || !says(failure.message, ...CIRCLE)) throw failure
+      const folder = { ...place, path: posix.dirname(place.path) }
+      return reads.lookIn(folder, posix.basename(place.path), signal)
+    }
+  }
   return {
     ...reads,
     ...createFilePut(wire, reads.read),
-    look: async (place, signal) => {
+    look,
+    typeOf: async (place, signal) => {
       try {
-        return await reads.look(place, signal)
+        return (await stat(wire, place.container, place.path, signal))?.type
       } catch (failure) {
-        // The engine would follow a link before it tells of it: one that leads in a circle is seen in its folder only.
-        if (!isFailure(failure, 'bad-request') || !says(failure.message, ...CIRCLE)) throw failure
-        const folder = { ...place, path: posix.dirname(place.path) }
-        return reads.lookIn(folder, posix.basename(place.path), signal)
+        if (!isFailure(failure, 'internal')) throw failure
+        // What is wrong with the path is said with an archive only.
+        return (await look(place, signal))?.type
       }
     },
     resolve: async ({ container, path }, signal) => {

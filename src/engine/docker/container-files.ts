@@ -43,6 +43,7 @@ export function createContainerFiles(wire: Wire, execs: Execs): Files {
 
   return {
     look: (place, signal) => by(place, signal, (files) => files.look(place, signal)),
+    typeOf: (place, signal) => by(place, signal, (files) => files.typeOf(place, signal)),
     resolve: (place, signal) => by(place, signal, (files) => files.resolve(place, signal)),
     read: (place, signal) => by(place, signal, (files) => files.read(place, signal)),
     list: (place, signal) => by(place, signal, (files) => files.list(place, signal)),

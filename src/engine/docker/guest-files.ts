@@ -47,8 +47,10 @@ export function createGuestFiles(execs: Execs): Files {
     }
   }
 
+  const reads = createFileReads(openTar(execs))
   return {
-    ...createFileReads(openTar(execs)),
+    ...reads,
+    typeOf: async (place, signal) => (await reads.look(place, signal))?.type,
     putFile,
     putDirectory: async ({ container, path }, attributes, signal) => {
       const words = [path, ownerOf(attributes), modeOf(attributes)]
