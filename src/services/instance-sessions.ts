@@ -84,7 +84,8 @@ async function carry(
 ): Promise<StreamEnd> {
   const channels = await channelsOf(turn, spec.tty)
   const running = await engine.execs.run({ ...spec, marker: turn.operation })
-  const [exit] = await Promise.all([carryProcess(running, channels, turn.signal), onStart()])
+  turn.aside(onStart())
+  const exit = await carryProcess(running, channels, turn.signal)
   const refusal = startRefusal(exit)
   const failure = refusal === undefined ? undefined : refusal === exit.failure ? internal(refusal) : badRequest(refusal)
   return { metadata: { return: exit.code }, failure }

@@ -40,6 +40,8 @@ export interface StreamTurn {
   operation: string
   /** Resolves when the websocket of this name has come. */
   channel(name: string): Promise<Channel>
+  /** What the end need not wait for: that it failed is only logged. */
+  aside(work: Promise<unknown>): void
   signal: AbortSignal
 }
 
@@ -124,7 +126,8 @@ export function createStreams(deps: StreamsDeps) {
     let end: StreamEnd
     try {
       await attached(session, stream.needed)
-      end = await stream.carry({ operation: operation.id, channel, signal })
+      const aside = (work: Promise<unknown>) => void work.catch((failure) => deps.onError(failure, operation.id))
+      end = await stream.carry({ operation: operation.id, channel, aside, signal })
     } catch (thrown) {
       end = { metadata: {}, failure: toFailure(thrown) }
       if (end.failure?.code === 'internal') deps.onError(end.failure.cause ?? end.failure, operation.id)
