@@ -1,7 +1,7 @@
 /**
  * What the server is compared with, as a process of its own. `bare.ts serve SOCKET REDIS`: Fastify without anything,
- * with a route that answers a given body and one that stores what it gets with a single SET. `bare.ts idle`: the
- * libraries of a worker, loaded and unused.
+ * with a route that answers a given body and one that stores what it gets with a single SET; bodies that are named as
+ * routes of LXD answer these. `bare.ts idle`: the libraries of a worker, loaded and unused.
  */
 import Fastify from 'fastify'
 import { Redis } from 'ioredis'
@@ -16,6 +16,8 @@ async function serve(socket: string, redisSocket: string): Promise<void> {
     return {}
   })
   app.get<{ Params: { name: string } }>('/bodies/:name', (request) => bodies.get(request.params.name))
+  app.get('/1.0', () => bodies.get('1.0'))
+  app.get('/1.0/instances', () => bodies.get('instances'))
   app.post<{ Params: { name: string } }>('/store/:name', async (request, reply) => {
     await redis.set(`bare:${stored++}`, JSON.stringify(request.body))
     reply.code(202)

@@ -14,7 +14,10 @@ export interface LxcCommand {
 }
 
 /** The client on this server's socket, in this directory; throws where the machine has none. */
-export async function openLxc({ socket, dataDir }: TestWindlass, cwd = dataDir): Promise<LxcCommand> {
+export async function openLxc(
+  { socket, dataDir }: Pick<TestWindlass, 'socket' | 'dataDir'>,
+  cwd = dataDir,
+): Promise<LxcCommand> {
   const path = await findLxc('.cache', env)
   if (path === undefined) throw new Error('There is no lxc')
   const own = { ...env, LXD_SOCKET: socket, LXD_CONF: dataDir }

@@ -1,7 +1,9 @@
 /** Whole commands of the real lxc, beside what they take with a real LXD, and beside what the client itself takes. */
+import { join } from 'node:path'
 import { ms, type Row, times } from '../report.ts'
 import { openLxc, type LxcCommand } from '../lxc-command.ts'
-import { openClient } from '../client.ts'
+import { startBare } from '../bare-process.ts'
+import { encodeRequest, openClient } from '../client.ts'
 import { median, quantile, timed } from '../statistics.ts'
 import { IMAGE, inParallel, type Measured, newInstance } from '../subject.ts'
 
@@ -24,25 +26,56 @@ const WIDTH = 16
 export async function measureCommands(measured: Measured, runs: number): Promise<Row[]> {
   const lxc = await openLxc(measured.windlass)
   const rounds = Math.min(runs, MOST_RUNS)
-  const client = await sample(() => lxc.run('query', '/1.0'), rounds)
-  const toRow = (what: string, taken: number[], lxd: number, target = '≤ LXD'): Row => ({
-    figure: `${what}, the whole command, p50 (n = ${taken.length})`,
-    windlass: `${ms(median(taken))}, p99 ${ms(quantile(taken, 0.99))}`,
-    yardstick: `${ms(median(client))} lxc query /1.0`,
-    result: `${times(median(taken) / lxd)} of LXD`,
-    target,
-    lxd: ms(lxd),
-  })
+  const client = `${ms(median(await sample(() => lxc.run('query', '/1.0'), rounds)))} lxc query /1.0`
   const lives = await measureLives(measured, lxc, rounds)
-  const rows = [...lives].map(([step, taken]) => toRow(`lxc ${step}`, taken, STEPS[step]))
+  const steps = [...lives].map(([step, taken]) => toRow(`lxc ${step}`, taken, client, { lxd: STEPS[step] }))
+  return [...steps, ...(await measureLists(measured, lxc, rounds))]
+}
+
+/** Beside the same client with the same answers from a server that does nothing else. */
+async function measureLists(measured: Measured, lxc: LxcCommand, rounds: number): Promise<Row[]> {
+  const { dataDir, redis } = measured.windlass
+  await using bare = await startBare(join(dataDir, 'lists.sock'), redis.socket)
+  const bareLxc = await openLxc({ socket: bare.socket, dataDir })
+  await bare.answer('1.0', (await measured.client.request(encodeRequest('GET', '/1.0'))).text)
+  const rows: Row[] = []
   const made: string[] = []
   for (const [instances, lxd, target] of LISTS) {
     await fill(measured, made, instances)
-    const taken = await sample(() => lxc.run('list'), rounds)
-    rows.push(toRow(`lxc list of ${instances}`, taken, lxd, target))
+    const list = encodeRequest('GET', '/1.0/instances?filter=&recursion=2')
+    await bare.answer('instances', (await measured.client.request(list)).text)
+    const [taken, barely] = await inTurns([lxc, bareLxc], rounds)
+    const yardstick = `${ms(median(barely))} lxc with the same answers of bare Fastify`
+    rows.push(toRow(`lxc list of ${instances}`, taken, yardstick, { lxd, target }))
   }
   await each(measured, made, 'DELETE')
   return rows
+}
+
+function toRow(
+  what: string,
+  taken: number[],
+  yardstick: string,
+  { lxd, target = '≤ LXD' }: { lxd: number; target?: string },
+): Row {
+  return {
+    figure: `${what}, the whole command, p50 (n = ${taken.length})`,
+    windlass: `${ms(median(taken))}, p99 ${ms(quantile(taken, 0.99))}`,
+    yardstick,
+    result: `${times(median(taken) / lxd)} of LXD`,
+    target,
+    lxd: ms(lxd),
+  }
+}
+
+async function inTurns(clients: [LxcCommand, LxcCommand], runs: number): Promise<[number[], number[]]> {
+  const taken: [number[], number[]] = [[], []]
+  for (let run = -WARM_UP; run < runs; run++)
+    for (const which of [0, 1] as const) {
+      const time = await timed(() => clients[which].run('list'))
+      if (run >= 0) taken[which].push(time)
+    }
+  return taken
 }
 
 async function sample(command: () => Promise<unknown>, runs: number): Promise<number[]> {

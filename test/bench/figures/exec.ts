@@ -1,5 +1,6 @@
 /** What the real lxc makes of a command in an instance: how long the shortest one takes, and how much passes through. */
-import { spawn } from 'node:child_process'
+import { execFile } from 'node:child_process'
+import { promisify } from 'node:util'
 import type { Call } from '../engine-calls.ts'
 import { openLxc } from '../lxc-command.ts'
 import { memoryDuring } from '../memory-watch.ts'
@@ -58,27 +59,33 @@ async function comparePiped(
   environment: NodeJS.ProcessEnv,
 ): Promise<Row> {
   const rates = { windlass: [] as number[], docker: [] as number[] }
+  const clients = { windlass: [] as number[], docker: [] as number[] }
   const more = await memoryDuring(windlass.api.pid, async () => {
     for (let round = 0; round < ROUNDS; round++)
-      for (const which of ['windlass', 'docker'] as const)
-        rates[which].push(PIPED / 1000 / (await timed(() => pipe(commands[which], environment))))
+      for (const which of ['windlass', 'docker'] as const) {
+        const taken = await timed(async () => {
+          clients[which].push(await pipe(commands[which], environment))
+        })
+        rates[which].push(PIPED / 1000 / taken)
+      }
   })
-  const mb = (rate: number) => `${Math.round(rate)} MB/s`
+  const said = (which: 'windlass' | 'docker') =>
+    `${Math.round(median(rates[which]))} MB/s, the client ${median(clients[which]).toFixed(1)} s of CPU`
   return {
     figure: `lxc exec cat, 200 MB in and out again, p50 (n = ${ROUNDS})`,
-    windlass: `${mb(median(rates.windlass))}; API process +${Math.round(more)} MB at most`,
-    yardstick: `${mb(median(rates.docker))} docker exec`,
+    windlass: `${said('windlass')}; API process +${Math.round(more)} MB at most`,
+    yardstick: `${said('docker')}: docker exec`,
     result: times(median(rates.windlass) / median(rates.docker)),
     target: '≥ × 0.80',
     lxd: '',
   }
 }
 
-function pipe(command: string, environment: NodeJS.ProcessEnv): Promise<void> {
-  const script = `test "$(head -c ${PIPED} /dev/zero | ${command} | wc -c)" = ${PIPED}`
-  const child = spawn('sh', ['-c', script], { env: environment, stdio: ['ignore', 'inherit', 'inherit'] })
-  return new Promise((resolve, reject) => {
-    child.once('error', reject)
-    child.once('close', (code) => (code === 0 ? resolve() : reject(new Error(`${command} lost something`))))
-  })
+/** Seconds of CPU that the client itself has taken. */
+async function pipe(command: string, environment: NodeJS.ProcessEnv): Promise<number> {
+  const script = `set -o pipefail; TIMEFORMAT='%U %S'; head -c ${PIPED} /dev/zero | { time ${command}; } | wc -c`
+  const { stdout, stderr } = await promisify(execFile)('bash', ['-c', script], { env: environment })
+  if (Number(stdout) !== PIPED) throw new Error(`${command} lost something: ${stdout} ${stderr}`)
+  const [user = 0, system = 0] = stderr.trim().split(' ').map(Number)
+  return user + system
 }
