@@ -45,8 +45,10 @@ export function createProjectRoom({ records, usedBy }: ProjectRoomDeps) {
     for (const one of planned) refuseForbidden(limits, one)
     if (hasLimits(limits)) {
       const before = await occupants(project)
-      const after = new Map([...before, ...planned].map((one) => [one.uuid, one]))
-      refuse(after.size > before.length ? countFault(project, limits, after.size) : undefined)
+      const isPlanned = ({ uuid }: Occupant) => planned.some((one) => one.uuid === uuid)
+      const after = [...before.filter((one) => !isPlanned(one)), ...planned]
+      const count = countOf(after)
+      refuse(count > countOf(before) ? countFault(project, limits, count) : undefined)
       refuse(sumFault(project, limits, after))
     }
     return [tokenOf(record, isBounded(limits))]
@@ -66,7 +68,7 @@ export function createProjectRoom({ records, usedBy }: ProjectRoomDeps) {
       const all = await occupants(project, next)
       for (const one of all) if (one.profiles.includes(name)) refuseForbidden(limits, one)
       const isUsed = all.some(({ profiles }) => profiles.includes(name))
-      if (isUsed) refuse(sumFault(project, limits, new Map(all.map((one) => [one.uuid, one]))))
+      if (isUsed) refuse(sumFault(project, limits, all))
     }
     return tokenOf(record, isBounded(limits))
   }
@@ -90,15 +92,17 @@ export function createProjectRoom({ records, usedBy }: ProjectRoomDeps) {
     return record
   }
 
-  /** Everything that counts: what is there, and what is being made or changed; with a profile as it is to become, if given. */
+  /**
+   * Everything that counts: what is there, and what is being made or changed; with a profile as it is to become, if
+   * given. An instance that is being changed is among them as it is and as it is to become: it may end as either.
+   */
   async function occupants(project: string, next?: ProfileRecord): Promise<Occupant[]> {
     // What has ended when these are read is in the records that are read after them.
     const coming = await usedBy.drafts(project)
     const home = await homeOf(records, project, 'profile')
     const [instances, known] = await Promise.all([records.list('instance', project), records.list('profile', home)])
     const profiles = known.map((profile) => (profile.uuid === next?.uuid ? next : profile))
-    const versions = Map.groupBy([...instances, ...coming], ({ uuid }) => uuid)
-    return [...versions.values()].map((same) => same.map((one) => toOccupant(one, profiles)).reduce(larger))
+    return [...instances, ...coming].map((one) => toOccupant(one, profiles))
   }
 
   return { take, takeForProfile, takeForNetwork, occupants }
@@ -177,14 +181,16 @@ function toOccupant(instance: InstanceRecord, known: ProfileRecord[]): Occupant 
   }
 }
 
-/** Of an instance as it is and as it is to become, whatever counts for more. */
-function larger(one: Occupant, other: Occupant): Occupant {
-  const config = { ...other.config }
-  for (const key of AGGREGATES) {
-    const [mine, theirs] = [one.config[key] ?? '', config[key] ?? '']
-    if (mine !== '' && theirs !== '' && plainAmount(key, mine) > plainAmount(key, theirs)) config[key] = mine
-  }
-  return { ...other, config }
+/** How many instances these are. */
+export function countOf(occupants: Pick<Occupant, 'uuid'>[]): number {
+  return new Set(occupants.map(({ uuid }) => uuid)).size
+}
+
+/** What they come to together; of an instance that is among them twice the larger amount counts. */
+function total<One extends Pick<Occupant, 'uuid'>>(occupants: One[], amountOfOne: (one: One) => number): number {
+  const amounts = new Map<string, number>()
+  for (const one of occupants) amounts.set(one.uuid, Math.max(amounts.get(one.uuid) ?? 0, amountOfOne(one)))
+  return [...amounts.values()].reduce((sum, amount) => sum + amount, 0)
 }
 
 function countFault(project: string, limits: Config, count: number): string | undefined {
@@ -194,37 +200,32 @@ function countFault(project: string, limits: Config, count: number): string | un
   return undefined
 }
 
-function sumFault(project: string, limits: Config, instances: ReadonlyMap<string, Occupant>): string | undefined {
+function sumFault(project: string, limits: Config, occupants: Occupant[]): string | undefined {
   for (const key of AGGREGATES) {
     const limit = limits[key] ?? ''
     if (limit === '') continue
-    const sum = sumOf(project, key, [...instances.values()])
-    if (sum > amountOf(key, limit))
+    if (total(occupants, (one) => ownAmount(project, key, one)) > amountOf(key, limit))
       return `Reached maximum aggregate value "${limit}" for "${key}" in project "${project}"`
   }
   return undefined
 }
 
-/** What the instances have of it together. Throws bad-request for one that has no figure of its own. */
-function sumOf(project: string, key: Aggregate, instances: Occupant[]): number {
-  let sum = 0
-  for (const { name, config } of instances) {
-    const value = config[key] ?? ''
-    if (value === '')
-      throw badRequest(
-        `Instance "${name}" in project "${project}" has no "${key}" config, either directly or via a profile`,
-      )
-    if (value.endsWith('%')) throw badRequest(`Instance "${name}": value of "${key}" can't be a percentage`)
-    if (key === 'limits.cpu' && /[-,]/.test(value))
-      throw badRequest(`Instance "${name}": CPUs can't be pinned if project limits are used`)
-    sum += amountOf(key, value)
-  }
-  return sum
+/** What the instance has of it. Throws bad-request for one that has no figure of its own. */
+function ownAmount(project: string, key: Aggregate, { name, config }: Occupant): number {
+  const value = config[key] ?? ''
+  if (value === '')
+    throw badRequest(
+      `Instance "${name}" in project "${project}" has no "${key}" config, either directly or via a profile`,
+    )
+  if (value.endsWith('%')) throw badRequest(`Instance "${name}": value of "${key}" can't be a percentage`)
+  if (key === 'limits.cpu' && /[-,]/.test(value))
+    throw badRequest(`Instance "${name}": CPUs can't be pinned if project limits are used`)
+  return amountOf(key, value)
 }
 
-/** The same for showing: an instance without a figure of its own counts nothing. */
-export function usageOf(key: Aggregate, instances: Pick<Occupant, 'config'>[]): number {
-  return instances.reduce((sum, { config }) => sum + plainAmount(key, config[key] ?? ''), 0)
+/** Together, for showing: an instance without a figure of its own counts nothing. */
+export function usageOf(key: Aggregate, occupants: Pick<Occupant, 'uuid' | 'config'>[]): number {
+  return total(occupants, ({ config }) => plainAmount(key, config[key] ?? ''))
 }
 
 function plainAmount(key: Aggregate, value: string): number {
@@ -248,7 +249,7 @@ function isOver(limit: string | undefined, count: number): boolean {
 
 /** Why a project cannot have this config: what is there already is over a limit, or not allowed. */
 export function tooLow(project: string, limits: Config, occupants: Occupant[]): string | undefined {
-  const count = occupants.length
+  const count = countOf(occupants)
   for (const key of COUNTS)
     if (isOver(limits[key], count))
       return `"${key}" is too low: there currently are ${count} instances in project "${project}"`
@@ -256,5 +257,5 @@ export function tooLow(project: string, limits: Config, occupants: Occupant[]): 
     const fault = restrictionFault(limits, one)
     if (fault !== undefined) return `Instance "${one.name}" in project "${project}" would not be allowed: ${fault}`
   }
-  return sumFault(project, limits, new Map(occupants.map((one) => [one.uuid, one])))
+  return sumFault(project, limits, occupants)
 }

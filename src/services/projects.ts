@@ -12,7 +12,16 @@ import { hasOwn, HOMED } from '../core/project-features.ts'
 import { mayEnter, requireProject, requireServer, type Caller } from './caller.ts'
 import { projectUrl } from './noun-urls.ts'
 import type { Operations } from './operations.ts'
-import { AGGREGATES, COUNTS, isNewlyBounded, limitOf, tooLow, usageOf, type ProjectRoom } from './project-room.ts'
+import {
+  AGGREGATES,
+  countOf,
+  COUNTS,
+  isNewlyBounded,
+  limitOf,
+  tooLow,
+  usageOf,
+  type ProjectRoom,
+} from './project-room.ts'
 import { firstProfiles, makeProject, newProject } from './new-project.ts'
 import { projectConfig } from './project-config.ts'
 import { createProjectContents } from './project-contents.ts'
@@ -200,7 +209,7 @@ export function createProjects(deps: ProjectsDeps) {
     return {
       resources: {
         ...Object.fromEntries(
-          COUNTS.map((key) => [shortOf(key), { Limit: limitOf(key, config), Usage: occupants.length }]),
+          COUNTS.map((key) => [shortOf(key), { Limit: limitOf(key, config), Usage: countOf(occupants) }]),
         ),
         ...Object.fromEntries(
           AGGREGATES.map((key) => [shortOf(key), { Limit: limitOf(key, config), Usage: usageOf(key, occupants) }]),

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { systemClock } from '../../src/clock.ts'
 import type { Config } from '../../src/contract/common.ts'
 import type { InstanceRecord } from '../../src/contract/records.ts'
@@ -11,7 +11,7 @@ import { createUsedBy } from '../../src/services/used-by.ts'
 import { createWrites } from '../../src/services/writes.ts'
 import { absent } from '../support/absent.ts'
 import { startDeployments, type TestDeployments } from './redis-deployment.ts'
-import { instance, putInstance, requestor, type Stores } from './samples.ts'
+import { acceptance, instance, putInstance, requestor, snapshot, submit, type Stores } from './samples.ts'
 
 // A project without limits gets some while an instance is made in it: one of the two has to know of the other.
 
@@ -97,6 +97,77 @@ test('a refused limit leaves a project in which room is taken without a look at 
   const [one, other] = [await taking(), await taking()]
   expect(await one()).toEqual({ outcome: 'written' })
   expect(await other()).toEqual({ outcome: 'written' })
+})
+
+describe('until a change of an instance has ended, both count', () => {
+  const nesting = { 'security.nesting': 'true' }
+  const memory = (size: string): Config => ({ 'limits.memory': size })
+  const RESTRICTED = { limits: { restricted: 'true' }, fault: 'Container nesting is forbidden' }
+  const FULL = { limits: memory('1GiB'), fault: 'Reached maximum aggregate value "1GiB"' }
+  const UNKNOWN = { limits: memory('1GiB'), fault: 'has no "limits.memory" config' }
+  const CHANGES = [
+    { what: 'loses nesting', now: nesting, later: {}, ...RESTRICTED },
+    { what: 'gains nesting', now: {}, later: nesting, ...RESTRICTED },
+    { what: 'lowers a limit', now: memory('2GiB'), later: memory('1GiB'), ...FULL },
+    { what: 'raises a limit', now: memory('1GiB'), later: memory('2GiB'), ...FULL },
+    { what: 'loses a limit', now: memory('1GiB'), later: {}, ...UNKNOWN },
+    { what: 'gains a limit', now: {}, later: memory('1GiB'), ...UNKNOWN },
+  ]
+
+  async function there(config: Config): Promise<InstanceRecord> {
+    const record = instance({ project: PROJECT, config })
+    expect(await stores.records.write({ changes: [putInstance(record)], at: 1 })).toEqual({ outcome: 'written' })
+    return { ...record, rev: 1 }
+  }
+
+  test.each(CHANGES)('an update that $what', async ({ now, later, limits, fault }) => {
+    const record = await there(now)
+    const input = { instance: record.uuid, next: { ...record, config: later } }
+    await submit(stores, acceptance({}, { kind: 'instance.update', project: PROJECT, input }))
+    const changing = projectsWith().patch(caller, PROJECT, { config: limits })
+    await expect(changing).rejects.toMatchObject({ code: 'bad-request', message: expect.stringContaining(fault) })
+  })
+
+  test.each(CHANGES)('a restoration that $what', async ({ now, later, limits, fault }) => {
+    const record = await there(now)
+    const kept = snapshot({ project: PROJECT, instance: record.uuid, config: later })
+    await stores.records.write({ changes: [{ change: 'put', noun: 'snapshot', record: kept }], at: 1 })
+    const input = { instance: record.uuid, snapshot: kept.uuid }
+    await submit(stores, acceptance({}, { kind: 'snapshot.restore', project: PROJECT, input }))
+    const changing = projectsWith().patch(caller, PROJECT, { config: limits })
+    await expect(changing).rejects.toMatchObject({ code: 'bad-request', message: expect.stringContaining(fault) })
+  })
+
+  test('a profile that it is about to lose', async () => {
+    const config = { restricted: 'true' }
+    await projectsWith().patch(caller, PROJECT, { config })
+    const [own] = await stores.records.list('profile', PROJECT)
+    if (own === undefined) throw new Error('The project has no profile')
+    const record = instance({ project: PROJECT, profiles: [own.name] })
+    await stores.records.write({ changes: [putInstance(record)], at: 1 })
+    const input = { instance: record.uuid, next: { ...record, profiles: [] } }
+    await submit(stores, acceptance({}, { kind: 'instance.update', project: PROJECT, input }))
+    const changing = roomOver(stores.records).room.takeForProfile({ ...own, config: nesting })
+    await expect(changing).rejects.toMatchObject({ code: 'bad-request' })
+  })
+
+  test('and an instance is one', async () => {
+    const record = await there({})
+    const input = { instance: record.uuid, next: record }
+    await submit(stores, acceptance({}, { kind: 'instance.update', project: PROJECT, input }))
+    await projectsWith().patch(caller, PROJECT, { config: { 'limits.instances': '1' } })
+    expect(await projectsWith().state(caller, PROJECT)).toMatchObject({
+      resources: { instances: { Limit: 1, Usage: 1 } },
+    })
+  })
+})
+
+test('a copy that is being made counts as it is to become', async () => {
+  const draft = instance({ project: PROJECT, config: { 'security.nesting': 'true' } })
+  const input = { draft, source: { instance: 'u1', snapshot: '' }, snapshots: [] }
+  await submit(stores, acceptance({}, { kind: 'instance.copy', project: PROJECT, input }))
+  const restricting = projectsWith().patch(caller, PROJECT, { config: { restricted: 'true' } })
+  await expect(restricting).rejects.toMatchObject({ code: 'bad-request' })
 })
 
 test('a project into which an instance comes is not removed, and none comes into one that is', async () => {
