@@ -1,7 +1,7 @@
 /** What the handlers of backups share, of instances and of custom volumes. */
 import type { BackupRecord, VolumeBackupRecord } from '../src/contract/records.ts'
 import type { PackOptions } from '../src/core/backups.ts'
-import type { KeptFile } from '../src/core/engine.ts'
+import type { KeptFile } from '../src/core/kept-files.ts'
 import { notFound } from '../src/core/failure.ts'
 import { backupVolume, KEPT_FILE } from '../src/core/kept-files.ts'
 import type { Kind } from '../src/operations/catalog.ts'

@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { AliasRecord, ImageRecord } from '../src/contract/records.ts'
 import type { PackedBy } from '../src/core/compression.ts'
-import type { KeptFile } from '../src/core/engine.ts'
+import type { KeptFile } from '../src/core/kept-files.ts'
 import { imageVolume, KEPT_FILE } from '../src/core/kept-files.ts'
 import type { RecordChange } from '../src/core/ports.ts'
 import type { Kind } from '../src/operations/catalog.ts'

@@ -3,7 +3,7 @@ import type { KeptMetadata } from '../contract/image-metadata.ts'
 import type { InstancePortrait, Runs, SnapshotPortrait } from '../contract/backup.ts'
 import type { PackedBy } from './compression.ts'
 import type { OwnLabels } from './container.ts'
-import type { KeptFile } from './engine.ts'
+import type { KeptFile } from './kept-files.ts'
 
 /** An instance or a snapshot of it that goes into a backup. */
 export interface PackedPart<P> {

@@ -5,6 +5,7 @@
  * Calls that may be repeated are written so that repeating them is no error (starting a started container, removing
  * a missing one).
  */
+import type { KeptFile } from './kept-files.ts'
 import type { Readable } from 'node:stream'
 import type { Runs } from '../contract/backup.ts'
 import type { KeptMetadata } from '../contract/image-metadata.ts'
@@ -160,12 +161,6 @@ export interface Volumes {
     labels: OwnLabels,
     signal?: AbortSignal,
   ): Promise<{ size: number; content: Readable } | undefined>
-}
-
-export interface KeptFile {
-  size: number
-  /** Hex. */
-  sha256: string
 }
 
 /** What an uploaded tarball turned out to be. */

@@ -38,3 +38,10 @@ export function parseOutputLog(log: string): string | undefined {
   const match = /^exec_([0-9a-f-]{36})\.(stdout|stderr)$/.exec(log)
   return match === null ? undefined : `windlass-output-${match[1]}-${match[2]}`
 }
+
+/** A file as it was kept. */
+export interface KeptFile {
+  size: number
+  /** Hex. */
+  sha256: string
+}

@@ -1,7 +1,7 @@
 /** Backups of custom volumes as the engine port keeps and reads them: one tarball in LXD's layout, in a volume of its own. */
 import type { VolumePortrait, VolumeSnapshotPortrait } from '../contract/volume-backup.ts'
 import type { KeptTarball, PackOptions } from './backups.ts'
-import type { KeptFile } from './engine.ts'
+import type { KeptFile } from './kept-files.ts'
 
 /** A volume or a snapshot of it that goes into a backup: what is told of it, and the engine's volume with its files. */
 export interface PackedVolume<P> {

@@ -10,7 +10,7 @@ import { looksLikeReference, parseRegistryReference } from '../core/registry-ref
 import type { ImageFetch } from '../operations/inputs.ts'
 import { mayEnter, requireProject, type Caller, type Visitor } from './caller.ts'
 import { imageSettings, UPDATE_CACHED } from './image-settings.ts'
-import type { ImageSources } from './image-sources.ts'
+import type { ImageChoice, ImageSources } from './image-sources.ts'
 
 export interface ImageLookupDeps {
   records: RecordReader
@@ -28,19 +28,6 @@ export interface ImageLookupDeps {
 export interface ImageView {
   record: ImageRecord
   aliases: AliasRecord[]
-}
-
-/** What a client says of an image it wants. */
-export interface ImageChoice {
-  alias?: string | null | undefined
-  fingerprint?: string | null | undefined
-  properties?: Config | null | undefined
-  server?: string | null | undefined
-  protocol?: string | null | undefined
-  certificate?: string | null | undefined
-  secret?: string | null | undefined
-  /** On the other server. */
-  project?: string | null | undefined
 }
 
 /** An image of the project, or one that is still to be brought here: its record lacks what only that tells. */

@@ -1,10 +1,23 @@
 /** Where a client says that an image is to come from: a container registry, or another server of LXD's API. */
+import type { Config } from '../contract/common.ts'
 import { badRequest } from '../core/failure.ts'
 import { checkReach, EVERYWHERE, parseServerUrl, type Reach } from '../core/outbound.ts'
 import { standInOf } from '../core/simplestreams.ts'
 import type { ImageFetch } from '../operations/inputs.ts'
 import { isServerAdmin, type Caller } from './caller.ts'
-import type { ImageChoice } from './image-lookup.ts'
+
+/** What a client says of an image it wants. */
+export interface ImageChoice {
+  alias?: string | null | undefined
+  fingerprint?: string | null | undefined
+  properties?: Config | null | undefined
+  server?: string | null | undefined
+  protocol?: string | null | undefined
+  certificate?: string | null | undefined
+  secret?: string | null | undefined
+  /** On the other server. */
+  project?: string | null | undefined
+}
 
 export interface ImageSourcesDeps {
   /** Whose images stand for those of simplestreams servers; undefined: nobody's. */

@@ -10,7 +10,7 @@ import { requireRole, type Caller } from './caller.ts'
 import type { Foreign } from './foreign.ts'
 import { instanceUrl, logUrl } from './instance-urls.ts'
 import type { InstanceViews, Where } from './instance-views.ts'
-import { requireOwn } from './instances.ts'
+import { requireOwn } from './instance-operations.ts'
 import type { OpenKept } from './kept-files.ts'
 import { tellOf, type Write } from './writes.ts'
 

@@ -7,7 +7,7 @@ import { checkMetadata } from '../core/guest.ts'
 import { imagePropertiesOf } from '../core/image-properties.ts'
 import { requireRole, type Caller } from './caller.ts'
 import type { InstanceViews, Where } from './instance-views.ts'
-import { requireOwn } from './instances.ts'
+import { requireOwn } from './instance-operations.ts'
 import { metadataUrl } from './instance-urls.ts'
 import { tellOf, type Write, type Writing } from './writes.ts'
 

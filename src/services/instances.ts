@@ -13,18 +13,18 @@ import { checkIfMatch, etagOf } from '../core/etag.ts'
 import { checkExecRequest, type ExecRequest } from '../core/exec-spec.ts'
 import { withoutEmpty, withoutEmptyOptions } from '../core/expand.ts'
 import { badRequest, notImplemented } from '../core/failure.ts'
-import { foreignRefusal, isForeign } from '../core/foreign.ts'
 import { checkAction, checkProtection, parseStateAction } from '../core/instance-status.ts'
 import type { InstanceAction, StateAction } from '../core/instance-status.ts'
 import { parseInstanceName } from '../core/names.ts'
-import type { BusyClaim, RecordChange, RecordReader } from '../core/ports.ts'
-import { CATALOG, type InputOf, type Kind } from '../operations/catalog.ts'
+import type { RecordChange, RecordReader } from '../core/ports.ts'
+import type { InputOf, Kind } from '../operations/catalog.ts'
 import { requireRole, type Caller } from './caller.ts'
 import type { Drafts } from './drafts.ts'
 import type { Foreign } from './foreign.ts'
 import type { InstanceSessions } from './instance-sessions.ts'
 import type { InstanceView, InstanceViews, Where } from './instance-views.ts'
-import { instanceResources, instanceUrl } from './instance-urls.ts'
+import { on, requireOwn } from './instance-operations.ts'
+import { instanceUrl } from './instance-urls.ts'
 import { withAddresses, withoutMacs } from './instance-draft.ts'
 import { usesOf, type Leases } from './leases.ts'
 import { withMounts } from './mounts.ts'
@@ -250,25 +250,6 @@ function refuseMove({ migration, target, pool, project }: InstancePost): void {
 /** A stop by force needs no container to be there. */
 function checkedAs(action: StateAction, { force }: InstanceStatePut): InstanceAction {
   return action === 'stop' && force === true ? 'kill' : action
-}
-
-/** A container made by others is not ours to change. */
-export function requireOwn({ record }: InstanceView): void {
-  if (isForeign(record)) throw foreignRefusal(record.name)
-}
-
-/** An operation on one instance that is there. */
-export function on<K extends Kind>(record: InstanceRecord, kind: K, input: InputOf<K>) {
-  const { action, claim } = CATALOG[kind]
-  return {
-    kind,
-    input,
-    project: record.project,
-    member: record.member,
-    entity: { id: record.uuid, name: record.name, url: instanceUrl(record) },
-    resources: instanceResources(record),
-    busy: claim === 'own' ? [{ key: `instance:${record.uuid}`, mode: claim, action } satisfies BusyClaim] : [],
-  }
 }
 
 /** LXD names only the new path for changes of state. */

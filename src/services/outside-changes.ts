@@ -11,7 +11,7 @@ import { outsideChange, withPower, withTold, type OutsideChange } from '../core/
 import type { Clock, RecordStore } from '../core/ports.ts'
 import { SERVER } from './caller.ts'
 import { instanceUrl } from './instance-urls.ts'
-import { on } from './instances.ts'
+import { on } from './instance-operations.ts'
 import type { Inventory } from './inventory.ts'
 import type { Operations } from './operations.ts'
 import { guard } from './power.ts'

@@ -1,5 +1,5 @@
 import type { ImageRecord, InstanceRecord, SnapshotRecord } from '../../src/contract/records.ts'
-import type { KeptFile } from '../../src/core/engine.ts'
+import type { KeptFile } from '../../src/core/kept-files.ts'
 import { tarballExtension } from '../../src/core/compression.ts'
 import { conflict } from '../../src/core/failure.ts'
 import { imageVolume } from '../../src/core/kept-files.ts'

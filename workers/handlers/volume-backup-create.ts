@@ -1,5 +1,5 @@
 import type { VolumeRecord, VolumeSnapshotRecord } from '../../src/contract/records.ts'
-import type { KeptFile } from '../../src/core/engine.ts'
+import type { KeptFile } from '../../src/core/kept-files.ts'
 import { backupVolume } from '../../src/core/kept-files.ts'
 import { dropBackup, keepBackup } from '../backups.ts'
 import { fillVolume, loadVolume, unmakeVolume, type NewVolume } from '../custom-volumes.ts'

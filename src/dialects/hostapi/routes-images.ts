@@ -1,7 +1,7 @@
 /** Images that containers are made from. */
 import { Type } from 'typebox'
 import { notFound, unprocessable } from '../../core/failure.ts'
-import { requireOwn } from '../../services/instances.ts'
+import { requireOwn } from '../../services/instance-operations.ts'
 import { byOperation, callerOf, type DialectApp, type DialectKit } from '../dialect.ts'
 import { BAD_IMAGE, NO_IMAGE, refusedAs } from './errors.ts'
 import { addRoute, bodyAs, noContent } from './paths.ts'

@@ -1,7 +1,8 @@
 /** What the tarballs of all backups have alike: how files of the engine get into them, and how they are kept. */
 import { Readable } from 'node:stream'
 import type { PackOptions } from '../../core/backups.ts'
-import type { KeptFile, Volumes } from '../../core/engine.ts'
+import type { Volumes } from '../../core/engine.ts'
+import type { KeptFile } from '../../core/kept-files.ts'
 import { inBytes } from './backup-layout.ts'
 import { compressed } from './compress.ts'
 import { underRoot } from './root-filesystem.ts'

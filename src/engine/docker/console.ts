@@ -2,7 +2,7 @@
 import { Writable } from 'node:stream'
 import type { AttachedConsole } from '../../core/container.ts'
 import { badRequest, notFound } from '../../core/failure.ts'
-import { inspectPayload } from './containers.ts'
+import { inspectPayload } from './inspect.ts'
 import { fields } from './read.ts'
 import type { Wire } from './engine-wire.ts'
 import { DETACH_KEYS } from './exec.ts'

@@ -1,6 +1,7 @@
 /** Containers, but for what is in them (files.ts), what they say (logs.ts) and what they use (stats.ts). */
 import type { Containers, ContainerSpec, ContainerSummary, Limits } from '../../core/container.ts'
 import type { EngineInfo } from '../../core/engine.ts'
+import { inspectPayload } from './inspect.ts'
 import { badRequest, conflict, type Failure, internal, timedOut } from '../../core/failure.ts'
 import { removeCgroupFolders } from './cgroup-folders.ts'
 import { CPU_PERIOD, type Found, makeContainerBody, makeEndpoint, memoryAndSwap } from './container-body.ts'
@@ -8,7 +9,7 @@ import type { HostDevices } from './host-devices.ts'
 import { missingSource, refusal, says } from './errors.ts'
 import { isRoleOf, labelFilter } from './labels.ts'
 import { toContainerDetail, toContainerSummary } from './normalize.ts'
-import { count, fields, type Fields, list, required, text } from './read.ts'
+import { count, fields, list, required, text } from './read.ts'
 import { askUnless, change, type Wire } from './engine-wire.ts'
 import { type EngineAnswer, route } from './requests.ts'
 
@@ -69,17 +70,6 @@ export function createContainers(
   async function wanted(limits: Limits): Promise<{ limits: Limits; host: EngineInfo }> {
     return { limits, host: await info() }
   }
-}
-
-/** `GET /containers/{id}/json` of exactly this id or name. The engine itself would also take the beginning of an id. */
-export async function inspectPayload(wire: Wire, reference: string, signal?: AbortSignal): Promise<Fields | undefined> {
-  // What can be no name must not get into a path either.
-  if (!/^[A-Za-z0-9][\w.-]*$/.test(reference)) return undefined
-  const path = route`/containers/${reference}/json`
-  const answer = await wire.ask({ doing: `reading container ${reference}`, method: 'GET', path, signal, expect: [404] })
-  if (answer.status === 404) return undefined
-  const payload = fields(answer.body)
-  return payload.Id === reference || payload.Name === `/${reference}` ? payload : undefined
 }
 
 async function create(wire: Wire, spec: ContainerSpec, from: Found, signal?: AbortSignal): Promise<string> {

@@ -5,7 +5,7 @@
 import type { Readable } from 'node:stream'
 import type { OwnLabels } from '../../core/container.ts'
 import { badRequest, conflict, unsupported } from '../../core/failure.ts'
-import { inspectPayload } from './containers.ts'
+import { inspectPayload } from './inspect.ts'
 import { runShortly } from './exec-start.ts'
 import { createHelper, removeHelper } from './helpers.ts'
 import { importTar } from './image-making.ts'
