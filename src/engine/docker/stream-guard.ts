@@ -15,17 +15,13 @@ export interface Guard {
  * nothing moves for the idle time (because nothing comes, or because nobody takes it), and the source with it.
  */
 export function guardStream(source: Readable, guard: Guard): Readable {
-  let timer: NodeJS.Timeout | undefined
-  const restart = (): void => {
-    clearTimeout(timer)
-    if (guard.idle > 0) timer = setTimeout(() => passed.destroy(guard.onIdle()), guard.idle)
-  }
   const passed = new Transform({
     transform(chunk, _encoding, done) {
-      restart()
+      timer?.refresh()
       done(null, chunk)
     },
   })
+  const timer = guard.idle > 0 ? setTimeout(() => passed.destroy(guard.onIdle()), guard.idle) : undefined
   const unlink = guard.signals.map((signal) => onAbort(signal, (reason) => passed.destroy(guard.onAbort(reason))))
   // Whoever has let go of the stream hears nothing more; an unheard error event would end the process.
   passed.on('error', () => undefined)
@@ -38,7 +34,6 @@ export function guardStream(source: Readable, guard: Guard): Readable {
   source.once('close', () => {
     if (!source.readableEnded) passed.destroy(guard.onError(new Error('aborted')))
   })
-  restart()
   return source.pipe(passed)
 }
 
