@@ -38,6 +38,9 @@ interface Viewed {
   etag: string | undefined
 }
 
+/** The LXD whose API this is. Clients compare it: LXD's Terraform provider refuses servers older than 5.0.0. */
+const LXD_VERSION = '5.0.2'
+
 /** What everyone is told. */
 const OPEN = {
   api_extensions: [...API_EXTENSIONS],
@@ -63,10 +66,18 @@ export function createServer(deps: ServerDeps) {
 
   /**
    * `GET /1.0`: everything for the trusted, the way in for everyone else. An engine that is away leaves blanks. The same
-   * object as before while nothing has changed.
+   * object as before while nothing has changed. A project that is named is said again, as LXD does: clients that are
+   * bound to one look whether it has been understood.
    */
-  async function view(caller: Caller | undefined): Promise<Viewed> {
+  async function view(caller: Caller | undefined, project = 'default'): Promise<Viewed> {
     if (caller === undefined) return STRANGERS
+    const viewed = await defaultView()
+    const { environment } = viewed.view
+    if (project === 'default' || environment === undefined) return viewed
+    return { ...viewed, view: { ...viewed.view, environment: { ...environment, project } } }
+  }
+
+  async function defaultView(): Promise<Viewed> {
     const [record, engineInfo] = await Promise.all([settings(), info().catch(() => undefined)])
     if (last?.of[0] === record && last.of[1] === engineInfo) return last.viewed
     const environment = toEnvironment(engineInfo, deps)
@@ -175,7 +186,7 @@ function toEnvironment(info: EngineInfo | undefined, deps: ServerDeps): Environm
     certificate: https?.certificate ?? '',
     certificate_fingerprint: https?.fingerprint ?? '',
     server_pid: process.pid,
-    server_version: deps.version,
+    server_version: `${LXD_VERSION}+windlass.${deps.version}`,
   }
 }
 

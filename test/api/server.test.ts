@@ -59,6 +59,7 @@ test('GET /1.0 shows what the engine is', async () => {
       config: {},
       environment: {
         server: 'windlass',
+        server_version: '5.0.2+windlass.0.1.0',
         server_clustered: false,
         server_name: 'host1',
         driver: 'docker',
@@ -70,6 +71,22 @@ test('GET /1.0 shows what the engine is', async () => {
       },
     },
   })
+})
+
+test('GET /1.0 says the project that it was asked with', async () => {
+  const ofProject = async (query: string) => {
+    const { body, headers } = await api.call({ url: `/1.0${query}` })
+    return [Object(body).metadata.environment.project, headers.etag]
+  }
+  const [, etag] = await ofProject('')
+  for (const [query, project] of [
+    ['', 'default'],
+    ['?project=shop', 'shop'],
+    ['?project=', 'default'],
+    ['?project=default', 'default'],
+  ] as const)
+    expect(await ofProject(query), query).toEqual([project, etag])
+  expect((await api.callAs(undefined, { url: '/1.0?project=shop' })).body).not.toHaveProperty('metadata.environment')
 })
 
 test('settings are replaced by PUT, merged by PATCH, and guarded by the entity tag', async () => {

@@ -28,12 +28,13 @@ export function serverRoutes(app: App, { server }: { server: Server }): void {
       operationId: 'getServer',
       summary: 'Read what the server is and can do; less of it without a token',
       tags,
+      querystring: InProject({}),
       response: { 200: Sync(ref(ServerView)) },
     },
     config: { open: true },
   }
   app.get('/1.0', viewed, async (request, reply) => {
-    const { view, etag } = await server.view(request.visitor)
+    const { view, etag } = await server.view(request.visitor, request.query.project || 'default')
     // Asked by every client before anything else, and mostly the same: rendered once.
     reply.type('application/json').serializer((answer: unknown) => {
       const text = texts.get(view) ?? JSON.stringify(answer)
