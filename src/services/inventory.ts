@@ -36,7 +36,7 @@ interface Entry {
 const SAYS_NOTHING =
   /^(exec_.*|kill|stop|restart|attach|detach|resize|top|commit|copy|export|archive-path|extract-to-dir)$/
 /** What our own workers do most; they tell what came out a moment later, and nobody has to look. */
-const TOLD_SOON = new Set(['create', 'rename', 'destroy'])
+const TOLD_SOON = new Set(['create', 'start', 'rename', 'destroy'])
 /** How long is waited for that, milliseconds. */
 const SOON = 300
 /** How long what was seen here counts against what a worker tells, milliseconds. */
