@@ -7,6 +7,7 @@ import { createImageLookup, type ImageLookupDeps } from './services/image-lookup
 import { createImageNames } from './services/image-names.ts'
 import { createImageSources } from './services/image-sources.ts'
 import { createExpectedBy, createSharedBy } from './services/image-tokens.ts'
+import { createImageUsed } from './services/image-use.ts'
 import { createImages, type ImagesDeps } from './services/images.ts'
 import { createInstanceBulk, type InstanceBulkDeps } from './services/instance-bulk.ts'
 import { createInstanceCreation, type InstanceCreationDeps } from './services/instance-creation.ts'
@@ -46,7 +47,7 @@ export function assembleImageSources(
   return { sources, lookup: createImageLookup({ ...common, sources, sharedBy: createSharedBy(common) }) }
 }
 
-type Shared = Omit<InstanceCreationDeps, 'images' | 'refresh'> &
+type Shared = Omit<InstanceCreationDeps, 'images' | 'imageUsed' | 'refresh'> &
   InstancesDeps &
   Pick<InstanceBulkDeps, 'streams'> &
   Pick<ImagesDeps, 'engines' | 'lookup' | 'sources' | 'write' | 'uploads' | 'openKept'> &
@@ -54,7 +55,8 @@ type Shared = Omit<InstanceCreationDeps, 'images' | 'refresh'> &
 
 export function assembleInstances({ clock, deployment, store }: Deps, shared: Shared) {
   const refresh = createInstanceRefresh(shared)
-  const creation = createInstanceCreation({ ...shared, refresh, images: shared.lookup })
+  const imageUsed = createImageUsed(shared)
+  const creation = createInstanceCreation({ ...shared, refresh, images: shared.lookup, imageUsed })
   const instances = createInstances(shared)
   return {
     imageNames: createImageNames(shared),

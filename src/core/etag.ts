@@ -1,8 +1,17 @@
+import { createHash } from 'node:crypto'
+import type { ImageRecord } from '../contract/records.ts'
 import { preconditionFailed } from './failure.ts'
 
 /** The bare entity tag of a record: changes with each write of it. In the header it stands in double quotes. */
 export function etagOf(uuid: string, rev: number): string {
   return `${uuid}.${rev}`
+}
+
+/** That of an image is of what clients write of it, as in LXD: that something is made of it changes nothing for them. */
+export function imageEtag(image: ImageRecord): string {
+  const { uuid, public: isPublic, auto_update, expires_at, properties, profiles } = image
+  const written = JSON.stringify([uuid, isPublic, auto_update, expires_at, properties, profiles])
+  return createHash('sha256').update(written).digest('hex')
 }
 
 /**

@@ -157,7 +157,8 @@ export function createImageLookup(deps: ImageLookupDeps) {
   async function cachedDraft(home: string, given: Partial<ImageRecord>): Promise<ImageRecord> {
     const setting = await imageSettings(records)
     const isFollowing = given.auto_update === true && isTrue(setting(home, UPDATE_CACHED))
-    return draft(home, { ...given, cached: true, auto_update: isFollowing })
+    const last_used_at = new Date(clock.now()).toISOString()
+    return draft(home, { ...given, cached: true, auto_update: isFollowing, last_used_at })
   }
 
   /** A new image's record in the project where it is to be, as far as it is known before it is made. */

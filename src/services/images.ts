@@ -2,7 +2,7 @@
 import type { ImagePatch, ImagePut } from '../contract/image.ts'
 import type { OperationRecord } from '../contract/operation-record.ts'
 import type { ImageRecord } from '../contract/records.ts'
-import { checkIfMatch, etagOf } from '../core/etag.ts'
+import { checkIfMatch, imageEtag } from '../core/etag.ts'
 import { withoutEmpty } from '../core/expand.ts'
 import { notFound } from '../core/failure.ts'
 import { parseExpiry } from '../core/times.ts'
@@ -112,7 +112,7 @@ export function createImages(deps: ImagesDeps) {
     requireRole(caller, 'operator')
     const view = await lookup.get(caller, where.project, where.name)
     requireHome(caller, view.record.project)
-    checkIfMatch(ifMatch, etagOf(view.record.uuid, view.record.rev))
+    checkIfMatch(ifMatch, imageEtag(view.record))
     return view
   }
 

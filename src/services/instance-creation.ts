@@ -14,6 +14,7 @@ import { submitInRoom, type ProjectRoom } from './project-room.ts'
 import { requireProject, requireRole, type Caller } from './caller.ts'
 import type { Drafts } from './drafts.ts'
 import type { ImageLookup, Resolved } from './image-lookup.ts'
+import type { ImageUsed } from './image-use.ts'
 import { copyDraft, draftOf, pickName, withAddresses, type Basis } from './instance-draft.ts'
 import type { InstanceRefresh } from './instance-refresh.ts'
 import { instanceResources, instanceUrl } from './instance-urls.ts'
@@ -26,6 +27,7 @@ export interface InstanceCreationDeps {
   records: RecordReader
   operations: Operations
   images: Pick<ImageLookup, 'resolve'>
+  imageUsed: ImageUsed
   leases: Leases
   drafts: Drafts
   refresh: InstanceRefresh
@@ -87,12 +89,14 @@ export function createInstanceCreation(deps: InstanceCreationDeps) {
     const draft = draftOf(basisOf(project, name), { ...body, profiles }, image)
     const use: BusyClaim[] =
       source.type === 'image' ? [{ key: `image:${image.uuid}`, mode: 'use', action: 'create' }] : []
-    return submitNew(order, draft, use, (made) => ({
+    const accepted = await submitNew(order, draft, use, (made) => ({
       kind: 'instance.create',
       input: { draft: made, source: toInput(source), start: body.start ?? false },
       resources: instanceResources(made),
       secret: source.type === 'server' ? source.secret : undefined,
     }))
+    if (source.type === 'image') await deps.imageUsed(image)
+    return accepted
   }
 
   async function fromNothing(order: Order): Promise<OperationRecord> {

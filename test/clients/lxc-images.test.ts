@@ -45,6 +45,17 @@ describe.skipIf(LXC === undefined)('lxc', () => {
     )
   })
 
+  test('an image tells when it was used last; who edits it meanwhile is not disturbed', async () => {
+    expect(await lxc.ok('image', 'info', 'split')).toMatch(/^ +Last used: never$/m)
+    const path = `/1.0/images/${fingerprint}`
+    const { etag = '' } = (await lxc.windlass.call('GET', path)).headers
+    await lxc.ok('init', 'split', 'u1')
+    await lxc.ok('delete', 'u1')
+    expect(await lxc.ok('image', 'info', 'split')).toMatch(/^ +Last used: \d{4}\//m)
+    const edited = await lxc.windlass.call('PATCH', path, { public: false }, { 'if-match': String(etag) })
+    expect(edited.status).toBe(200)
+  })
+
   test('an image comes in packed in every way, and as a directory', async () => {
     const plain = await unifiedTar()
     await keep('plain.tar', plain)

@@ -6,7 +6,7 @@ import { Image, ImageExportPost, ImagePatch, ImagePut, ImagesPost } from '../../
 import { ref } from '../../contract/named.ts'
 import type { ImageOrigin } from '../../contract/records.ts'
 import { InProject, ListQuery } from '../../contract/query.ts'
-import { etagOf } from '../../core/etag.ts'
+import { imageEtag } from '../../core/etag.ts'
 import { parseFilter } from '../../core/filter.ts'
 import { imagePartsOf } from '../../core/image-parts.ts'
 import { sinceEpoch } from '../../core/times.ts'
@@ -105,7 +105,7 @@ function oneRoutes(app: App, { images, operations }: ImageRoutesDeps): void {
   app.get('/1.0/images/:fingerprint', { schema: got, config: { open: 'records' } }, async (request, reply) => {
     const { visitor, params, query } = request
     const view = await images.get(visitor, visitedProject(request), params.fingerprint, query.secret)
-    return tagged(reply, etagOf(view.record.uuid, view.record.rev), toImage(view))
+    return tagged(reply, imageEtag(view.record), toImage(view))
   })
 
   const put = { operationId: 'putImage', summary: 'Change an image as a whole', tags, ...One, body: ref(ImagePut) }
