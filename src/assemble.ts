@@ -22,6 +22,7 @@ import { createEvents } from './services/events.ts'
 import { createFirstStart } from './services/first-start.ts'
 import { createForgottenNames } from './services/forgotten-names.ts'
 import { createForeign } from './services/foreign.ts'
+import { readHostBridge } from './services/host-bridges.ts'
 import { readHostNetworks } from './services/host-networks.ts'
 import { createInstanceFiles } from './services/instance-files.ts'
 import { createInstanceLogs } from './services/instance-logs.ts'
@@ -275,7 +276,14 @@ function assembleServices(deps: Deps, { bus, inventory, records, renewing, opera
   const making = { drafts, leases, room, write, architecture }
   const whole = { ...common, ...imagery, ...making, views, foreign, sessions, streams }
   const effects = createProfileEffects({ ...common, leases, room, hosts })
-  const networks = createNetworks({ ...common, write, usedBy, room, hostNetworks: readHostNetworks })
+  const networks = createNetworks({
+    ...common,
+    write,
+    usedBy,
+    room,
+    hostNetworks: readHostNetworks,
+    hostBridge: readHostBridge,
+  })
   const warnings = createWarnings({ records, clock })
   const nicknames = createNicknames({ records, clock })
   return {

@@ -17,18 +17,25 @@ export async function readHostNetworks(): Promise<HostNetworks> {
     readdir('/sys/class/net').catch(() => Object.keys(interfaces)),
     readFile('/proc/net/route', 'utf8').catch(() => ''),
   ])
-  return { subnets: [...cidrs, ...parseRoutes(routes)].filter((cidr) => cidr !== ''), interfaces: names }
+  const routed = parseRoutes(routes).map(({ subnet }) => subnet)
+  return { subnets: [...cidrs, ...routed].filter((cidr) => cidr !== ''), interfaces: names }
 }
 
-/** The kernel's table of IPv4 routes → CIDRs; the default route is none. */
-export function parseRoutes(table: string): string[] {
+/** Where a subnet (in CIDR form) is reached. */
+interface Route {
+  interface: string
+  subnet: string
+}
+
+/** The kernel's table of IPv4 routes; the default route is none. */
+export function parseRoutes(table: string): Route[] {
   return table
     .split('\n')
     .slice(1)
     .map((line) => line.split('\t'))
-    .flatMap(([, destination = '', , , , , , mask = '']) => {
+    .flatMap(([name = '', destination = '', , , , , , mask = '']) => {
       if (!isWord(destination) || !isWord(mask) || destination === '00000000') return []
-      return [`${bytesOf(destination).join('.')}/${prefixOf(mask)}`]
+      return [{ interface: name, subnet: `${bytesOf(destination).join('.')}/${prefixOf(mask)}` }]
     })
 }
 

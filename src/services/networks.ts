@@ -9,6 +9,7 @@ import { badRequest, conflict, notFound } from '../core/failure.ts'
 import { parseNetworkName } from '../core/names.ts'
 import type { Clock, RecordReader } from '../core/ports.ts'
 import { mayEnter, requireProject, requireRole, type Caller } from './caller.ts'
+import type { HostBridge } from './host-bridges.ts'
 import type { HostNetworks } from './host-networks.ts'
 import { checkNetworkConfig, FIXED } from './network-config.ts'
 import { networkUrl } from './noun-urls.ts'
@@ -25,6 +26,8 @@ export interface NetworksDeps {
   room: ProjectRoom
   engines: ReadonlyMap<string, Engine>
   hostNetworks(): Promise<HostNetworks>
+  /** Of a network by its name and its subnet. */
+  hostBridge(name: string, subnet: string): Promise<HostBridge | undefined>
   clock: Clock
   /** The member new networks are made on. */
   member: string
@@ -41,6 +44,13 @@ export type Networks = ReturnType<typeof createNetworks>
 const HOME = 'default'
 /** How long a request waits for the engine to tell what it has, milliseconds; the worker looks again. */
 const PATIENCE = 2_000
+/** What an engine on another machine does not tell. */
+const UNKNOWN_BRIDGE: HostBridge = {
+  counters: { bytes_received: 0, bytes_sent: 0, packets_received: 0, packets_sent: 0 },
+  hwaddr: '',
+  mtu: 1500,
+  bridge: { id: '', stp: false, forward_delay: 0, vlan_default: 0, vlan_filtering: false, upper_devices: [] },
+}
 
 export function createNetworks(deps: NetworksDeps) {
   const { records, write, operations, usedBy } = deps
@@ -141,7 +151,7 @@ export function createNetworks(deps: NetworksDeps) {
   /** Waits until the bridge has been made anew, as LXD does. Like there, only of a network that nothing uses. */
   async function rename(caller: Caller, name: string, newName: string): Promise<void> {
     requireHome(caller)
-    const record = await load(name)
+    const record = await toChange(name)
     parseNetworkName(newName)
     if ((await records.find('network', HOME, newName)) !== undefined) throw conflict('The network already exists')
     await refuseUsed(record)
@@ -160,7 +170,7 @@ export function createNetworks(deps: NetworksDeps) {
   /** Waits until the bridge is gone, as LXD does. */
   async function remove(caller: Caller, name: string): Promise<void> {
     requireHome(caller)
-    const record = await load(name)
+    const record = await toChange(name)
     await refuseUsed(record)
     await operations.perform(caller, {
       kind: 'network.delete',
@@ -176,18 +186,18 @@ export function createNetworks(deps: NetworksDeps) {
       throw badRequest('The network is currently in use')
   }
 
-  /** The engine says whether the bridge is there; its counters are the host's alone and shown as nothing. */
+  /** The engine says whether the bridge is there, this machine the rest; of an engine elsewhere that stays blank. */
   async function state(_caller: Caller, name: string): Promise<NetworkState> {
     const { member, network, gateway, subnet } = await load(name)
-    const detail = await deps.engines.get(member)?.networks.inspect(network, AbortSignal.timeout(PATIENCE))
+    const [detail, bridge] = await Promise.all([
+      deps.engines.get(member)?.networks.inspect(network, AbortSignal.timeout(PATIENCE)),
+      deps.hostBridge(name, subnet),
+    ])
     return {
       addresses: [{ family: 'inet', address: gateway, netmask: subnet.split('/')[1] ?? '', scope: 'global' }],
-      counters: { bytes_received: 0, bytes_sent: 0, packets_received: 0, packets_sent: 0 },
-      hwaddr: '',
-      mtu: 1500,
+      ...(bridge ?? UNKNOWN_BRIDGE),
       state: detail === undefined ? 'down' : 'up',
       type: 'broadcast',
-      bridge: { id: '', stp: false, forward_delay: 0, vlan_default: 0, vlan_filtering: false, upper_devices: [] },
       bond: null,
       vlan: null,
       ovn: null,
@@ -219,15 +229,18 @@ export function createNetworks(deps: NetworksDeps) {
     ]
   }
 
-  async function load(name: string): Promise<NetworkRecord> {
+  async function load(name: string, missing = 'Network not found'): Promise<NetworkRecord> {
     const record = await records.find('network', HOME, name)
-    if (record === undefined) throw notFound('Network not found')
+    if (record === undefined) throw notFound(missing)
     return record
   }
 
+  /** For those who mean to change it: LXD tells them in other words that there is none. */
+  const toChange = (name: string) => load(name, 'Failed loading network: Network not found')
+
   async function writable(caller: Caller, name: string, ifMatch: string | undefined): Promise<NetworkRecord> {
     requireHome(caller)
-    const record = await load(name)
+    const record = await toChange(name)
     checkIfMatch(ifMatch, etagOf(record.uuid, record.rev))
     return record
   }

@@ -11,6 +11,10 @@ const TABLE = [
 ].join('\n')
 
 test("the kernel's routes are subnets, the default route is none", () => {
-  expect(parseRoutes(TABLE)).toEqual(['192.168.0.0/24', '10.0.0.0/8', '10.128.16.0/20'])
+  expect(parseRoutes(TABLE)).toEqual([
+    { interface: 'eth0', subnet: '192.168.0.0/24' },
+    { interface: 'tun0', subnet: '10.0.0.0/8' },
+    { interface: 'br0', subnet: '10.128.16.0/20' },
+  ])
   expect(parseRoutes('')).toEqual([])
 })
