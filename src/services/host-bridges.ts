@@ -45,7 +45,7 @@ export async function readHostBridge(name: string, subnet: string, root = '/'): 
       forward_delay,
       vlan_default,
       vlan_filtering: vlan_filtering !== 0,
-      upper_devices: ports.toSorted(),
+      upper_devices: ports,
     },
   }
 }

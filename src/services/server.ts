@@ -1,5 +1,5 @@
 /** The server itself: what it says about itself, its settings, whether it is able to work. */
-import { freemem, hostname, totalmem } from 'node:os'
+import { cpus, freemem, hostname, totalmem } from 'node:os'
 import { API_EXTENSIONS } from '../contract/extensions.ts'
 import type { ServerRecord } from '../contract/records.ts'
 import type { Environment, Resources, ServerPut, ServerView } from '../contract/server.ts'
@@ -231,17 +231,24 @@ function toEngineSide(info: EngineInfo) {
 }
 
 function toResources(info: EngineInfo): Resources {
-  // Only an engine on this machine has the memory we can look at.
-  const used = info.memoryBytes === totalmem() ? totalmem() - freemem() : 0
+  // Only an engine on this machine has the memory and the processors we can look at.
+  const isHere = info.memoryBytes === totalmem()
+  const used = isHere ? totalmem() - freemem() : 0
+  const { model = '', speed: frequency = 0 } = (isHere ? cpus()[0] : undefined) ?? {}
   const total = info.memoryBytes
   const architecture = lxdArchitecture(info.architecture)
   const cores = Array.from({ length: info.cpus }, (_, core) => ({
     core,
     die: 0,
+    frequency,
     threads: [{ id: core, numa_node: 0, thread: 0, online: true, isolated: false }],
   }))
   return {
-    cpu: { architecture, sockets: [{ name: '', vendor: '', socket: 0, cache: [], cores }], total: info.cpus },
+    cpu: {
+      architecture,
+      sockets: [{ name: model, vendor: '', socket: 0, frequency, cache: [], cores }],
+      total: info.cpus,
+    },
     memory: {
       nodes: [{ numa_node: 0, hugepages_used: 0, hugepages_total: 0, used, total }],
       hugepages_total: 0,
