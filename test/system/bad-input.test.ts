@@ -117,7 +117,7 @@ test.each<Row>([
   ['unknown project', 'DELETE /1.0/projects/no', undefined, 404, 'Project not found'],
   ['project exists', 'POST /1.0/projects', { name: 'shop' }, 409, 'Project "shop" already exists'],
   ['project default', 'DELETE /1.0/projects/default', undefined, 403, 'The "default" project cannot be deleted'],
-  ['unknown network', 'PUT /1.0/networks/no', {}, 404, 'Network not found'],
+  ['unknown network', 'PUT /1.0/networks/no', {}, 404, 'Failed loading network: Network not found'],
   ['unknown volume', `PUT ${VOLUMES}/no`, {}, 404, 'Storage pool volume not found'],
   ['unknown pool', 'GET /1.0/storage-pools/no', undefined, 404, 'Storage pool not found'],
   ['publish of nothing', 'POST /1.0/images', { source: { type: 'instance' } }, 400, 'No source provided'],
