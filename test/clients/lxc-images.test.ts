@@ -52,7 +52,7 @@ describe.skipIf(LXC === undefined)('lxc', () => {
     await lxc.ok('init', 'split', 'u1')
     await lxc.ok('delete', 'u1')
     expect(await lxc.ok('image', 'info', 'split')).toMatch(/^ +Last used: \d{4}\//m)
-    const edited = await lxc.windlass.call('PATCH', path, { public: false }, { 'if-match': String(etag) })
+    const edited = await lxc.windlass.call('PATCH', path, { public: false }, { 'if-match': etag })
     expect(edited.status).toBe(200)
   })
 
