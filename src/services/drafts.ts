@@ -1,6 +1,6 @@
 /** What an instance is to become: the request, its profiles and its image, checked as a whole before anything is accepted. */
 import type { Config, Devices, Role } from '../contract/common.ts'
-import type { InstanceRecord, LeaseRecord } from '../contract/records.ts'
+import type { InstanceRecord, LeaseRecord, ProfileRecord } from '../contract/records.ts'
 import { checkInstanceConfig } from '../core/config-keys.ts'
 import { toContainerSpec } from '../core/container-spec.ts'
 import { checkDevices, checkExpandedDevices, requireRoot } from '../core/devices.ts'
@@ -21,6 +21,13 @@ export interface Wanted {
   config: Config
   devices: Devices
   profiles: string[]
+}
+
+/** Config and devices with the profiles' under them, and those profiles. */
+export interface Expanded {
+  config: Config
+  devices: Devices
+  inherited: ProfileRecord[]
 }
 
 /** What it is for decides LXD's words, and whether a root disk must be there: LXD asks for one only at the creation. */
@@ -45,12 +52,8 @@ const NO_LABELS: OwnLabels = {
 }
 
 export function createDrafts(deps: { records: RecordReader; hosts: Hosts }) {
-  /** Config and devices with the profiles' under them; every fault in them is a bad-request with LXD's text. */
-  async function expand(
-    project: string,
-    wanted: Wanted,
-    purpose: Purpose = 'change',
-  ): Promise<{ config: Config; devices: Devices }> {
+  /** Every fault in it is a bad-request with LXD's text. */
+  async function expand(project: string, wanted: Wanted, purpose: Purpose = 'change'): Promise<Expanded> {
     const words = WORDS[purpose]
     checkInstanceConfig(wanted.config, words.prefix)
     checkDevices(wanted.devices)
@@ -60,7 +63,7 @@ export function createDrafts(deps: { records: RecordReader; hosts: Hosts }) {
     const devices = expandDevices(profiles, wanted.devices)
     checkExpandedDevices(devices, wanted.name)
     if (purpose === 'create') requireRoot(devices, `${words.prefix}Failed initialising instance: `)
-    return { config: expandConfig(profiles, wanted.config), devices }
+    return { config: expandConfig(profiles, wanted.config), devices, inherited: profiles }
   }
 
   async function profilesOf(project: string) {
@@ -69,7 +72,7 @@ export function createDrafts(deps: { records: RecordReader; hosts: Hosts }) {
 
   /** Would this role be allowed, and this engine able, to make it? The worker asks again with what it really makes. */
   async function check(role: Role, instance: InstanceRecord, leases: LeaseRecord[]): Promise<void> {
-    const expanded = await expand(instance.project, instance)
+    const { config, devices } = await expand(instance.project, instance)
     const [networks, volumes, own] = await Promise.all([
       deps.records.list('network'),
       deps.records.list('volume', await homeOf(deps.records, instance.project, 'volume')),
@@ -77,7 +80,8 @@ export function createDrafts(deps: { records: RecordReader; hosts: Hosts }) {
     ])
     const spec = toContainerSpec({
       instance,
-      ...expanded,
+      config,
+      devices,
       image: undefined,
       networks,
       leases: [...own, ...leases],
@@ -87,7 +91,7 @@ export function createDrafts(deps: { records: RecordReader; hosts: Hosts }) {
       name: instance.name,
       fresh: [],
     })
-    checkPolicy(role, spec, expanded.config)
+    checkPolicy(role, spec, config)
     const [gpu] = spec.gpus
     if (gpu !== undefined && !(await deps.hosts.hasGpus(instance.member)))
       throw badRequest(`Failed to start device "${gpu.device}": ${NO_GPU}`)

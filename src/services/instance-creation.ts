@@ -18,7 +18,7 @@ import type { ImageUsed } from './image-use.ts'
 import { copyDraft, draftOf, pickName, withAddresses, type Basis } from './instance-draft.ts'
 import type { InstanceRefresh } from './instance-refresh.ts'
 import { instanceResources, instanceUrl } from './instance-urls.ts'
-import { withMounts } from './mounts.ts'
+import { withMounts, withProfiles } from './mounts.ts'
 import { claimOf, putNickname, type Nickname } from './nicknames.ts'
 import { usesOf, type Leases } from './leases.ts'
 import type { Operations, Submission } from './operations.ts'
@@ -179,12 +179,12 @@ export function createInstanceCreation(deps: InstanceCreationDeps) {
     const own: BusyClaim = { key: `instance:${draft.uuid}`, mode: 'own', action: 'create' }
     const make = async () => {
       // A profile may have been changed since it was looked at before.
-      const { config, devices } = await deps.drafts.expand(draft.project, draft, 'create')
+      const { config, devices, inherited } = await deps.drafts.expand(draft.project, draft, 'create')
       const room = await deps.room.take(draft.project, [{ ...draft, config, devices }])
       const leases = await deps.leases.take(draft, devices)
       await deps.drafts.check(caller.role, draft, leases)
       const made = withAddresses(draft, leases)
-      return withMounts(records, draft.project, devices, {
+      const claiming = withProfiles(inherited, {
         ...rest(made),
         project: draft.project,
         member: draft.member,
@@ -198,6 +198,7 @@ export function createInstanceCreation(deps: InstanceCreationDeps) {
           ...nicknames.map((nickname) => putNickname(nickname, draft, clock.uuid())),
         ],
       })
+      return withMounts(records, draft.project, devices, claiming)
     }
     return submitInRoom(operations, caller, make, isLeaseLost)
   }

@@ -27,7 +27,7 @@ import { on, requireOwn } from './instance-operations.ts'
 import { instanceUrl } from './instance-urls.ts'
 import { withAddresses, withoutMacs } from './instance-draft.ts'
 import { usesOf, type Leases } from './leases.ts'
-import { withMounts } from './mounts.ts'
+import { withMounts, withProfiles } from './mounts.ts'
 import type { Operations } from './operations.ts'
 import { submitInRoom, type ProjectRoom } from './project-room.ts'
 
@@ -100,7 +100,7 @@ export function createInstances({
   }
 
   async function updateOf(caller: Caller, now: InstanceRecord, next: InstanceRecord) {
-    const { config, devices } = await drafts.expand(next.project, next)
+    const { config, devices, inherited } = await drafts.expand(next.project, next)
     const taking = await room.take(next.project, [{ ...next, config, devices }])
     const taken = await leases.take(next, devices)
     await drafts.check(caller.role, next, taken)
@@ -108,11 +108,12 @@ export function createInstances({
       instance: now.uuid,
       next: withAddresses(withoutMacs(next, taken), taken),
     })
-    return withMounts(records, next.project, devices, {
+    const claiming = withProfiles(inherited, {
       ...submission,
       busy: [...submission.busy, ...usesOf(taken, 'update')],
       changes: [...taking, ...taken.map((record): RecordChange => ({ change: 'put', noun: 'lease', record }))],
     })
+    return withMounts(records, next.project, devices, claiming)
   }
 
   async function rename(caller: Caller, where: Where, body: InstancePost): Promise<OperationRecord> {

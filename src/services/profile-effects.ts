@@ -16,7 +16,7 @@ import { on } from './instance-operations.ts'
 import type { Leases } from './leases.ts'
 import { withMounts } from './mounts.ts'
 import { toRefusal, type Operations } from './operations.ts'
-import { isVolumeLost, type ProjectRoom } from './project-room.ts'
+import { isPartLost, type ProjectRoom } from './project-room.ts'
 import { unfinishedOf } from './unfinished.ts'
 
 export interface ProfileEffectsDeps {
@@ -134,7 +134,7 @@ export function createProfileEffects(deps: ProfileEffectsDeps) {
       const submitted = await operations.trySubmit(asker, submission)
       if (submitted.outcome === 'accepted') return submitted.operation
       const isLeaseLost = submitted.outcome === 'name-taken' && submitted.claim.noun === 'lease'
-      if (!(isLeaseLost || isVolumeLost(submitted)) || tries >= MOST_TRIES) throw toRefusal(submitted, undefined)
+      if (!(isLeaseLost || isPartLost(submitted)) || tries >= MOST_TRIES) throw toRefusal(submitted, undefined)
       if (isLeaseLost) taken = await leases.take(instance, effect.after.devices)
     }
   }
@@ -147,8 +147,8 @@ function expand(instance: InstanceRecord, known: ProfileRecord[]): Expanded {
   return { config: expandConfig(profiles, instance.config), devices: expandDevices(profiles, instance.devices) }
 }
 
-/** Whether the container must change; what only the records tell is read from the profile anyway. */
-function isFollowed(before: Expanded, after: Expanded): boolean {
+/** Whether a container must change; what only the records tell is read from the profile anyway. */
+export function isFollowed(before: Expanded, after: Expanded): boolean {
   return (
     devicesEffect(before.devices, after.devices) !== 'none' || changeEffect(before.config, after.config) !== 'record'
   )

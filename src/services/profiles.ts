@@ -18,7 +18,7 @@ import { mayEnter, requireHome, requireProject, requireRole, type Caller } from 
 import { instanceUrl } from './instance-urls.ts'
 import type { Where } from './instance-views.ts'
 import { profileUrl } from './noun-urls.ts'
-import type { ProfileEffects } from './profile-effects.ts'
+import { isFollowed, type ProfileEffects } from './profile-effects.ts'
 import { networkOf, type UsedBy } from './used-by.ts'
 import type { Write } from './writes.ts'
 
@@ -114,6 +114,8 @@ export function createProfiles({ records, write, usedBy, effects, clock }: Profi
       changes: [{ change: 'put', noun: 'profile', record: next }, ...plan.room],
       event: event('profile-updated', next),
       unlessBusy: [...plan.effects.map(({ instance }) => `instance:${instance.uuid}`), ...(await networksOf(next))],
+      // What is just being made with it would not follow.
+      unlessUsed: isFollowed(now, next) ? [`profile:${now.uuid}`] : [],
     })
     await effects.apply(caller, next, plan.effects)
   }
@@ -131,6 +133,7 @@ export function createProfiles({ records, write, usedBy, effects, clock }: Profi
       taken: `Name "${name}" already in use`,
       event: { ...event('profile-renamed', next), context: { old_name: record.name } },
       unlessBusy: users.map(({ uuid }) => `instance:${uuid}`),
+      unlessUsed: [`profile:${record.uuid}`],
     })
     return next
   }
@@ -165,6 +168,7 @@ export function createProfiles({ records, write, usedBy, effects, clock }: Profi
     await write(caller, {
       changes: [{ change: 'remove', noun: 'profile', uuid: record.uuid, rev: record.rev }],
       event: event('profile-deleted', record),
+      unlessUsed: [`profile:${record.uuid}`],
     })
   }
 

@@ -126,14 +126,14 @@ function isRoomLost(refusal: Refusal): boolean {
   return refusal.outcome === 'changed' && refusal.noun === 'project'
 }
 
-/** Somebody else has changed a custom volume that is to be mounted. */
-export function isVolumeLost(refusal: Refusal): boolean {
-  return refusal.outcome === 'changed' && refusal.noun === 'volume'
+/** Somebody else has changed a custom volume that is to be mounted, or a profile. */
+export function isPartLost(refusal: Refusal): boolean {
+  return refusal.outcome === 'changed' && ['volume', 'profile'].includes(refusal.noun)
 }
 
 /**
  * Submits what `make` says, made anew as often as somebody else has taken the room that it takes, or changed a volume
- * that it mounts; or something else that `isLost` knows.
+ * that it mounts or a profile that it has; or something else that `isLost` knows.
  */
 export async function submitInRoom<K extends Kind>(
   { trySubmit }: Pick<Operations, 'trySubmit'>,
@@ -145,7 +145,7 @@ export async function submitInRoom<K extends Kind>(
     const submission = await make()
     const submitted = await trySubmit(caller, submission)
     if (submitted.outcome === 'accepted') return submitted.operation
-    if (!(isRoomLost(submitted) || isVolumeLost(submitted) || isLost(submitted)) || tries >= MOST_TRIES)
+    if (!(isRoomLost(submitted) || isPartLost(submitted) || isLost(submitted)) || tries >= MOST_TRIES)
       throw toRefusal(submitted, submission.taken)
   }
 }

@@ -14,7 +14,7 @@ import { on, requireOwn } from './instance-operations.ts'
 import { snapshotResources, snapshotUrl } from './instance-urls.ts'
 import { usesOf, type Leases } from './leases.ts'
 import type { InstanceViews, InstanceView, Where } from './instance-views.ts'
-import { withMounts } from './mounts.ts'
+import { withMounts, withProfiles } from './mounts.ts'
 import type { Operations } from './operations.ts'
 import { submitInRoom, type ProjectRoom } from './project-room.ts'
 import { asAt } from './used-by.ts'
@@ -124,16 +124,17 @@ export function createSnapshots({ records, views, operations, drafts, leases, ro
   /** Checks what the instance goes back to, and takes addresses for the NICs that it has lost since. */
   async function restorationOf(caller: Caller, now: InstanceRecord, snapshot: SnapshotRecord) {
     const next = asAt(now, snapshot)
-    const expanded = await drafts.expand(now.project, next)
-    const taking = await room.take(now.project, [{ ...next, ...expanded }])
-    const taken = await leases.take(next, expanded.devices)
+    const { config, devices, inherited } = await drafts.expand(now.project, next)
+    const taking = await room.take(now.project, [{ ...next, config, devices }])
+    const taken = await leases.take(next, devices)
     await drafts.check(caller.role, next, taken)
     const submission = on(now, 'snapshot.restore', { instance: now.uuid, snapshot: snapshot.uuid })
-    return withMounts(records, now.project, expanded.devices, {
+    const claiming = withProfiles(inherited, {
       ...submission,
       busy: [...submission.busy, ...usesOf(taken, 'restore')],
       changes: [...taking, ...taken.map((lease): RecordChange => ({ change: 'put', noun: 'lease', record: lease }))],
     })
+    return withMounts(records, now.project, devices, claiming)
   }
 
   /** A snapshot and the instance it is of. */

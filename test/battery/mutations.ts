@@ -73,11 +73,23 @@ const MUTATIONS: readonly Mutation[] = [
     patches: [
       {
         file: 'src/services/mounts.ts',
-        from: "      ...volumes.map(({ uuid }): BusyClaim => ({ key: `volume:${uuid}`, mode: 'use', action })),\n",
-        to: '',
+        from: "return using(submission, 'volume', volumes)",
+        to: 'return { ...submission, changes: submission.changes ?? [] }',
       },
     ],
     judge: ['test/system/volume-claims.test.ts', 'no instance gets a volume'],
+  },
+  {
+    name: 'profiles',
+    what: 'a profile changes while an instance is being made with it',
+    patches: [
+      {
+        file: 'src/services/mounts.ts',
+        from: "return using(submission, 'profile', profiles)",
+        to: 'return { ...submission, changes: submission.changes ?? [] }',
+      },
+    ],
+    judge: ['test/system/volume-claims.test.ts', 'a profile that an instance is being made with'],
   },
   {
     name: 'room-of-limits',

@@ -235,9 +235,11 @@ describe('restrictions', () => {
     expect(errorOf(await call('PATCH', at, { config: { 'limits.processes': '60' } }))).toMatch(
       /Reached maximum aggregate value "50" for "limits.processes"/,
     )
-    expect((await call('PATCH', at, { config: { 'limits.processes': '40' } })).status).toBe(200)
+    const allowed = { config: { 'limits.processes': '40' } }
+    expect(errorOf(await call('PATCH', at, allowed))).toBe('Profile is busy running a "create" operation')
     worker?.letGo(LATE)
     expect(await windlass.ended(accepted)).toMatchObject({ status: 'Success', err: '' })
+    expect((await call('PATCH', at, allowed)).status).toBe(200)
   })
 
   test('the worker that makes an instance refuses what is forbidden, however its profile has come to say it', async () => {

@@ -1,4 +1,4 @@
-// Instances and the custom volumes they mount, changed at the same time: held between two steps.
+// Instances, and the custom volumes and profiles they are made by, changed at the same time: held between two steps.
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { callApi, fieldOf } from '../../src/setup/api-client.ts'
 import { publishStarterImage } from '../../src/setup/publish-starter.ts'
@@ -18,7 +18,8 @@ beforeAll(async () => {
   windlass = await startWindlass({ workers: 0 })
   worker = await windlass.startWorker({
     WINDLASS_TEST_POINT:
-      'volume.restore.record.before,volume.refresh.record.before,instance.create.container.before@late',
+      'volume.restore.record.before,volume.refresh.record.before,instance.create.container.before@late,' +
+      'instance.create.look.before@taught,instance.update.plan.before@given',
   })
   await publishStarterImage(windlass.socket, await staticBusybox())
 })
@@ -84,6 +85,38 @@ test('a volume that an instance is being made with stays as it is', async () => 
   ])
 })
 
+test('a profile that an instance is being made with, or gets, stays as it is', async () => {
+  await send('POST', ALL, { name: 'v9' })
+  await send('POST', '/1.0/profiles', { name: 'p' })
+  await operate('POST', '/1.0/instances', { name: 'given', source })
+  const profiles = ['default', 'p']
+  const devices = mounting('v9')
+  const creating = await windlass.call('POST', '/1.0/instances', { name: 'taught', source, profiles })
+  await worker.holds(['instance.create.look.before@taught'])
+  const refusals = [
+    await answered('PATCH', '/1.0/profiles/p', { devices }),
+    await answered('POST', '/1.0/profiles/p', { name: 'q' }),
+    await answered('DELETE', '/1.0/profiles/p'),
+  ]
+  await send('PATCH', '/1.0/profiles/p', { description: 'no container has it' })
+  worker.letGo('instance.create.look.before@taught')
+  expect(await windlass.ended(creating)).toMatchObject({ status: 'Success' })
+  await operate('DELETE', '/1.0/instances/taught')
+  await send('PATCH', '/1.0/profiles/p', { devices })
+
+  const updating = await windlass.call('PUT', '/1.0/instances/given', { profiles })
+  await worker.holds(['instance.update.plan.before@given'])
+  refusals.push(await answered('PUT', '/1.0/profiles/p', {}))
+  worker.letGo('instance.update.plan.before@given')
+  expect(await windlass.ended(updating)).toMatchObject({ status: 'Success' })
+  expect(refusals).toEqual([
+    [409, 'Profile is busy running a "create" operation'],
+    [400, 'Profile is currently in use'],
+    [400, 'Profile is currently in use'],
+    [409, 'Profile is busy running a "update" operation'],
+  ])
+})
+
 test('a refresh that is cancelled leaves the copy as it was', async () => {
   for (const name of ['v7', 'v8']) await send('POST', ALL, { name })
   await operate('POST', `${at('v7')}/snapshots`, { name: 's0' })
@@ -107,10 +140,11 @@ test('a refresh that is cancelled leaves the copy as it was', async () => {
   expect(fieldOf((await windlass.call('GET', `${at('v8')}/snapshots`)).body, 'metadata')).toEqual([])
 })
 
-test('a request that was looked at before a volume changed is looked at again', async () => {
+test('a request that was looked at before a volume or a profile changed is looked at again', async () => {
   await send('POST', ALL, { name: 'v4' })
   await send('POST', ALL, { name: 'v5' })
-  const points = ['accept.record.before@early', 'accept.record.before@v5']
+  await send('POST', '/1.0/profiles', { name: 'r' })
+  const points = ['accept.record.before@early', 'accept.record.before@v5', 'accept.record.before@lately']
   const api = await windlass.startApi({ WINDLASS_TEST_POINT: points.join(',') })
   const other = async (method: string, path: string, body?: unknown) => {
     const answer = await callApi(api.socket, { method, path, body })
@@ -118,10 +152,13 @@ test('a request that was looked at before a volume changed is looked at again', 
   }
   const creating = other('POST', '/1.0/instances', { name: 'early', source, devices: mounting('v4') })
   const deleting = other('DELETE', at('v5'))
+  const having = other('POST', '/1.0/instances', { name: 'lately', source, profiles: ['default', 'r'] })
   await api.holds(points)
   await send('POST', at('v4'), { name: 'v6' })
   await operate('POST', '/1.0/instances', { name: 'c5', source, devices: mounting('v5') })
+  await send('PATCH', '/1.0/profiles/r', { devices: mounting('nowhere') })
   for (const point of points) api.letGo(point)
   expect(await creating).toEqual([400, expect.stringContaining('Storage volume "v4" not found in pool "default"')])
   expect(await deleting).toEqual([409, 'The storage volume is still in use'])
+  expect(await having).toEqual([400, expect.stringContaining('Storage volume "nowhere" not found')])
 })
