@@ -4,11 +4,14 @@ import { generated, nativeDocument } from '../openapi/generate.ts'
 
 interface Answer {
   description: string
+  headers?: Record<string, object>
   content?: Record<string, { schema?: object; example?: unknown }>
   links?: Record<string, { operationId: string }>
 }
 interface Route {
   operationId?: string
+  parameters?: { $ref?: string; name?: string }[]
+  requestBody?: { content: Record<string, { schema: object }> }
   summary?: string
   tags?: string[]
   responses: Record<string, Answer>
@@ -16,7 +19,7 @@ interface Route {
 interface Document {
   openapi: string
   paths: Record<string, Record<string, Route>>
-  components: { schemas: Record<string, object> }
+  components: { schemas: Record<string, object>; parameters: Record<string, object> }
   tags: { name: string }[]
 }
 
@@ -68,8 +71,55 @@ test('every 202 links to the routes that tell how it ends', () => {
   }
 })
 
+test('a body is described by its content type: only JSON is an object', () => {
+  const bodies = routes.flatMap(({ at, route }) =>
+    Object.entries(route.requestBody?.content ?? {}).map(([type, { schema }]) => ({
+      at: `${at} ${type}`,
+      type,
+      schema,
+    })),
+  )
+  const bytes = bodies.filter(({ type }) => type === 'application/octet-stream')
+  expect(bytes.map(({ at }) => at)).toEqual(
+    expect.arrayContaining([
+      'POST /1.0/instances application/octet-stream',
+      'POST /1.0/instances/{name}/files application/octet-stream',
+      'POST /1.0/images application/octet-stream',
+    ]),
+  )
+  for (const { at, schema } of bytes) expect(schema, at).toEqual({ type: 'string', format: 'binary' })
+  const parts = bodies.find(({ type }) => type === 'multipart/form-data')
+  expect(parts).toMatchObject({
+    at: 'POST /1.0/images multipart/form-data',
+    schema: { required: ['metadata', 'rootfs'] },
+  })
+})
+
+test('a change names the headers it reads, and what has an entity tag says so', () => {
+  const read = (method: string, path: string) =>
+    document.paths[path]?.[method]?.parameters?.flatMap(({ $ref }) => $ref?.split('/').at(-1) ?? [])
+  expect(read('put', '/1.0/instances/{name}')).toEqual(['IfMatch', 'Prefer', 'IdempotencyKey'])
+  expect(read('put', '/1.0/instances/{name}/state')).toEqual(['Prefer', 'IdempotencyKey'])
+  expect(read('patch', '/1.0/storage-pools/{pool}/volumes/custom/{name}')).toEqual(['IfMatch', 'IdempotencyKey'])
+  expect(read('post', '/1.0/profiles')).toEqual(['IdempotencyKey'])
+  expect(read('get', '/1.0/instances/{name}')).toEqual([])
+  const { headers } = document.paths['/1.0/instances/{name}']?.['get']?.responses['200'] ?? {}
+  expect(Object.keys(headers ?? {})).toEqual(['ETag'])
+})
+
+test('a refusal is described as one everywhere', () => {
+  const words = (status: string) => new Set(routes.map(({ route }) => route.responses[status]?.description))
+  expect([...words('4XX')]).toEqual(['Refused; `error` says why.'])
+  expect([...words('5XX')]).toEqual(['Not possible at the moment, or our own fault.'])
+})
+
 test('every reference leads somewhere', () => {
   const references = [...text.matchAll(/"\$ref": "([^"]+)"/g)].map(([, target = '']) => target)
-  const known = new Set(Object.keys(document.components.schemas).map((name) => `#/components/schemas/${name}`))
+  const { schemas, parameters } = document.components
+  const known = new Set(
+    Object.entries({ schemas, parameters }).flatMap(([group, all]) =>
+      Object.keys(all).map((name) => `#/components/${group}/${name}`),
+    ),
+  )
   expect([...new Set(references)].filter((target) => !known.has(target))).toEqual([])
 })

@@ -19,3 +19,11 @@ export const listOf = <S extends TSchema>(item: S) => ({
 
 /** One object. */
 export const oneOf = <S extends TSchema>(item: S) => ({ 200: Sync(item) })
+
+/** One object with its entity tag, for `If-Match`. */
+export const taggedOne = <S extends TSchema>(item: S) => ({
+  200: {
+    ...Sync(item),
+    headers: { ETag: { type: 'string', description: 'What is read, for `If-Match` of a change.' } },
+  },
+})

@@ -6,6 +6,7 @@ import { ErrorAnswer } from '../contract/envelope.ts'
 import { namedSchemas, ref } from '../contract/named.ts'
 import type { App } from './app-types.ts'
 import { exampleOf } from './example.ts'
+import { describeBodies, describeHeaders, HEADER_PARAMETERS } from './openapi-details.ts'
 
 const TAGS = [
   ['server', 'The server and what it can do'],
@@ -56,8 +57,15 @@ export async function describeApi(app: App, version: string): Promise<void> {
       tags: TAGS.map(([name, description]) => ({ name, description })),
       components: {
         securitySchemes: { token: { type: 'http', scheme: 'bearer' } },
+        parameters: HEADER_PARAMETERS,
       },
       security: SECURITY,
+    },
+    transform: ({ schema, url }) => ({ schema: describeBodies(schema), url }),
+    transformObject: (document) => {
+      if (!('openapiObject' in document)) return document.swaggerObject
+      describeHeaders(Object(document.openapiObject.paths))
+      return document.openapiObject
     },
     refResolver: {
       buildLocalReference: (json, _base, _fragment, at) =>
@@ -93,7 +101,8 @@ export function serveDocuments(app: App): void {
 function complete(route: RouteOptions): void {
   const { schema } = route
   if (schema === undefined || schema.hide === true) return
-  const response: Record<string, object> = Object(schema.response)
+  // A copy: routes share their answers.
+  const response: Record<string, object> = { ...Object(schema.response) }
   for (const [status, answer] of Object.entries(response)) response[status] = withWords(status, answer)
   response['4xx'] ??= failure('Refused; `error` says why.')
   response['5xx'] ??= failure('Not possible at the moment, or our own fault.')

@@ -23,10 +23,15 @@ export function sendParts(reply: FastifyReply, parts: OutgoingPart[]): FastifyRe
   return reply.code(200).type(`multipart/form-data; boundary=${boundary}`).send(multipartOf(parts, boundary))
 }
 
+const bytes = { schema: { type: 'string', format: 'binary' } }
+
 /** The declared answer of a route that sends bytes. */
-export const BYTES = {
+export const BYTES = { 200: { description: 'The bytes.', content: { 'application/octet-stream': bytes } } }
+
+/** The declared answer of a route that sends one file or several. */
+export const PARTS = {
   200: {
-    description: 'The bytes.',
-    content: { 'application/octet-stream': { schema: { type: 'string', format: 'binary' } } },
+    description: 'The bytes; of an image in two files these as parts, `metadata` and then `rootfs`.',
+    content: { 'application/octet-stream': bytes, 'multipart/form-data': bytes },
   },
 }

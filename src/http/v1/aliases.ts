@@ -5,7 +5,7 @@ import { InProject, ListQuery } from '../../contract/query.ts'
 import type { AliasRecord } from '../../contract/records.ts'
 import { etagOf } from '../../core/etag.ts'
 import { aliasUrl, type Aliases } from '../../services/aliases.ts'
-import { CHANGED, CREATED, listOf, oneOf } from '../accepting.ts'
+import { CHANGED, CREATED, listOf, taggedOne } from '../accepting.ts'
 import { created, DONE, give, keeping, sync, tagged } from '../answers.ts'
 import type { App } from '../app-types.ts'
 import { callerOf, projectOf, visitedProject } from '../caller.ts'
@@ -47,7 +47,7 @@ export function aliasRoutes(app: App, { aliases }: { aliases: Aliases }): void {
 }
 
 function oneAliasRoutes(app: App, aliases: Aliases): void {
-  const got = { operationId: 'getAlias', summary: 'Read an alias', tags, ...One, response: oneOf(ref(Alias)) }
+  const got = { operationId: 'getAlias', summary: 'Read an alias', tags, ...One, response: taggedOne(ref(Alias)) }
   app.get('/1.0/images/aliases/:name', { schema: got, config: { open: 'records' } }, async (request, reply) => {
     const record = await aliases.get(request.visitor, visitedProject(request), request.params.name)
     return tagged(reply, etagOf(record.uuid, record.rev), toAlias(record))

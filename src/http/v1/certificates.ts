@@ -6,7 +6,7 @@ import { ListQuery } from '../../contract/query.ts'
 import { etagOf } from '../../core/etag.ts'
 import { certificateUrl, readClientCertificate, toCertificate, type Certificates } from '../../services/certificates.ts'
 import type { Operations } from '../../services/operations.ts'
-import { ACCEPTED, CHANGED, CREATED, listOf, oneOf } from '../accepting.ts'
+import { ACCEPTED, CHANGED, CREATED, listOf, taggedOne } from '../accepting.ts'
 import { accepted, created, DONE, give, keeping, sync, tagged } from '../answers.ts'
 import type { App } from '../app-types.ts'
 import { callerOf } from '../caller.ts'
@@ -70,7 +70,7 @@ function oneRoutes(app: App, { certificates }: CertificateRoutesDeps): void {
     summary: 'Read a certificate',
     tags,
     params,
-    response: oneOf(ref(Certificate)),
+    response: taggedOne(ref(Certificate)),
   }
   app.get('/1.0/certificates/:fingerprint', { schema: got }, async (request, reply) => {
     const record = await certificates.get(callerOf(request), request.params.fingerprint)

@@ -1,6 +1,7 @@
 import { posix } from 'node:path'
 import { Readable } from 'node:stream'
 import { Type } from 'typebox'
+import { Sync } from '../../contract/envelope.ts'
 import { InProject } from '../../contract/query.ts'
 import type { InstanceFiles } from '../../services/instance-files.ts'
 import { CHANGED } from '../accepting.ts'
@@ -18,6 +19,24 @@ const ASKED =
   'The headers `X-LXD-type` (`file`, `directory`, `symlink`), `X-LXD-mode` (octal), `X-LXD-uid`, `X-LXD-gid` and ' +
   '`X-LXD-write` (`overwrite`, `append`) say what it is to be; without them an existing file keeps what it has.'
 
+const told = (description: string) => ({ type: 'string', description })
+const FILE = {
+  200: {
+    description: 'The bytes, or the names.',
+    headers: {
+      'X-LXD-type': told('`file`, `directory` or `symlink`.'),
+      'X-LXD-mode': told('Octal: `0644`.'),
+      'X-LXD-uid': told('Its owner.'),
+      'X-LXD-gid': told('Its group.'),
+      'X-LXD-modified': told('When it was changed.'),
+    },
+    content: {
+      'application/json': { schema: Sync(Type.Array(Type.String())), example: sync(['hostname', 'hosts']) },
+      ...BYTES[200].content,
+    },
+  },
+}
+
 const path = Type.Optional(Type.String({ description: 'Inside the instance.', examples: ['/etc/hostname'] }))
 const About = { params: InstanceParams, querystring: InProject({ path }) }
 
@@ -28,7 +47,7 @@ export function fileRoutes(app: App, { files }: { files: InstanceFiles }, root: 
     ...wordsFor(root, 'getInstanceFile', 'Read a file, the names in a directory, or the target of a symlink'),
     description: `${TOLD} A directory is answered with its names as JSON, a symlink with its target as an absolute path.`,
     ...About,
-    response: BYTES,
+    response: FILE,
   }
   app.get(url, { schema: got }, async (request, reply) => {
     const where = { ...whereOf(request), path: request.query.path }

@@ -14,14 +14,14 @@ import type { ImageView } from '../../services/image-lookup.ts'
 import type { Images } from '../../services/images.ts'
 import { imageUrl } from '../../services/noun-urls.ts'
 import type { Operations } from '../../services/operations.ts'
-import { ACCEPTED, CHANGED, listOf, oneOf } from '../accepting.ts'
+import { ACCEPTED, CHANGED, listOf, taggedOne } from '../accepting.ts'
 import { accepted, DONE, give, keeping, sync, tagged } from '../answers.ts'
 import type { App } from '../app-types.ts'
 import { acceptStreams } from '../bodies.ts'
 import { asListed, callerOf, listedProject, projectOf, visitedProject } from '../caller.ts'
 import { clientGone } from '../client-gone.ts'
 import { recursionOf } from '../recursion.ts'
-import { BYTES, sendParts, sendStream } from '../streams.ts'
+import { PARTS, sendParts, sendStream } from '../streams.ts'
 import { toUploadInfo } from '../upload-headers.ts'
 
 export interface ImageRoutesDeps {
@@ -101,7 +101,7 @@ function createRoute(app: App, { images, operations }: ImageRoutesDeps): void {
 }
 
 function oneRoutes(app: App, { images, operations }: ImageRoutesDeps): void {
-  const got = { operationId: 'getImage', summary: 'Read an image', tags, ...Shown, response: oneOf(ref(Image)) }
+  const got = { operationId: 'getImage', summary: 'Read an image', tags, ...Shown, response: taggedOne(ref(Image)) }
   app.get('/1.0/images/:fingerprint', { schema: got, config: { open: 'records' } }, async (request, reply) => {
     const { visitor, params, query } = request
     const view = await images.get(visitor, visitedProject(request), params.fingerprint, query.secret)
@@ -135,7 +135,7 @@ function oneRoutes(app: App, { images, operations }: ImageRoutesDeps): void {
     summary: "Download an image's tarball",
     tags,
     ...Shown,
-    response: BYTES,
+    response: PARTS,
   }
   app.get(
     '/1.0/images/:fingerprint/export',

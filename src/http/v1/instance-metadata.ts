@@ -6,7 +6,7 @@ import { ref } from '../../contract/named.ts'
 import { InProject } from '../../contract/query.ts'
 import { badRequest } from '../../core/failure.ts'
 import type { InstanceMetadatas } from '../../services/instance-metadata.ts'
-import { CHANGED, oneOf } from '../accepting.ts'
+import { CHANGED, oneOf, taggedOne } from '../accepting.ts'
 import { DONE, give, keeping, sync, tagged } from '../answers.ts'
 import type { App } from '../app-types.ts'
 import { acceptBytes, readBody } from '../bodies.ts'
@@ -33,7 +33,7 @@ function wholeRoutes(app: App, { metadata }: MetadataRoutesDeps, root: InstanceR
     ...wordsFor(root, 'getInstanceMetadata', "Read what the image's metadata.yaml says of an instance"),
     ...one,
   }
-  app.get(path, { schema: { ...got, response: oneOf(ref(InstanceMetadata)) } }, async (request, reply) => {
+  app.get(path, { schema: { ...got, response: taggedOne(ref(InstanceMetadata)) } }, async (request, reply) => {
     const found = await metadata.get(callerOf(request), whereOf(request))
     return tagged(reply, found.etag, found.metadata)
   })

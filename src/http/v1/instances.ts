@@ -26,7 +26,7 @@ import type { Instances } from '../../services/instances.ts'
 import type { Operations } from '../../services/operations.ts'
 import type { InstanceImport } from '../../services/instance-import.ts'
 import type { Snapshots } from '../../services/snapshots.ts'
-import { ACCEPTED, CHANGED, listOf, oneOf } from '../accepting.ts'
+import { ACCEPTED, CHANGED, listOf, oneOf, taggedOne } from '../accepting.ts'
 import { accepted, DONE, give, keeping, sync, tagged } from '../answers.ts'
 import type { App } from '../app-types.ts'
 import { acceptOctets } from '../bodies.ts'
@@ -122,7 +122,7 @@ function readRoutes(app: App, { instances }: InstanceRoutesDeps, root: InstanceR
     ...wordsFor(root, 'getInstance', 'Read an instance'),
     params: InstanceParams,
     querystring: InProject({ recursion }),
-    response: oneOf(Type.Union([ref(InstanceFull), ref(Instance)])),
+    response: taggedOne(Type.Union([ref(InstanceFull), ref(Instance)])),
   }
   app.get(`/1.0/${root}/:name`, { schema: got }, async (request, reply) => {
     const caller = callerOf(request)

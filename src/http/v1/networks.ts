@@ -15,7 +15,7 @@ import { etagOf } from '../../core/etag.ts'
 import { parseFilter } from '../../core/filter.ts'
 import type { Networks, NetworkView } from '../../services/networks.ts'
 import { networkUrl } from '../../services/noun-urls.ts'
-import { CHANGED, CREATED, listOf, oneOf } from '../accepting.ts'
+import { CHANGED, CREATED, listOf, oneOf, taggedOne } from '../accepting.ts'
 import { created, DONE, give, keeping, sync, tagged } from '../answers.ts'
 import type { App } from '../app-types.ts'
 import { callerOf, projectOf } from '../caller.ts'
@@ -57,7 +57,7 @@ export function networkRoutes(app: App, { networks }: { networks: Networks }): v
 }
 
 function readRoutes(app: App, networks: Networks): void {
-  const got = { operationId: 'getNetwork', summary: 'Read a network', tags, ...One, response: oneOf(ref(Network)) }
+  const got = { operationId: 'getNetwork', summary: 'Read a network', tags, ...One, response: taggedOne(ref(Network)) }
   app.get('/1.0/networks/:name', { schema: got }, async (request, reply) => {
     const view = await networks.get(callerOf(request), request.params.name)
     return tagged(reply, etagOf(view.record.uuid, view.record.rev), toNetwork(view))

@@ -6,7 +6,7 @@ import { etagOf } from '../../core/etag.ts'
 import { parseFilter } from '../../core/filter.ts'
 import { profileUrl } from '../../services/noun-urls.ts'
 import type { Profiles, ProfileView } from '../../services/profiles.ts'
-import { CHANGED, CREATED, listOf, oneOf } from '../accepting.ts'
+import { CHANGED, CREATED, listOf, taggedOne } from '../accepting.ts'
 import { created, DONE, give, keeping, sync, tagged } from '../answers.ts'
 import type { App } from '../app-types.ts'
 import { asListed, callerOf, listedProject, projectOf } from '../caller.ts'
@@ -50,7 +50,7 @@ export function profileRoutes(app: App, { profiles }: { profiles: Profiles }): v
 }
 
 function oneProfileRoutes(app: App, profiles: Profiles): void {
-  const got = { operationId: 'getProfile', summary: 'Read a profile', tags, ...One, response: oneOf(ref(Profile)) }
+  const got = { operationId: 'getProfile', summary: 'Read a profile', tags, ...One, response: taggedOne(ref(Profile)) }
   app.get('/1.0/profiles/:name', { schema: got }, async (request, reply) => {
     const view = await profiles.get(callerOf(request), whereOf(request))
     return tagged(reply, etagOf(view.record.uuid, view.record.rev), toProfile(view))

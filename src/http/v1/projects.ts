@@ -7,7 +7,7 @@ import { parseFilter } from '../../core/filter.ts'
 import { projectUrl } from '../../services/noun-urls.ts'
 import type { Operations } from '../../services/operations.ts'
 import type { Projects, ProjectView } from '../../services/projects.ts'
-import { ACCEPTED, CHANGED, CREATED, listOf, oneOf } from '../accepting.ts'
+import { ACCEPTED, CHANGED, CREATED, listOf, oneOf, taggedOne } from '../accepting.ts'
 import { accepted, created, DONE, give, keeping, sync, tagged } from '../answers.ts'
 import type { App } from '../app-types.ts'
 import { callerOf } from '../caller.ts'
@@ -54,7 +54,7 @@ export function projectRoutes(app: App, deps: ProjectRoutesDeps): void {
 }
 
 function readRoutes(app: App, { projects }: ProjectRoutesDeps): void {
-  const got = { operationId: 'getProject', summary: 'Read a project', tags, ...One, response: oneOf(ref(Project)) }
+  const got = { operationId: 'getProject', summary: 'Read a project', tags, ...One, response: taggedOne(ref(Project)) }
   app.get('/1.0/projects/:name', { schema: got }, async (request, reply) => {
     const view = await projects.get(callerOf(request), request.params.name)
     return tagged(reply, etagOf(view.record.uuid, view.record.rev), toProject(view))

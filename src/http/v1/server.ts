@@ -4,6 +4,7 @@ import { ref } from '../../contract/named.ts'
 import { InProject } from '../../contract/query.ts'
 import { Resources, ServerPut, ServerView } from '../../contract/server.ts'
 import type { Server } from '../../services/server.ts'
+import { taggedOne } from '../accepting.ts'
 import { DONE, give, keeping, sync, tagged } from '../answers.ts'
 import type { App } from '../app-types.ts'
 
@@ -29,7 +30,7 @@ export function serverRoutes(app: App, { server }: { server: Server }): void {
       summary: 'Read what the server is and can do; less of it without a token',
       tags,
       querystring: InProject({}),
-      response: { 200: Sync(ref(ServerView)) },
+      response: taggedOne(ref(ServerView)),
     },
     config: { open: true },
   }

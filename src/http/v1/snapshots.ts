@@ -8,7 +8,7 @@ import { snapshotUrl } from '../../services/instance-urls.ts'
 import type { Instances } from '../../services/instances.ts'
 import type { Operations } from '../../services/operations.ts'
 import type { Snapshots } from '../../services/snapshots.ts'
-import { ACCEPTED, listOf, oneOf } from '../accepting.ts'
+import { ACCEPTED, listOf, taggedOne } from '../accepting.ts'
 import { accepted, sync, tagged } from '../answers.ts'
 import type { App } from '../app-types.ts'
 import { callerOf } from '../caller.ts'
@@ -57,7 +57,7 @@ export function snapshotRoutes(app: App, deps: SnapshotRoutesDeps, root: Instanc
 function oneSnapshotRoutes(app: App, { snapshots, operations }: SnapshotRoutesDeps, root: InstanceRoot): void {
   const one = `/1.0/${root}/:name/snapshots/:snapshot`
   const about = { params: SnapshotParams, querystring: InProject({ recursion: Type.Optional(Type.String()) }) }
-  const got = { ...words(root, 'getInstanceSnapshot', 'Read a snapshot'), ...about, response: oneOf(ref(Snapshot)) }
+  const got = { ...words(root, 'getInstanceSnapshot', 'Read a snapshot'), ...about, response: taggedOne(ref(Snapshot)) }
   app.get(one, { schema: got }, async (request, reply) => {
     const { view, snapshot } = await snapshots.get(callerOf(request), whereOf(request), request.params.snapshot)
     return tagged(reply, etagOf(snapshot.uuid, snapshot.rev), toSnapshot(snapshot, view))

@@ -14,7 +14,7 @@ import { parseFilter } from '../../core/filter.ts'
 import { volumeSnapshotUrl } from '../../services/noun-urls.ts'
 import type { Operations } from '../../services/operations.ts'
 import type { VolumeSnapshots, VolumeSnapshotView } from '../../services/volume-snapshots.ts'
-import { ACCEPTED, CHANGED, listOf, oneOf } from '../accepting.ts'
+import { ACCEPTED, CHANGED, listOf, taggedOne } from '../accepting.ts'
 import { accepted, DONE, give, keeping, sync, tagged } from '../answers.ts'
 import type { App } from '../app-types.ts'
 import { callerOf } from '../caller.ts'
@@ -73,7 +73,7 @@ function oneSnapshotRoutes(app: App, { volumeSnapshots: snapshots, operations }:
     operationId: 'getStorageVolumeSnapshot',
     summary: 'Read a snapshot of a storage volume',
     ...about,
-    response: oneOf(ref(StorageVolumeSnapshot)),
+    response: taggedOne(ref(StorageVolumeSnapshot)),
   }
   app.get(ONE, { schema: got }, async (request, reply) => {
     const { snapshot } = await snapshots.get(callerOf(request), whereOf(request), request.params.snapshot)

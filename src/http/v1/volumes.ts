@@ -25,7 +25,7 @@ import { VOLUME_MISSING } from '../../services/volume-finder.ts'
 import type { VolumeImport } from '../../services/volume-import.ts'
 import type { VolumeSnapshots } from '../../services/volume-snapshots.ts'
 import type { ListedVolume, RootVolumeView, Volumes, VolumeView } from '../../services/volumes.ts'
-import { ACCEPTED, CHANGED, CREATED, listOf, oneOf } from '../accepting.ts'
+import { ACCEPTED, CHANGED, CREATED, listOf, oneOf, taggedOne } from '../accepting.ts'
 import { accepted, created, DONE, give, keeping, sync, tagged } from '../answers.ts'
 import type { App } from '../app-types.ts'
 import { acceptOctets } from '../bodies.ts'
@@ -63,7 +63,7 @@ export function volumeRoutes(app: App, deps: VolumeRoutesDeps): void {
     tags,
     params: Any,
     querystring: InProject({}),
-    response: oneOf(ref(StorageVolume)),
+    response: taggedOne(ref(StorageVolume)),
   }
   app.get(`${ALL_VOLUMES}/:type/:name`, { schema: got }, async (request, reply) => {
     const { type, pool, name } = request.params
