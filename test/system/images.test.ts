@@ -145,6 +145,20 @@ test('aliases are made, changed, renamed and deleted with the words of LXD', asy
   expect(errorOf(await windlass.call('DELETE', `${path}/y`))).toBe('404 Image alias not found')
 })
 
+test('an alias with slashes is the same whether its client escapes them or not', async () => {
+  const path = '/1.0/images/aliases'
+  expect((await windlass.call('POST', path, { name: 'tiny/1/x', target: fingerprint })).status).toBe(201)
+  for (const name of ['tiny/1/x', 'tiny%2F1%2Fx', 'tiny/1%2Fx'])
+    expect(await metadata(`${path}/${name}`), name).toMatchObject({ name: 'tiny/1/x', target: fingerprint })
+  expect((await windlass.call('PATCH', `${path}/tiny/1/x`, { description: 'new' })).status).toBe(200)
+  const put = { target: fingerprint, description: 'newer' }
+  expect((await windlass.call('PUT', `${path}/tiny/1/x`, put, { 'if-match': '"old"' })).status).toBe(412)
+  expect((await windlass.call('POST', `${path}/tiny/1/x`, { name: 'tiny/2' })).status).toBe(201)
+  expect(await metadata(`${path}/tiny/2`)).toMatchObject({ name: 'tiny/2', description: 'new' })
+  expect((await windlass.call('DELETE', `${path}/tiny/2`)).status).toBe(200)
+  expect(errorOf(await windlass.call('GET', `${path}/tiny/2`))).toBe('404 Image alias not found')
+})
+
 test('properties are replaced by PUT, merged by PATCH, and only of what was read', async () => {
   const path = `/1.0/images/${fingerprint}`
   expect((await windlass.call('PATCH', path, { properties: { release: '1' } })).status).toBe(200)

@@ -43,12 +43,24 @@ export function aliasRoutes(app: App, { aliases }: { aliases: Aliases }): void {
     await aliases.create(keeping(request, answer), project, request.body)
     return give(reply, answer)
   })
-  oneAliasRoutes(app, aliases)
+  oneAliasRoutes(app, aliases, { url: '/1.0/images/aliases/:name', about: One })
+  // Names have slashes (`alpine/3.20`), and pylxd leaves them as they are.
+  app.register(async (slashed: App) => {
+    slashed.addHook('preValidation', async (request) => {
+      request.params = { name: Object(request.params)['*'] }
+    })
+    oneAliasRoutes(slashed, aliases, { url: '/1.0/images/aliases/*', about: { ...One, hide: true } })
+  })
 }
 
-function oneAliasRoutes(app: App, aliases: Aliases): void {
-  const got = { operationId: 'getAlias', summary: 'Read an alias', tags, ...One, response: taggedOne(ref(Alias)) }
-  app.get('/1.0/images/aliases/:name', { schema: got, config: { open: 'records' } }, async (request, reply) => {
+interface At {
+  url: '/1.0/images/aliases/:name' | '/1.0/images/aliases/*'
+  about: typeof One & { hide?: boolean }
+}
+
+function oneAliasRoutes(app: App, aliases: Aliases, { url, about }: At): void {
+  const got = { operationId: 'getAlias', summary: 'Read an alias', tags, ...about, response: taggedOne(ref(Alias)) }
+  app.get(url, { schema: got, config: { open: 'records' } }, async (request, reply) => {
     const record = await aliases.get(request.visitor, visitedProject(request), request.params.name)
     return tagged(reply, etagOf(record.uuid, record.rev), toAlias(record))
   })
@@ -59,12 +71,12 @@ function oneAliasRoutes(app: App, aliases: Aliases): void {
   ] as const)
     app.route({
       method: method === 'update' ? 'PUT' : 'PATCH',
-      url: '/1.0/images/aliases/:name',
+      url,
       schema: {
         operationId: method === 'update' ? 'putAlias' : 'patchAlias',
         summary,
         tags,
-        ...One,
+        ...about,
         body: ref(AliasPut),
         response: CHANGED,
       },
@@ -80,11 +92,11 @@ function oneAliasRoutes(app: App, aliases: Aliases): void {
     operationId: 'renameAlias',
     summary: 'Rename an alias',
     tags,
-    ...One,
+    ...about,
     body: ref(AliasPost),
     response: CREATED,
   }
-  app.post('/1.0/images/aliases/:name', { schema: renamed }, async (request, reply) => {
+  app.post(url, { schema: renamed }, async (request, reply) => {
     const project = projectOf(request)
     const name = request.body.name ?? ''
     const answer = created(aliasUrl({ project, name }))
@@ -96,10 +108,10 @@ function oneAliasRoutes(app: App, aliases: Aliases): void {
     operationId: 'deleteAlias',
     summary: 'Delete an alias; the image stays',
     tags,
-    ...One,
+    ...about,
     response: CHANGED,
   }
-  app.delete('/1.0/images/aliases/:name', { schema: removed }, async (request, reply) => {
+  app.delete(url, { schema: removed }, async (request, reply) => {
     await aliases.remove(keeping(request, DONE), projectOf(request), request.params.name)
     return give(reply, DONE)
   })
