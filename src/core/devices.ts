@@ -178,12 +178,14 @@ export function isUnix<T extends Device>(device: T): device is T & UnixDevice {
 
 const NO_SINGLE_ROOT = 'Invalid devices: Failed detecting root disk device:'
 
+/** Whether expanded devices have a root disk. */
+export function hasRoot(expanded: Devices): boolean {
+  return Object.entries(effectiveDevices(expanded)).some(([name, device]) => parseDevice(name, device).type === 'root')
+}
+
 /** What LXD asks of an instance that is to be made; one that is there may lose the device. Throws bad-request. */
 export function requireRoot(expanded: Devices, prefix = ''): void {
-  const hasRoot = Object.entries(effectiveDevices(expanded)).some(
-    ([name, device]) => parseDevice(name, device).type === 'root',
-  )
-  if (!hasRoot) throw badRequest(`${prefix}${NO_SINGLE_ROOT} No root device could be found`)
+  if (!hasRoot(expanded)) throw badRequest(`${prefix}${NO_SINGLE_ROOT} No root device could be found`)
 }
 
 /** The size that the root disk of expanded devices asks for; '' for none. */

@@ -5,10 +5,10 @@ import type { InstanceRecord, ProfileRecord } from '../contract/records.ts'
 import { checkProfileConfig } from '../core/config-keys.ts'
 import { isTrue } from '../core/config-values.ts'
 import { toHostDevice } from '../core/container-spec.ts'
-import { isUnix, parseDevice } from '../core/devices.ts'
+import { hasRoot, isUnix, parseDevice } from '../core/devices.ts'
 import type { Mount } from '../core/container.ts'
 import { checkIfMatch, etagOf } from '../core/etag.ts'
-import { effectiveDevices, withoutEmpty, withoutEmptyOptions } from '../core/expand.ts'
+import { effectiveDevices, ownAndInherited, withoutEmpty, withoutEmptyOptions } from '../core/expand.ts'
 import { badRequest, forbidden, notFound } from '../core/failure.ts'
 import { parseProfileName } from '../core/names.ts'
 import { checkPolicy } from '../core/policy.ts'
@@ -109,6 +109,8 @@ export function createProfiles({ records, write, usedBy, effects, clock }: Profi
     wanted: Pick<ProfileRecord, 'description' | 'config' | 'devices'>,
   ) {
     const next = { ...now, description: wanted.description, ...(await checked(caller, wanted.config, wanted.devices)) }
+    if (losesRoot(await usersOf(now), await records.list('profile', now.project), next))
+      throw badRequest("At least one instance relies on this profile's root disk device")
     const plan = await effects.plan(caller, now, next)
     await write(caller, {
       changes: [{ change: 'put', noun: 'profile', record: next }, ...plan.room],
@@ -236,6 +238,15 @@ export function createProfiles({ records, write, usedBy, effects, clock }: Profi
   }
 
   return { list, get, create, update, patch, rename, remove }
+}
+
+/**
+ * Whether an instance has its root disk from nowhere but what the profile was. LXD keeps it; so an edit with nothing in
+ * it, as a broken pipe gives, does not empty the profile that all use.
+ */
+function losesRoot(instances: InstanceRecord[], known: ProfileRecord[], next: ProfileRecord): boolean {
+  const later = known.map((profile) => (profile.uuid === next.uuid ? next : profile))
+  return instances.some((one) => hasRoot(ownAndInherited(one, known)) && !hasRoot(ownAndInherited(one, later)))
 }
 
 /** Of instances in projects that the caller may enter. */

@@ -95,6 +95,9 @@ describe.skipIf(LXC === undefined)('lxc', () => {
       'Error inserting "p1" into database: The profile already exists',
     )
     expect(await lxc.fails('profile', 'delete', 'default')).toBe('The "default" profile cannot be deleted')
+    const relied = "At least one instance relies on this profile's root disk device"
+    expect(await lxc.run(['profile', 'edit', 'default'], '')).toMatchObject({ code: 1, stderr: `Error: ${relied}\n` })
+    expect(await lxc.fails('profile', 'device', 'remove', 'default', 'root')).toBe(relied)
     await lxc.ok('profile', 'remove', 'c0', 'p1')
     await lxc.ok('profile', 'delete', 'p1')
     await lxc.ok('profile', 'delete', 'p3')
