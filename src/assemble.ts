@@ -271,7 +271,7 @@ function assembleServices(deps: Deps, { bus, inventory, records, renewing, opera
   const hosts = createHosts(engines)
   const drafts = createDrafts({ records, hosts })
   const imagery = assembleImageSources(config, { ...common, architecture })
-  const views = createInstanceViews({ records, inventory, sampler: createSampler({ engines, clock }) })
+  const views = createInstanceViews({ records, inventory, sampler: createSampler({ engines, clock }), architecture })
   const { foreign, sessions, ...inside } = assembleInside(deps, { ...common, views, streams, inventory, write })
   const making = { drafts, leases, room, write, architecture }
   const whole = { ...common, ...imagery, ...making, views, foreign, sessions, streams }

@@ -17,8 +17,11 @@ export function isForeign({ project }: { project: string }): boolean {
   return project === RESERVED_PROJECT
 }
 
-/** A container made by others in the form of an instance: its uuid is the engine's id, its name the engine's name. */
-export function foreignRecord(member: string, container: ContainerSummary): InstanceRecord {
+/**
+ * A container made by others in the form of an instance: its uuid is the engine's id, its name the engine's name.
+ * `architecture` is for those who show it.
+ */
+export function foreignRecord(member: string, container: ContainerSummary, architecture = ''): InstanceRecord {
   return {
     v: 1,
     rev: 0,
@@ -30,7 +33,7 @@ export function foreignRecord(member: string, container: ContainerSummary): Inst
     image: '',
     engineImage: container.imageId,
     boot: 'application',
-    architecture: '',
+    architecture,
     description: container.image,
     config: {},
     devices: nicsOf(container),

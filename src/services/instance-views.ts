@@ -34,11 +34,13 @@ export interface InstanceViewsDeps {
   records: RecordReader
   inventory: Inventory
   sampler: Sampler
+  /** LXD's name of the architecture of containers made by others. */
+  architecture: string
 }
 
 export type InstanceViews = ReturnType<typeof createInstanceViews>
 
-export function createInstanceViews({ records, inventory, sampler }: InstanceViewsDeps) {
+export function createInstanceViews({ records, inventory, sampler, architecture }: InstanceViewsDeps) {
   /** Instances of one project, or of every project the caller may enter. */
   async function list(caller: Caller, project: string | undefined): Promise<InstanceView[]> {
     if (project !== undefined && !mayEnter(caller, project)) return []
@@ -70,7 +72,7 @@ export function createInstanceViews({ records, inventory, sampler }: InstanceVie
       inventory
         .containers(member)
         .filter(isShownAsForeign)
-        .map((container) => toView(foreignRecord(member, container), [], { snapshots: [], backups: [] })),
+        .map((container) => toView(foreignRecord(member, container, architecture), [], { snapshots: [], backups: [] })),
     )
   }
 

@@ -34,6 +34,7 @@ test('they are listed there and nowhere else, our own services not at all', asyn
     name: 'made_by.others',
     status: 'Stopped',
     project: 'docker',
+    architecture: 'x86_64',
   })
   expect(await metadata('/1.0/projects/docker')).toMatchObject({ name: 'docker' })
 })
