@@ -244,7 +244,7 @@ function refuseNothing({ config, devices, profiles, description }: InstancePut):
 function refuseMove({ migration, target, pool, project }: InstancePost): void {
   if (migration === true || target || pool || project)
     throw notImplemented(
-      'Moving an instance to another server, storage pool or project is not possible; only renaming is',
+      'Migrating an instance to another server, storage pool or project is not possible; export it and import it there, or publish it and copy the image',
     )
 }
 

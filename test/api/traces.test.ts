@@ -80,7 +80,7 @@ test.each([
     'POST /1.0/instances/cs',
     { name: 'q', migration: true },
     501,
-    'Moving an instance to another server, storage pool or project is not possible; only renaming is',
+    'Migrating an instance to another server, storage pool or project is not possible; export it and import it there, or publish it and copy the image',
   ],
   [
     'PATCH /1.0/instances/cs',
