@@ -11,6 +11,7 @@ import { ACCEPTED, CHANGED, CREATED, listOf, oneOf, taggedOne } from '../accepti
 import { accepted, created, DONE, give, keeping, sync, tagged } from '../answers.ts'
 import type { App } from '../app-types.ts'
 import { callerOf } from '../caller.ts'
+import { clientGone } from '../client-gone.ts'
 import { recursionOf } from '../recursion.ts'
 
 export interface ProjectRoutesDeps {
@@ -19,6 +20,8 @@ export interface ProjectRoutesDeps {
 }
 
 const tags = ['projects']
+/** Seconds that the answer to a rename waits for it at most. */
+const RENAMED_WITHIN = 2
 const One = { params: Type.Object({ name: Type.String({ examples: ['default'] }) }) }
 
 export function projectRoutes(app: App, deps: ProjectRoutesDeps): void {
@@ -96,7 +99,10 @@ function writeRoutes(app: App, { projects, operations }: ProjectRoutesDeps): voi
     '/1.0/projects/:name',
     { schema: { ...renamed, body: ref(ProjectPost), response: ACCEPTED } },
     async (request, reply) => {
-      const operation = await projects.rename(callerOf(request), request.params.name, request.body.name ?? '')
+      const caller = callerOf(request)
+      const operation = await projects.rename(caller, request.params.name, request.body.name ?? '')
+      // LXD has done it before anybody can ask for the new name, and pylxd asks at once.
+      await operations.wait(caller, operation.id, RENAMED_WITHIN, clientGone(reply))
       return accepted(request, reply, operations, operation)
     },
   )
