@@ -7,17 +7,17 @@ import { badRequest, conflict, notFound } from '../core/failure.ts'
 import { imagePropertiesOf } from '../core/image-properties.ts'
 import { imageVolume } from '../core/kept-files.ts'
 import { parseAliasName, splitSource } from '../core/names.ts'
-import type { BusyClaim, Clock, RecordReader } from '../core/ports.ts'
+import type { BusyClaim, Clock } from '../core/ports.ts'
 import { homeOf } from '../core/project-features.ts'
 import { parseRegistryReference } from '../core/registry-reference.ts'
 import { parseExpiry } from '../core/times.ts'
 import { requireHome, requireProject, requireRole, type Caller } from './caller.ts'
+import { loadProject, submitInHome } from './homes.ts'
 import type { ImageSources } from './image-sources.ts'
 import { awaitImage } from './image-tokens.ts'
 import { about, claims, createImageUpload, type ImageUploadDeps, type Place } from './image-upload.ts'
 
 export interface ImageCreationDeps extends ImageUploadDeps {
-  records: RecordReader
   sources: ImageSources
   /** The member new images are placed on. */
   member: string
@@ -25,7 +25,7 @@ export interface ImageCreationDeps extends ImageUploadDeps {
 }
 
 export function createImageCreation(deps: ImageCreationDeps) {
-  const { records, operations, lookup, clock, sources } = deps
+  const { records, lookup, clock, sources } = deps
 
   /** The JSON body: publish an instance or a snapshot, pull, or expect what another server will push. */
   async function create(caller: Caller, project: string, body: ImagesPost): Promise<OperationRecord> {
@@ -48,10 +48,10 @@ export function createImageCreation(deps: ImageCreationDeps) {
     const reference = parseRegistryReference(text)
     if (reference === undefined) throw badRequest(`"${text}" is no reference of an image in a registry`)
     const { username, password } = source
-    return operations.submit(caller, {
+    return submitInHome(deps, caller, project, {
       kind: 'image.pull',
       input: { image: draftOf(home, body, { description: reference }), reference, aliases },
-      ...about(lookup.draft(home, { name: reference }), project),
+      ...about(lookup.draft(home, { name: reference }), project.name),
       names: claims(aliases),
       secret: username ? { username, password: password ?? '' } : undefined,
     })
@@ -66,10 +66,10 @@ export function createImageCreation(deps: ImageCreationDeps) {
     // An alias there says nothing of the fingerprint yet.
     const image = /^[0-9a-f]{64}$/.test(named) ? { ...draft, name: named } : draft
     const { secret } = source
-    return operations.submit(caller, {
+    return submitInHome(deps, caller, project, {
       kind: 'image.import',
       input: { image, upload: imageVolume(image.uuid), aliases, from },
-      ...about(image, project),
+      ...about(image, project.name),
       names: claims(aliases),
       secret: secret ? { secret } : undefined,
     })
@@ -80,7 +80,7 @@ export function createImageCreation(deps: ImageCreationDeps) {
     { project, home, aliases }: Place,
     body: ImagesPost,
   ): Promise<OperationRecord> {
-    const { instance, snapshot } = await sourceOf(caller, body.source?.project || project, body)
+    const { instance, snapshot } = await sourceOf(caller, body.source?.project || project.name, body)
     const from = snapshot ?? instance
     const own = draftOf(home, body, imagePropertiesOf(from.config))
     const { architecture, boot, metadata } = from
@@ -93,7 +93,7 @@ export function createImageCreation(deps: ImageCreationDeps) {
         ? []
         : [{ key: `snapshot:${snapshot.uuid}` as const, mode: 'use' as const, action: 'publish' }]),
     ]
-    return operations.submit(caller, {
+    return submitInHome(deps, caller, project, {
       kind: 'image.publish',
       input: {
         image,
@@ -101,7 +101,7 @@ export function createImageCreation(deps: ImageCreationDeps) {
         compression: parseCompression(body.compression_algorithm ?? ''),
         aliases,
       },
-      ...about(image, project),
+      ...about(image, project.name),
       names: claims(aliases),
       busy,
     })
@@ -142,13 +142,13 @@ export function createImageCreation(deps: ImageCreationDeps) {
   /** Where images of a project are made, by those who may; with the records of the aliases that are to lead to the new one. */
   async function enter(
     caller: Caller,
-    project: string,
+    name: string,
     aliases: { name: string; description?: string | null | undefined }[],
   ): Promise<Place> {
     requireRole(caller, 'operator')
-    requireProject(caller, project)
-    if ((await records.find('project', '', project)) === undefined) throw notFound('Project not found')
-    const home = await homeOf(records, project, 'image')
+    requireProject(caller, name)
+    const project = await loadProject(records, name)
+    const home = await homeOf(records, name, 'image')
     return { project, home, aliases: await Promise.all(aliases.map((alias) => aliasOf(home, alias))) }
   }
 

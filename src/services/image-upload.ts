@@ -1,15 +1,16 @@
 /** Uploaded images: their files are kept on the engine, then imported by a worker. */
 import { randomBytes } from 'node:crypto'
 import type { OperationRecord } from '../contract/operation-record.ts'
-import type { AliasRecord, ImageRecord } from '../contract/records.ts'
+import type { AliasRecord, ImageRecord, ProjectRecord } from '../contract/records.ts'
 import type { Engine } from '../core/engine.ts'
 import { badRequest } from '../core/failure.ts'
 import { keepParts, type ImagePart, type KeptParts } from '../core/image-parts.ts'
 import { imageVolume } from '../core/kept-files.ts'
-import type { NameClaim } from '../core/ports.ts'
+import type { NameClaim, RecordReader } from '../core/ports.ts'
 import { parseExpiry } from '../core/times.ts'
 import { requireHome, type Caller } from './caller.ts'
 import { engineOf } from './engine-of.ts'
+import { submitInHome } from './homes.ts'
 import type { ImageLookup } from './image-lookup.ts'
 import type { Expected } from './image-tokens.ts'
 import { imageUrl } from './noun-urls.ts'
@@ -17,6 +18,7 @@ import type { Operations } from './operations.ts'
 import type { Uploads } from './uploads.ts'
 
 export interface ImageUploadDeps {
+  records: RecordReader
   operations: Operations
   engines: ReadonlyMap<string, Engine>
   lookup: ImageLookup
@@ -29,7 +31,7 @@ export interface ImageUploadDeps {
 /** Where an image is made. */
 export interface Place {
   /** That the request names. */
-  project: string
+  project: ProjectRecord
   /** Where that one has its images. */
   home: string
   /** Those that are to lead to it. */
@@ -68,7 +70,7 @@ interface Upload {
 const EXISTS = 'Image with same fingerprint already exists'
 
 export function createImageUpload(deps: ImageUploadDeps & { enter: Enter }) {
-  const { operations, lookup, enter } = deps
+  const { lookup, enter } = deps
 
   /** Keeps tarballs on the engine and has them imported. Streams are left open where they are refused half-way. */
   async function upload(
@@ -101,11 +103,11 @@ export function createImageUpload(deps: ImageUploadDeps & { enter: Enter }) {
   }
 
   async function submitImport(caller: Caller, { id, image, volume, isExpected }: Upload, { project, aliases }: Place) {
-    return operations.submit(caller, {
+    return submitInHome(deps, caller, project, {
       id,
       kind: 'image.import',
       input: { image, upload: volume, aliases },
-      ...about(image, project),
+      ...about(image, project.name),
       names: [{ noun: 'image', scope: image.project, name: image.name }, ...claims(aliases)],
       taken: EXISTS,
       // With which a sender that is not trusted may wait for the end, as in LXD.

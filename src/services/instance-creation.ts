@@ -2,7 +2,7 @@
 import type { Config } from '../contract/common.ts'
 import type { InstancesPost } from '../contract/instance.ts'
 import type { OperationRecord } from '../contract/operation-record.ts'
-import type { InstanceRecord, SnapshotRecord } from '../contract/records.ts'
+import type { InstanceRecord, ProjectRecord, SnapshotRecord } from '../contract/records.ts'
 import { keepIdentity } from '../core/config-keys.ts'
 import { badRequest, notFound, notImplemented } from '../core/failure.ts'
 import { withoutEmpty } from '../core/expand.ts'
@@ -13,6 +13,7 @@ import type { InputOf, Kind } from '../operations/catalog.ts'
 import { submitInRoom, type ProjectRoom } from './project-room.ts'
 import { requireProject, requireRole, type Caller } from './caller.ts'
 import type { Drafts } from './drafts.ts'
+import { keepFeatures, loadProject } from './homes.ts'
 import type { ImageLookup, Resolved } from './image-lookup.ts'
 import type { ImageUsed } from './image-use.ts'
 import { copyDraft, draftOf, pickName, withAddresses, type Basis } from './instance-draft.ts'
@@ -42,6 +43,8 @@ export interface InstanceCreationDeps {
 /** Whom an instance is made for. */
 export interface NewInstance {
   caller: Caller
+  /** Its project as it was when the request began. */
+  begun: ProjectRecord
   nicknames: Nickname[]
   /** Said where its name is taken. */
   taken?: string
@@ -71,14 +74,14 @@ export function createInstanceCreation(deps: InstanceCreationDeps) {
   ): Promise<OperationRecord> {
     requireRole(caller, 'operator')
     requireProject(caller, project)
-    if ((await records.find('project', '', project)) === undefined) throw notFound('Project not found')
+    const begun = await loadProject(records, project)
     refuseOtherKinds(body)
     const name = body.name ? parseInstanceName(body.name) : pickName(clock.uuid())
     const type = body.source?.type ?? ''
     const verb = SOURCES.get(type)
     if (verb === undefined) throw badRequest(`Unknown source type ${type}`)
     const config = { ...limitsOfType(body.instance_type ?? ''), ...withoutEmpty(body.config ?? {}) }
-    return verb({ caller, project, name, body: { ...body, config }, nicknames: [nickname].flat() })
+    return verb({ caller, begun, project, name, body: { ...body, config }, nicknames: [nickname].flat() })
   }
 
   async function fromImage(order: Order): Promise<OperationRecord> {
@@ -170,7 +173,7 @@ export function createInstanceCreation(deps: InstanceCreationDeps) {
 
   /** Accepts the operation together with the addresses its instance gets. */
   async function submitNew<K extends Kind>(
-    { caller, nicknames, taken = TAKEN }: NewInstance,
+    { caller, begun, nicknames, taken = TAKEN }: NewInstance,
     draft: InstanceRecord,
     busy: BusyClaim[],
     rest: (draft: InstanceRecord) => Rest<K>,
@@ -181,6 +184,8 @@ export function createInstanceCreation(deps: InstanceCreationDeps) {
       // A profile may have been changed since it was looked at before.
       const { config, devices, inherited } = await deps.drafts.expand(draft.project, draft, 'create')
       const room = await deps.room.take(draft.project, [{ ...draft, config, devices }])
+      // What is changed later is noticed by the room.
+      await keepFeatures(records, begun)
       const leases = await deps.leases.take(draft, devices)
       await deps.drafts.check(caller.role, draft, leases)
       const made = withAddresses(draft, leases)

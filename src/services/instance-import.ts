@@ -2,12 +2,12 @@
 import type { Readable } from 'node:stream'
 import type { InstancePortrait, SnapshotPortrait } from '../contract/backup.ts'
 import type { OperationRecord } from '../contract/operation-record.ts'
-import type { InstanceRecord, SnapshotRecord } from '../contract/records.ts'
+import type { InstanceRecord, ProjectRecord, SnapshotRecord } from '../contract/records.ts'
 import type { BackupContents } from '../core/backups.ts'
 import { checkVolumePath } from '../core/devices.ts'
 import { withoutEmpty } from '../core/expand.ts'
 import type { Engine } from '../core/engine.ts'
-import { badRequest, conflict, notFound } from '../core/failure.ts'
+import { badRequest, conflict } from '../core/failure.ts'
 import { parseInstanceName, parseSnapshotName } from '../core/names.ts'
 import type { Clock, RecordReader } from '../core/ports.ts'
 import { restrictionFault } from '../core/restrictions.ts'
@@ -15,6 +15,7 @@ import { parseExpiry, timeOr } from '../core/times.ts'
 import { requireProject, requireRole, type Caller } from './caller.ts'
 import type { Drafts } from './drafts.ts'
 import { engineOf } from './engine-of.ts'
+import { loadProject } from './homes.ts'
 import type { InstanceCreation } from './instance-creation.ts'
 import { copyDraft } from './instance-draft.ts'
 import { instanceResources } from './instance-urls.ts'
@@ -52,13 +53,13 @@ export function createInstanceImport(deps: InstanceImportDeps) {
   async function take(caller: Caller, project: string, content: Readable, info: ImportInfo): Promise<OperationRecord> {
     requireRole(caller, 'operator')
     requireProject(caller, project)
-    if ((await records.find('project', '', project)) === undefined) throw notFound('Project not found')
+    const begun = await loadProject(records, project)
     if (info.pool) requirePool(info.pool)
     if (info.name) await requireFree(project, info.name)
     const engine = engineOf(deps.engines, deps.member)
     return deps.uploads.tarball(engine, { project, content, signal: info.signal }, async (kept, id) => {
       const contents = await engine.backups.read(kept, info.signal)
-      return submit(caller, project, { contents, name: info.name, volume: kept.volume, id })
+      return submit(caller, begun, { contents, name: info.name, volume: kept.volume, id })
     })
   }
 
@@ -68,17 +69,17 @@ export function createInstanceImport(deps: InstanceImportDeps) {
 
   async function submit(
     caller: Caller,
-    project: string,
+    begun: ProjectRecord,
     { contents, name, volume, id }: { contents: BackupContents; name: string | undefined; volume: string; id: string },
   ): Promise<OperationRecord> {
     const { instance } = contents
-    const draft = draftFrom(project, parseInstanceName(name || instance.name), instance)
+    const draft = draftFrom(begun.name, parseInstanceName(name || instance.name), instance)
     const snapshots = contents.snapshots.map((one) => ({
       record: snapshotFrom(draft, one),
       volumes: pathsOf(one),
     }))
     for (const { record } of snapshots) await checkSnapshot(caller, draft, record)
-    return creation.submitNew({ caller, nicknames: [], taken: TAKEN }, draft, [], (made) => ({
+    return creation.submitNew({ caller, begun, nicknames: [], taken: TAKEN }, draft, [], (made) => ({
       id,
       kind: 'instance.import',
       input: { draft: made, upload: volume, volumes: pathsOf(instance), snapshots },

@@ -15,6 +15,7 @@ import { checkPolicy } from '../core/policy.ts'
 import type { Clock, RecordChange, RecordReader } from '../core/ports.ts'
 import { homeOf, homesOf, listSharing, sharersOf } from '../core/project-features.ts'
 import { mayEnter, requireHome, requireProject, requireRole, type Caller } from './caller.ts'
+import { keepFeatures, loadProject } from './homes.ts'
 import { instanceUrl } from './instance-urls.ts'
 import type { Where } from './instance-views.ts'
 import { profileUrl } from './noun-urls.ts'
@@ -68,18 +69,18 @@ export function createProfiles({ records, write, usedBy, effects, clock }: Profi
   async function create(caller: Caller, project: string, body: ProfilesPost): Promise<ProfileRecord> {
     requireRole(caller, 'operator')
     requireProject(caller, project)
-    if ((await records.find('project', '', project)) === undefined) throw notFound('Project not found')
+    const begun = await loadProject(records, project)
     const home = await homeOf(records, project, 'profile')
     requireHome(caller, home)
     const name = parseProfileName(body.name ?? '')
     const content = await checked(caller, body.config ?? {}, body.devices ?? {})
     const description = body.description ?? ''
     const record: ProfileRecord = { v: 1, rev: 0, uuid: clock.uuid(), project: home, name, description, ...content }
-    await write(caller, {
-      changes: [{ change: 'put', noun: 'profile', record }],
+    await write(caller, async () => ({
+      changes: [{ change: 'put', noun: 'profile', record }, ...(await keepFeatures(records, begun))],
       taken: `Error inserting "${name}" into database: The profile already exists`,
       event: event('profile-created', record),
-    })
+    }))
     return record
   }
 

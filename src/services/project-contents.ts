@@ -25,16 +25,17 @@ export function createProjectContents({ records, usedBy }: { records: RecordRead
     ]
   }
 
-  /** Its profile `default` does not count, an instance that is only being made does. */
+  /** Its profile `default` does not count, what is only being made does. */
   async function isEmpty({ name }: ProjectRecord): Promise<boolean> {
-    const coming = await usedBy.drafts(name)
+    // What has ended when it is looked for is among what is there.
+    if (await usedBy.isBusy(name)) return false
     const own = profileUrl({ project: name, name: 'default' })
-    return coming.length === 0 && (await urlsOf(name)).every((url) => url === own)
+    return (await urlsOf(name)).every((url) => url === own)
   }
 
   /** What is there, or on its way, was made where the project has had its own, or has shared it. Throws LXD's sentence. */
   async function refuseFeatures(record: ProjectRecord): Promise<void> {
-    if ((await isEmpty(record)) && !(await usedBy.isBusy(record.name))) return
+    if (await isEmpty(record)) return
     throw badRequest('Features can only be changed on empty projects')
   }
 

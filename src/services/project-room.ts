@@ -109,7 +109,7 @@ export function createProjectRoom({ records, usedBy }: ProjectRoomDeps) {
 }
 
 /** Where there is a limit the next one has to look again; else only a change of the project is in the way. */
-function tokenOf(record: ProjectRecord, isLimited: boolean): RecordChange {
+export function tokenOf(record: ProjectRecord, isLimited: boolean): RecordChange {
   if (isLimited || record.held === true) return { change: 'put', noun: 'project', record }
   return { change: 'keep', noun: 'project', uuid: record.uuid, rev: record.rev }
 }
@@ -119,10 +119,10 @@ function refuse(fault: string | undefined): void {
 }
 
 /** How often a request looks again: of several for the last room one is let in each time. */
-const MOST_TRIES = 200
+export const MOST_TRIES = 200
 
 /** Somebody else has taken room in the project: it is to be looked at again. */
-function isRoomLost(refusal: Refusal): boolean {
+export function isRoomLost(refusal: Refusal): boolean {
   return refusal.outcome === 'changed' && refusal.noun === 'project'
 }
 

@@ -5,11 +5,12 @@ import type { ProjectPatch, ProjectPut, ProjectsPost, ProjectState } from '../co
 import type { ProfileRecord, ProjectRecord } from '../contract/records.ts'
 import { rebound } from '../core/bound.ts'
 import { checkIfMatch, etagOf } from '../core/etag.ts'
-import { badRequest, forbidden, notFound } from '../core/failure.ts'
+import { badRequest, forbidden } from '../core/failure.ts'
 import { parseProjectName, RESERVED_PROJECT } from '../core/names.ts'
 import type { Clock, RecordChange, RecordReader } from '../core/ports.ts'
 import { hasOwn, HOMED } from '../core/project-features.ts'
 import { mayEnter, requireProject, requireServer, type Caller } from './caller.ts'
+import { loadProject } from './homes.ts'
 import { projectUrl } from './noun-urls.ts'
 import type { Operations } from './operations.ts'
 import {
@@ -223,9 +224,7 @@ export function createProjects(deps: ProjectsDeps) {
 
   async function load(caller: Caller, name: string): Promise<ProjectRecord> {
     requireProject(caller, name)
-    const record = await records.find('project', '', name)
-    if (record === undefined) throw notFound('Project not found')
-    return record
+    return loadProject(records, name)
   }
 
   async function writable(caller: Caller, name: string, ifMatch: string | undefined): Promise<ProjectRecord> {

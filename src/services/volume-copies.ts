@@ -6,6 +6,7 @@ import { badRequest, notImplemented } from '../core/failure.ts'
 import { splitSource } from '../core/names.ts'
 import type { BusyClaim, Clock, RecordReader } from '../core/ports.ts'
 import type { Caller } from './caller.ts'
+import { submitInHome } from './homes.ts'
 import type { Operations } from './operations.ts'
 import {
   aboutVolume,
@@ -13,6 +14,7 @@ import {
   replacingClaims,
   VOLUME_TAKEN,
   type VolumeFinder,
+  type VolumePlace,
   type WhereVolume,
 } from './volume-finder.ts'
 import { snapshotClaims, snapshotOf } from './volume-snapshots.ts'
@@ -26,12 +28,6 @@ export interface VolumeCopiesDeps {
 }
 
 export type VolumeCopies = ReturnType<typeof createVolumeCopies>
-
-/** Where it goes: the project that the request names, and the one that has its volumes. */
-interface Place {
-  home: string
-  project: string
-}
 
 /** What is copied. */
 interface Source {
@@ -48,17 +44,16 @@ export function createVolumeCopies({ records, operations, finder, clock }: Volum
     where: Omit<WhereVolume, 'name'>,
     body: StorageVolumesPost,
   ): Promise<OperationRecord> {
-    const home = await finder.placeOf(caller, where)
+    const place = await finder.placeOf(caller, where)
     checkVolumeBody({ ...body, source: null })
     const source = await sourceOf(caller, where, body)
-    const there = body.source?.refresh === true ? await records.find('volume', home, body.name ?? '') : undefined
-    const place = { home, project: where.project }
+    const there = body.source?.refresh === true ? await records.find('volume', place.home, body.name ?? '') : undefined
     return there === undefined ? make(caller, place, body, source) : refresh(caller, place, there, source)
   }
 
   async function make(
     caller: Caller,
-    place: Place,
+    place: VolumePlace,
     body: StorageVolumesPost,
     { volume, snapshot, isAlone }: Source,
   ): Promise<OperationRecord> {
@@ -66,7 +61,7 @@ export function createVolumeCopies({ records, operations, finder, clock }: Volum
     const record = { ...finder.draft(place.home, { ...body, config }), member: volume.member }
     const along = isAlone ? [] : await records.list('volume-snapshot', volume.uuid)
     const users = snapshot === undefined ? await finder.mountersOf(volume) : []
-    return operations.submit(caller, {
+    return submitInHome({ records, operations }, caller, place.project, {
       kind: 'volume.copy',
       input: {
         volume: record,
@@ -75,7 +70,7 @@ export function createVolumeCopies({ records, operations, finder, clock }: Volum
         snapshots: along.map((one) => ({ from: one.uuid, record: finder.draftSnapshot(record, one) })),
         users,
       },
-      ...aboutVolume(record, place.project),
+      ...aboutVolume(record, place.project.name),
       names: [{ noun: 'volume', scope: record.project, name: record.name }],
       taken: VOLUME_TAKEN,
       busy: [
@@ -87,7 +82,12 @@ export function createVolumeCopies({ records, operations, finder, clock }: Volum
   }
 
   /** A copy that is there becomes what its source is by now: its files, and unless it is to be alone its snapshots. */
-  async function refresh(caller: Caller, place: Place, copied: VolumeRecord, source: Source): Promise<OperationRecord> {
+  async function refresh(
+    caller: Caller,
+    place: VolumePlace,
+    copied: VolumeRecord,
+    source: Source,
+  ): Promise<OperationRecord> {
     const { volume, snapshot, isAlone } = source
     if (copied.uuid === volume.uuid) throw badRequest('A storage volume cannot be refreshed from itself')
     if (copied.member !== volume.member) throw notImplemented('Copying between engines is not possible')
@@ -110,7 +110,7 @@ export function createVolumeCopies({ records, operations, finder, clock }: Volum
         users,
         mounters,
       },
-      ...aboutVolume(copied, place.project),
+      ...aboutVolume(copied, place.project.name),
       busy: [
         ...replacingClaims(copied, mounters, 'refresh'),
         ...readingClaims(volume, users, 'copy'),

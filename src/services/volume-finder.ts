@@ -1,6 +1,6 @@
 /** Custom volumes as a caller names them, and who uses them: what all verbs on them begin with. */
 import type { StorageVolumesPost } from '../contract/storage.ts'
-import type { VolumeRecord, VolumeSnapshotRecord } from '../contract/records.ts'
+import type { ProjectRecord, VolumeRecord, VolumeSnapshotRecord } from '../contract/records.ts'
 import { usesVolume } from '../core/devices.ts'
 import { withoutEmpty } from '../core/expand.ts'
 import { badRequest, conflict, notFound } from '../core/failure.ts'
@@ -8,6 +8,7 @@ import { parseVolumeName } from '../core/names.ts'
 import type { BusyClaim, Clock, RecordReader } from '../core/ports.ts'
 import { homeOf } from '../core/project-features.ts'
 import { requireHome, requireProject, requireRole, type Caller } from './caller.ts'
+import { loadProject } from './homes.ts'
 import { volumeUrl } from './noun-urls.ts'
 import { requirePool } from './storage.ts'
 import type { UsedBy, User } from './used-by.ts'
@@ -25,6 +26,14 @@ export interface WhereVolume {
   pool: string
   project: string
   name: string
+}
+
+/** Where a volume is made. */
+export interface VolumePlace {
+  /** That the request names. */
+  project: ProjectRecord
+  /** Where that one has its volumes. */
+  home: string
 }
 
 export type VolumeFinder = ReturnType<typeof createVolumeFinder>
@@ -50,14 +59,14 @@ export function createVolumeFinder({ records, usedBy, clock, member }: VolumeFin
   }
 
   /** Where volumes of the project are made, by those who may. */
-  async function placeOf(caller: Caller, { pool, project }: Omit<WhereVolume, 'name'>): Promise<string> {
+  async function placeOf(caller: Caller, { pool, project: name }: Omit<WhereVolume, 'name'>): Promise<VolumePlace> {
     requireRole(caller, 'operator')
     requirePool(pool)
-    requireProject(caller, project)
-    if ((await records.find('project', '', project)) === undefined) throw notFound('Project not found')
-    const home = await homeOf(records, project, 'volume')
+    requireProject(caller, name)
+    const project = await loadProject(records, name)
+    const home = await homeOf(records, name, 'volume')
     requireHome(caller, home)
-    return home
+    return { project, home }
   }
 
   /** A new volume as it is to become. Throws bad-request for a name or a config that cannot be. */

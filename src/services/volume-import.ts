@@ -12,10 +12,11 @@ import { parseExpiry, timeOr } from '../core/times.ts'
 import type { VolumeBackupContents } from '../core/volume-backups.ts'
 import type { Caller } from './caller.ts'
 import { engineOf } from './engine-of.ts'
+import { submitInHome } from './homes.ts'
 import type { Operations } from './operations.ts'
 import type { Uploads } from './uploads.ts'
 import { checkVolumeConfig, knownVolumeConfig } from './volume-config.ts'
-import { aboutVolume, VOLUME_TAKEN, type VolumeFinder, type WhereVolume } from './volume-finder.ts'
+import { aboutVolume, VOLUME_TAKEN, type VolumeFinder, type VolumePlace, type WhereVolume } from './volume-finder.ts'
 
 export interface VolumeImportDeps {
   records: RecordReader
@@ -47,30 +48,30 @@ export function createVolumeImport(deps: VolumeImportDeps) {
     content: Readable,
     { name, signal }: VolumeImportInfo,
   ): Promise<OperationRecord> {
-    const home = await finder.placeOf(caller, where)
+    const place = await finder.placeOf(caller, where)
+    const { home } = place
     if (name && (await records.find('volume', home, parseVolumeName(name))) !== undefined) throw conflict(VOLUME_TAKEN)
     const engine = engineOf(deps.engines, deps.member)
     return deps.uploads.tarball(engine, { project: home, content, signal }, async (kept, id) => {
       const contents = await engine.volumeBackups.read(kept, signal)
-      const place = { project: where.project, home }
       return submit(caller, place, { contents, name, upload: kept.volume, id })
     })
   }
 
   async function submit(
     caller: Caller,
-    { project, home }: { project: string; home: string },
+    { project, home }: VolumePlace,
     from: { contents: VolumeBackupContents; name: string | undefined; upload: string; id: string },
   ): Promise<OperationRecord> {
     const { volume: told, snapshots } = from.contents
     const config = knownVolumeConfig(told.config ?? {})
     const draft = finder.draft(home, { name: from.name || told.name, description: told.description ?? '', config })
     const volume = { ...draft, created_at: timeOr(told.created_at, draft.created_at) }
-    return operations.submit(caller, {
+    return submitInHome({ records, operations }, caller, project, {
       id: from.id,
       kind: 'volume.import',
       input: { volume, snapshots: snapshots.map((one) => snapshotFrom(volume, one)), upload: from.upload },
-      ...aboutVolume(volume, project),
+      ...aboutVolume(volume, project.name),
       names: [{ noun: 'volume', scope: home, name: volume.name }],
       taken: VOLUME_TAKEN,
       busy: [{ key: `volume:${volume.uuid}`, mode: 'own', action: 'create' }],

@@ -19,6 +19,7 @@ import { homeOf } from '../core/project-features.ts'
 import { parseBytes } from '../core/units.ts'
 import { mayEnter, requireProject, type Caller } from './caller.ts'
 import { engineOf } from './engine-of.ts'
+import { submitInHome } from './homes.ts'
 import { instanceUrl } from './instance-urls.ts'
 import { devicesNow } from './mounts.ts'
 import { volumeUrl } from './noun-urls.ts'
@@ -129,10 +130,10 @@ export function createVolumes({ records, write, operations, usedBy, finder, engi
 
   /** Makes the volume and waits for it, as LXD does. */
   async function create(caller: Caller, where: Omit<WhereVolume, 'name'>, body: StorageVolumesPost): Promise<void> {
-    const home = await finder.placeOf(caller, where)
+    const { project, home } = await finder.placeOf(caller, where)
     checkVolumeBody(body)
     const record = finder.draft(home, body)
-    await operations.perform(caller, {
+    const accepted = await submitInHome({ records, operations }, caller, project, {
       kind: 'volume.create',
       input: { volume: record },
       ...aboutVolume(record, where.project),
@@ -140,6 +141,7 @@ export function createVolumes({ records, write, operations, usedBy, finder, engi
       taken: VOLUME_TAKEN,
       busy: [{ key: `volume:${record.uuid}`, mode: 'own', action: 'create' }],
     })
+    await operations.finish(accepted)
   }
 
   async function update(caller: Caller, where: WhereVolume, body: StorageVolumePut, ifMatch?: string): Promise<void> {

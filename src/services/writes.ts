@@ -4,6 +4,7 @@ import { isFailure } from '../core/failure.ts'
 import type { Clock, RecordChange, RecordStore } from '../core/ports.ts'
 import { keptAnswer, type Caller } from './caller.ts'
 import { toRefusal } from './operations.ts'
+import { isRoomLost, MOST_TRIES } from './project-room.ts'
 
 export interface Writing {
   changes: RecordChange[]
@@ -17,20 +18,27 @@ export interface Writing {
   unlessUsed?: string[]
 }
 
-/** Writes for a caller. A refusal is thrown: conflict for a name taken, something busy or changed meanwhile. */
-export type Write = (caller: Caller, writing: Writing) => Promise<void>
+/**
+ * Writes for a caller. A refusal is thrown: conflict for a name taken, something busy or changed meanwhile. A function
+ * is asked anew as often as somebody else has changed the project.
+ */
+export type Write = (caller: Caller, writing: Writing | (() => Promise<Writing>)) => Promise<void>
 
 export function createWrites(deps: { records: RecordStore; clock: Clock }): Write {
-  return async (caller, { changes, event, taken, unlessBusy, unlessUsed }) => {
-    const written = await deps.records.write({
-      changes,
-      unlessBusy,
-      unlessUsed,
-      idempotency: keptAnswer(caller),
-      lifecycle: event === undefined ? [] : [{ context: {}, ...event, requestor: caller.requestor }],
-      at: deps.clock.now(),
-    })
-    if (written.outcome !== 'written') throw toRefusal(written, taken)
+  return async (caller, asked) => {
+    for (let tries = 1; ; tries++) {
+      const { changes, event, taken, unlessBusy, unlessUsed } = typeof asked === 'function' ? await asked() : asked
+      const written = await deps.records.write({
+        changes,
+        unlessBusy,
+        unlessUsed,
+        idempotency: keptAnswer(caller),
+        lifecycle: event === undefined ? [] : [{ context: {}, ...event, requestor: caller.requestor }],
+        at: deps.clock.now(),
+      })
+      if (written.outcome === 'written') return
+      if (typeof asked !== 'function' || !isRoomLost(written) || tries >= MOST_TRIES) throw toRefusal(written, taken)
+    }
   }
 }
 

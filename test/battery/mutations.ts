@@ -92,6 +92,18 @@ const MUTATIONS: readonly Mutation[] = [
     judge: ['test/system/volume-claims.test.ts', 'a profile that an instance is being made with'],
   },
   {
+    name: 'features',
+    what: 'a profile comes into a project that shares them by now',
+    patches: [
+      {
+        file: 'src/services/homes.ts',
+        from: 'hasOwn(now.config, noun) !== hasOwn(begun.config, noun)',
+        to: 'hasOwn(now.config, noun) !== hasOwn(now.config, noun)',
+      },
+    ],
+    judge: ['test/ports/project-room.redis.test.ts', 'comes not after it shares it'],
+  },
+  {
     name: 'room-of-limits',
     what: 'who was on the way into a project when it got a limit comes in all the same',
     patches: [

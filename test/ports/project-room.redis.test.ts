@@ -4,6 +4,8 @@ import type { Config } from '../../src/contract/common.ts'
 import type { InstanceRecord } from '../../src/contract/records.ts'
 import type { RecordReader } from '../../src/core/ports.ts'
 import type { Operations } from '../../src/services/operations.ts'
+import { createProfiles } from '../../src/services/profiles.ts'
+import type { ProfileEffects } from '../../src/services/profile-effects.ts'
 import { newProject } from '../../src/services/new-project.ts'
 import { createProjectRoom } from '../../src/services/project-room.ts'
 import { createProjects } from '../../src/services/projects.ts'
@@ -168,6 +170,61 @@ test('a copy that is being made counts as it is to become', async () => {
   await submit(stores, acceptance({}, { kind: 'instance.copy', project: PROJECT, input }))
   const restricting = projectsWith().patch(caller, PROJECT, { config: { restricted: 'true' } })
   await expect(restricting).rejects.toMatchObject({ code: 'bad-request' })
+})
+
+describe('what a project has of its own', () => {
+  const SHARED = { 'features.profiles': 'false' }
+
+  /** `afterCheck`: what happens between the check of a profile that is to be made and its writing. */
+  function profilesWith(afterCheck: () => Promise<unknown>) {
+    const { records } = stores
+    const list: RecordReader['list'] = async (noun, scope) => {
+      if (noun === 'network') await afterCheck()
+      return records.list(noun, scope)
+    }
+    const reader = { ...records, list }
+    return createProfiles({
+      records: reader,
+      write: createWrites({ records, clock: systemClock }),
+      usedBy: roomOver(reader).usedBy,
+      effects: absent<ProfileEffects>('effects'),
+      clock: systemClock,
+    })
+  }
+
+  const profilesOf = async () => (await stores.records.list('profile', PROJECT)).map(({ name }) => name)
+
+  test('comes not after it shares it', async () => {
+    const profiles = profilesWith(() => projectsWith().patch(caller, PROJECT, { config: SHARED }))
+    const creating = profiles.create(caller, PROJECT, { name: 'late' })
+    await expect(creating).rejects.toMatchObject({ code: 'conflict' })
+    expect(await profilesOf()).toEqual([])
+  })
+
+  test('is not left behind by one that shares it', async () => {
+    const makeProfile = () => profilesWith(async () => undefined).create(caller, PROJECT, { name: 'early' })
+    const changing = projectsWith(async (look) => look === 2 && makeProfile()).patch(caller, PROJECT, {
+      config: SHARED,
+    })
+    await expect(changing).rejects.toMatchObject({ code: 'conflict' })
+    expect(await profilesOf()).toEqual(['default', 'early'])
+  })
+
+  test('is made although others take room in the project meanwhile', async () => {
+    await projectsWith().patch(caller, PROJECT, { config: { 'limits.instances': '5' } })
+    await profilesWith(come).create(caller, PROJECT, { name: 'beside' })
+    expect(await profilesOf()).toEqual(['beside', 'default'])
+  })
+
+  test('keeps it from being removed while it is being made', async () => {
+    const volume = { v: 1, rev: 0, uuid: 'v1', project: PROJECT, name: 'v1', member: 'local', volume: 'windlass-v1' }
+    const input = { volume: { ...volume, description: '', config: {}, created_at: '2026-11-21T09:16:00.000Z' } }
+    await submit(stores, acceptance({}, { kind: 'volume.create', project: PROJECT, input }))
+    await expect(projectsWith().remove(caller, PROJECT)).rejects.toMatchObject({
+      code: 'bad-request',
+      message: 'Only empty projects can be removed',
+    })
+  })
 })
 
 test('a project into which an instance comes is not removed, and none comes into one that is', async () => {

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { fieldOf, type ApiAnswer } from '../../src/setup/api-client.ts'
+import { callApi, fieldOf, type ApiAnswer } from '../../src/setup/api-client.ts'
 import { publishStarterImage } from '../../src/setup/publish-starter.ts'
 import { askApi } from '../support/ask-api.ts'
 import { staticBusybox } from '../support/tiny-image.ts'
@@ -13,6 +13,7 @@ let token = ''
 let fingerprint = ''
 
 const SHARING = { 'features.images': 'false', 'features.profiles': 'false' }
+const ROOT = { root: { type: 'disk', pool: 'default', path: '/' } }
 const OWN = { 'features.images': 'true', 'features.profiles': 'true', 'features.storage.volumes': 'true' }
 
 beforeAll(async () => {
@@ -251,6 +252,33 @@ describe('features', () => {
     expect(await read(at('/1.0/profiles', 'turned'))).toEqual(['/1.0/profiles/default?project=turned'])
     expect(await read(at('/1.0/profiles/default', 'turned'))).toMatchObject({ devices: {} })
     expect(await read(at('/1.0/images', 'turned'))).toEqual([])
+  })
+
+  test('changed while something is accepted, they send it back', async () => {
+    await done(call('POST', '/1.0/projects', { name: 'racing' }))
+    const requests = [
+      { path: '/1.0/storage-pools/default/volumes/custom', body: { name: 'v-late' }, entity: 'v-late' },
+      { path: '/1.0/images', body: { source: { type: 'image', alias: 'no.test/late:1' } }, entity: 'no.test/late:1' },
+      {
+        path: '/1.0/instances',
+        body: { name: 'i-late', source: { type: 'image', alias: 'no.test/i-late:1' } },
+        entity: 'i-late',
+      },
+    ]
+    await done(call('PATCH', at('/1.0/profiles/default', 'racing'), { devices: ROOT }))
+    const points = requests.map(({ entity }) => `accept.record.before@${entity}`)
+    const api = await windlass.startApi({ WINDLASS_TEST_POINT: points.join(',') })
+    const asked = requests.map(({ path, body }) =>
+      callApi(api.socket, { method: 'POST', path: at(path, 'racing'), body }),
+    )
+    await api.holds(points)
+    await done(call('PATCH', '/1.0/projects/racing', { config: { ...SHARING, 'features.storage.volumes': 'false' } }))
+    for (const point of points) api.letGo(point)
+    const answers = await Promise.all(asked)
+    expect(answers.map(({ status, body }) => [status, fieldOf(body, 'error')])).toEqual(
+      requests.map(() => [409, 'The features of the project were changed by someone else meanwhile; try again']),
+    )
+    await done(call('DELETE', '/1.0/projects/racing'))
   })
 
   test('an emptied project goes, and what it has shared stays', async () => {
