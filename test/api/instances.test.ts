@@ -115,6 +115,8 @@ test('metrics are Prometheus text with the names of LXD', async () => {
   expect(headers['content-type']).toMatch(/^text\/plain/)
   expect(body).toContain('lxd_cpu_seconds_total{name="c1",project="default",type="container"} 5')
   expect(body).toContain('lxd_procs_total{name="c1",project="default",type="container"} 3')
+  expect(body).toContain('lxd_memory_MemTotal_bytes{name="c1",project="default",type="container"} 4096')
+  expect(body).toContain('lxd_memory_MemFree_bytes{name="c1",project="default",type="container"} 3072')
   expect(body).toMatch(/^lxd_operations_total \d/m)
   expect(body).toContain('windlass_workers{member="local"} 1')
   const shop = await api.callAs(await api.token('viewer', ['shop']), { url: '/1.0/metrics' })

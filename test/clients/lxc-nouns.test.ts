@@ -212,9 +212,11 @@ describe.skipIf(LXC === undefined)('lxc', () => {
     expect(await query('/1.0/instances/c0/state')).toMatchObject({ status: 'Running', status_code: 103 })
     await lxc.ok('query', '-X', 'POST', '-d', '{"name":"qp"}', '/1.0/profiles')
     await lxc.ok('query', '-X', 'DELETE', '/1.0/profiles/qp')
-    expect(await lxc.ok('query', '/1.0/metrics')).toMatch(
-      /^lxd_procs_total\{name="c0",project="default",type="container"\} \d+$/m,
-    )
+    const metrics = await lxc.ok('query', '/1.0/metrics')
+    for (const name of ['procs_total', 'memory_MemTotal_bytes', 'memory_MemFree_bytes'])
+      expect(metrics).toMatch(
+        new RegExp(String.raw`^lxd_${name}\{name="c0",project="default",type="container"\} \d+$`, 'm'),
+      )
     expect(await lxc.fails('query', '-X', 'POST', '-d', 'notjson', '/1.0/instances')).toBe(
       'Invalid body: must be object',
     )

@@ -6,9 +6,23 @@ import type { Ending, OperationStore } from '../../src/core/ports.ts'
 import { mayEnter } from '../../src/services/caller.ts'
 import { on } from '../../src/services/instance-operations.ts'
 import type { InstanceView } from '../../src/services/instance-views.ts'
+import type { Sample } from '../../src/services/sampler.ts'
 import { ending, hold, instance, snapshot } from '../ports/samples.ts'
 import { absent } from './absent.ts'
 
+const SAMPLE: Sample = {
+  at: 0,
+  pid: 42,
+  cpuNanoseconds: 5e9,
+  memoryBytes: 1024,
+  memoryLimitBytes: 4096,
+  memoryPeakBytes: 2048,
+  swapBytes: 0,
+  kernelBytes: 0,
+  blockBytes: 0,
+  processes: 3,
+  networks: {},
+}
 const STATE: InstanceState = {
   status: 'Running',
   status_code: 103,
@@ -51,6 +65,7 @@ export function fakeInstances({ operations }: Pick<Services, 'operations'>): Pic
       state: async () => STATE,
       states: async (of) =>
         new Map(of.filter(({ status }) => status.code === 103).map(({ record }) => [record.uuid, STATE])),
+      measured: () => SAMPLE,
       changeState: async (caller, where) => {
         const { record } = await get(caller, where)
         return operations.submit(caller, on(record, 'instance.start', { instance: record.uuid }))

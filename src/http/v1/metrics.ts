@@ -11,11 +11,13 @@ interface Measured {
   name: string
   project: string
   state: InstanceState
+  /** Bytes it may use at most: its limit, or all the machine has. */
+  memory: number | undefined
 }
 
 interface MetricsDeps {
   server: Server
-  instances: Pick<Instances, 'list' | 'states'>
+  instances: Pick<Instances, 'list' | 'states' | 'measured'>
 }
 
 export function metricRoutes(app: App, { server, instances }: MetricsDeps): void {
@@ -48,9 +50,10 @@ export function metricRoutes(app: App, { server, instances }: MetricsDeps): void
 async function measure(instances: MetricsDeps['instances'], caller: Caller): Promise<Measured[]> {
   const views = (await instances.list(caller, undefined)).filter(({ status }) => status.code !== 102)
   const states = await instances.states(views)
-  return views.flatMap(({ record: { uuid, name, project } }) => {
+  return views.flatMap((view) => {
+    const { uuid, name, project } = view.record
     const state = states.get(uuid)
-    return state === undefined ? [] : [{ name, project, state }]
+    return state === undefined ? [] : [{ name, project, state, memory: instances.measured(view)?.memoryLimitBytes }]
   })
 }
 
@@ -98,10 +101,14 @@ function addServer(registry: Registry, { operations, queue, warnings }: ServerFi
 }
 
 function addInstances(registry: Registry, measured: Measured[]): void {
-  for (const { name, project, state } of measured) {
+  for (const { name, project, state, memory } of measured) {
     const labels = { name, project, type: 'container' }
     const add = (metric: string, help: string, value: number) => put(registry, metric, help, { labels, value })
     add('lxd_cpu_seconds_total', 'CPU time used, seconds', state.cpu.usage / 1e9)
+    if (memory !== undefined) {
+      add('lxd_memory_MemTotal_bytes', 'Memory that may be used', memory)
+      add('lxd_memory_MemFree_bytes', 'Memory that may be used and is not', Math.max(memory - state.memory.usage, 0))
+    }
     add('lxd_memory_RSS_bytes', 'Memory in use', state.memory.usage)
     add('lxd_memory_Swap_bytes', 'Swap in use', state.memory.swap_usage)
     add('lxd_procs_total', 'Processes', Math.max(state.processes, 0))
