@@ -97,6 +97,24 @@ export async function accepted(
   return toAccepted(metadata)
 }
 
+/** Seconds that `acceptedSoon` waits at most. */
+const SOON = 2
+
+/**
+ * The same for work that LXD has done before anybody can look: the 202 waits for it, though not for long. Clients such
+ * as pylxd look without waiting for the operation.
+ */
+export async function acceptedSoon(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  operations: Pick<Operations, 'wait'>,
+  operation: OperationRecord,
+) {
+  if (preferredWait(request) === undefined)
+    await operations.wait(callerOf(request), operation.id, SOON, clientGone(reply))
+  return accepted(request, reply, operations, operation)
+}
+
 async function waited(
   request: FastifyRequest,
   reply: FastifyReply,

@@ -189,7 +189,10 @@ test('an instance and a snapshot are published; what is made of them has their f
   await instance('p3', { fingerprint: first })
   expect(await said(await run('p2', ['cat', '/root/note']))).toBe('two\n')
   expect(await said(await run('p3', ['cat', '/root/note']))).toBe('one\n')
-  expect(await windlass.operate('DELETE', `/1.0/images/${first}`)).toMatchObject({ status: 'Success', err: '' })
+  const removed = await windlass.call('DELETE', `/1.0/images/${first}`)
+  // Whoever does not wait, as pylxd, finds it gone all the same.
+  expect(errorOf(await windlass.call('DELETE', `/1.0/images/${first}`))).toBe('404 Image not found')
+  expect(await windlass.ended(removed)).toMatchObject({ status: 'Success', err: '' })
   await windlass.operate('PUT', '/1.0/instances/p3/state', { action: 'restart', force: true })
   expect(await said(await run('p3', ['cat', '/root/note']))).toBe('one\n')
   const imported = await windlass.operate('POST', '/1.0/images', bytes)

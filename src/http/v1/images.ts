@@ -15,7 +15,7 @@ import type { Images } from '../../services/images.ts'
 import { imageUrl } from '../../services/noun-urls.ts'
 import type { Operations } from '../../services/operations.ts'
 import { ACCEPTED, CHANGED, listOf, taggedOne } from '../accepting.ts'
-import { accepted, DONE, give, keeping, sync, tagged } from '../answers.ts'
+import { accepted, acceptedSoon, DONE, give, keeping, sync, tagged } from '../answers.ts'
 import type { App } from '../app-types.ts'
 import { acceptStreams } from '../bodies.ts'
 import { asListed, callerOf, listedProject, projectOf, visitedProject } from '../caller.ts'
@@ -127,7 +127,7 @@ function oneRoutes(app: App, { images, operations }: ImageRoutesDeps): void {
   const removed = { operationId: 'deleteImage', summary: 'Delete an image', tags, ...One, response: ACCEPTED }
   app.delete('/1.0/images/:fingerprint', { schema: removed }, async (request, reply) => {
     const operation = await images.remove(callerOf(request), projectOf(request), request.params.fingerprint)
-    return accepted(request, reply, operations, operation)
+    return acceptedSoon(request, reply, operations, operation)
   })
 
   const exported = {

@@ -8,10 +8,9 @@ import { projectUrl } from '../../services/noun-urls.ts'
 import type { Operations } from '../../services/operations.ts'
 import type { Projects, ProjectView } from '../../services/projects.ts'
 import { ACCEPTED, CHANGED, CREATED, listOf, oneOf, taggedOne } from '../accepting.ts'
-import { accepted, created, DONE, give, keeping, sync, tagged } from '../answers.ts'
+import { acceptedSoon, created, DONE, give, keeping, sync, tagged } from '../answers.ts'
 import type { App } from '../app-types.ts'
 import { callerOf } from '../caller.ts'
-import { clientGone } from '../client-gone.ts'
 import { recursionOf } from '../recursion.ts'
 
 export interface ProjectRoutesDeps {
@@ -20,8 +19,6 @@ export interface ProjectRoutesDeps {
 }
 
 const tags = ['projects']
-/** Seconds that the answer to a rename waits for it at most. */
-const RENAMED_WITHIN = 2
 const One = { params: Type.Object({ name: Type.String({ examples: ['default'] }) }) }
 
 export function projectRoutes(app: App, deps: ProjectRoutesDeps): void {
@@ -99,11 +96,8 @@ function writeRoutes(app: App, { projects, operations }: ProjectRoutesDeps): voi
     '/1.0/projects/:name',
     { schema: { ...renamed, body: ref(ProjectPost), response: ACCEPTED } },
     async (request, reply) => {
-      const caller = callerOf(request)
-      const operation = await projects.rename(caller, request.params.name, request.body.name ?? '')
-      // LXD has done it before anybody can ask for the new name, and pylxd asks at once.
-      await operations.wait(caller, operation.id, RENAMED_WITHIN, clientGone(reply))
-      return accepted(request, reply, operations, operation)
+      const operation = await projects.rename(callerOf(request), request.params.name, request.body.name ?? '')
+      return acceptedSoon(request, reply, operations, operation)
     },
   )
 
