@@ -110,8 +110,11 @@ export async function acceptedSoon(
   operations: Pick<Operations, 'wait'>,
   operation: OperationRecord,
 ) {
-  if (preferredWait(request) === undefined)
-    await operations.wait(callerOf(request), operation.id, SOON, clientGone(reply))
+  if (preferredWait(request) === undefined) {
+    const wait = operations.wait(callerOf(request), operation.id, SOON, clientGone(reply))
+    // It is accepted: that it cannot be read at the moment changes nothing about it.
+    await wait.catch(() => undefined)
+  }
   return accepted(request, reply, operations, operation)
 }
 
