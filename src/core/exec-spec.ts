@@ -1,7 +1,7 @@
 import type { Config } from '../contract/common.ts'
 import type { ContainerDetail, Containers, ExecSpec } from './container.ts'
 import { execDirectory, execEnvironment } from './exec-environment.ts'
-import { badRequest } from './failure.ts'
+import { badRequest, type Failure, internal } from './failure.ts'
 
 /** A command as it was asked for. */
 export interface ExecRequest {
@@ -63,9 +63,13 @@ export function userOf({ user, group }: Pick<ExecRequest, 'user' | 'group'>): st
   return `${user}:${group}`
 }
 
+/** Why a process could not be started, where that is its working directory. */
+export const NO_DIRECTORY = 'There is no such working directory'
+
 /** What LXD says where a process could not be started: the failure by its exit code. */
-export function startRefusal({ code, failure }: { code: number; failure: string | undefined }): string | undefined {
+export function startRefusal({ code, failure }: { code: number; failure: string | undefined }): Failure | undefined {
   if (failure === undefined) return undefined
-  if (code === 127) return 'Command not found'
-  return code === 126 ? 'Command not executable' : failure
+  if (failure === NO_DIRECTORY) return badRequest(failure)
+  if (code === 127) return badRequest('Command not found')
+  return code === 126 ? badRequest('Command not executable') : internal(failure)
 }

@@ -3,7 +3,7 @@ import type { OperationRecord } from '../contract/operation-record.ts'
 import type { ExecSpec } from '../core/container.ts'
 import type { Engine } from '../core/engine.ts'
 import { environmentOf, type ExecRequest, planExec, startRefusal } from '../core/exec-spec.ts'
-import { badRequest, internal } from '../core/failure.ts'
+import { badRequest } from '../core/failure.ts'
 import { engineOf } from './engine-of.ts'
 import type { Caller } from './caller.ts'
 import { instanceUrl } from './instance-urls.ts'
@@ -86,9 +86,7 @@ async function carry(
   const running = await engine.execs.run({ ...spec, marker: turn.operation })
   turn.aside(onStart())
   const exit = await carryProcess(running, channels, turn.signal)
-  const refusal = startRefusal(exit)
-  const failure = refusal === undefined ? undefined : refusal === exit.failure ? internal(refusal) : badRequest(refusal)
-  return { metadata: { return: exit.code }, failure }
+  return { metadata: { return: exit.code }, failure: startRefusal(exit) }
 }
 
 async function channelsOf({ channel }: StreamTurn, isTerminal: boolean): Promise<ProcessChannels> {

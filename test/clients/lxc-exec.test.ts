@@ -39,6 +39,9 @@ describe.skipIf(LXC === undefined)('lxc', () => {
         code: 126,
         stderr: 'Error: Command not executable\n',
       })
+      expect(await lxc.run(['exec', 'c1', '--cwd', '/no/such', '--', 'true'])).toMatchObject({
+        stderr: 'Error: There is no such working directory\n',
+      })
     })
 
     test('hands over what is on standard input, and its end', async () => {

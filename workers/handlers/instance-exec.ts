@@ -59,7 +59,7 @@ async function run(context: Executing): Promise<number> {
   const refusal = startRefusal(exit)
   if (refusal === undefined) return exit.code
   context.tell({ return: exit.code })
-  throw refusal === exit.failure ? internal(refusal) : badRequest(refusal)
+  throw refusal
 }
 
 /** The signal is not handed on: with it the engine's side would end the process also where only this worker ends. */

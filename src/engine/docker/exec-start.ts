@@ -2,6 +2,7 @@
 import { PassThrough, type Duplex, Readable } from 'node:stream'
 import { buffer } from 'node:stream/consumers'
 import { setTimeout as delay } from 'node:timers/promises'
+import { NO_DIRECTORY } from '../../core/exec-spec.ts'
 import { isFailure, timedOut } from '../../core/failure.ts'
 import { Demux } from './demux.ts'
 import { says } from './errors.ts'
@@ -109,7 +110,8 @@ async function judge(ended: { id: string; socket: Duplex; code: number }, tty: b
   const words = (tty ? early.toString() : await bodiesOf(early)).trim()
   const isRefusal = [126, 127, 128].includes(ended.code) && says(words, ...REFUSALS)
   if (!isRefusal) return { ...ended, early }
-  return { id: ended.id, code: shellCode(words, ended.code), failure: words }
+  const failure = says(words, 'chdir to cwd') ? NO_DIRECTORY : words
+  return { id: ended.id, code: shellCode(words, ended.code), failure }
 }
 
 const REFUSALS = [
