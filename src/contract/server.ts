@@ -36,8 +36,8 @@ export const Environment = Type.Object({
   server_name: Type.String({ description: "Name of the engine's machine.", examples: ['host1'] }),
   server_pid: Type.Integer({ examples: [4711] }),
   server_version: Type.String({
-    description: 'The LXD whose API this is, then the version of Windlass.',
-    examples: ['5.0.2+windlass.0.1.0'],
+    description: 'The version of Windlass, not that of an LXD: what works is in `api_extensions`.',
+    examples: ['0.1.0'],
   }),
   storage: Type.String({ examples: ['overlay2'] }),
   storage_version: Type.String(),

@@ -38,9 +38,6 @@ interface Viewed {
   etag: string | undefined
 }
 
-/** The LXD whose API this is. Clients compare it: LXD's Terraform provider refuses servers older than 5.0.0. */
-const LXD_VERSION = '5.0.2'
-
 /** What everyone is told. */
 const OPEN = {
   api_extensions: [...API_EXTENSIONS],
@@ -186,7 +183,7 @@ function toEnvironment(info: EngineInfo | undefined, deps: ServerDeps): Environm
     certificate: https?.certificate ?? '',
     certificate_fingerprint: https?.fingerprint ?? '',
     server_pid: process.pid,
-    server_version: `${LXD_VERSION}+windlass.${deps.version}`,
+    server_version: deps.version,
   }
 }
 

@@ -59,7 +59,7 @@ test('GET /1.0 shows what the engine is', async () => {
       config: {},
       environment: {
         server: 'windlass',
-        server_version: '5.0.2+windlass.0.1.0',
+        server_version: '0.1.0',
         server_clustered: false,
         server_name: 'host1',
         driver: 'docker',
