@@ -13,7 +13,7 @@ describe.skipIf(LXC === undefined)('lxc', () => {
   const show = (...words: string[]) => lxc.ok('config', 'show', ...words)
 
   test('the server introduces itself', async () => {
-    expect(await lxc.ok('version')).toMatch(/Client version: \S+\nServer version: 5\.0\.2\+windlass\.\d+\.\d+\.\d+\n/)
+    expect(await lxc.ok('version')).toMatch(/Client version: \S+\nServer version: \d+\.\d+\.\d+\n/)
     const info = await lxc.ok('info')
     expect(info).toMatch(/^ {2}server: windlass$/m)
     expect(info).toMatch(/^ {2}server_clustered: false$/m)
