@@ -26,7 +26,7 @@ export const IMAGE = 'tiny'
 
 /** Starts everything with so many workers; with any, the image is brought in. */
 export async function startMeasured(workers: number): Promise<Measured> {
-  const windlass = await startWindlass({ workers, env: asStarted(), redis: { appendfsync: 'everysec' } })
+  const windlass = await startWindlass({ workers, env: asStarted(), redis: { appendfsync: 'everysec', onDisk: true } })
   try {
     if (workers > 0) await bringImage(windlass.socket)
     const client = await openClient(windlass.socket)

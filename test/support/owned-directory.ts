@@ -11,11 +11,11 @@ interface Owner {
 }
 
 /**
- * A new directory directly under the temporary one (unix socket paths hold 107 bytes), with a note who made it, so
- * that a later run finds what a killed one has left.
+ * A new directory directly under the temporary one (unix socket paths hold 107 bytes) or another, with a note who made
+ * it, so that a later run finds what a killed one has left.
  */
-export async function makeOwnedDirectory(prefix: string): Promise<string> {
-  const directory = await mkdtemp(join(tmpdir(), prefix))
+export async function makeOwnedDirectory(prefix: string, parent = tmpdir()): Promise<string> {
+  const directory = await mkdtemp(join(parent, prefix))
   const owner: Owner = { pid: process.pid, start: await startOf(process.pid) }
   await writeFile(join(directory, `${OWNER}.new`), JSON.stringify(owner))
   await rename(join(directory, `${OWNER}.new`), join(directory, OWNER))
@@ -23,10 +23,14 @@ export async function makeOwnedDirectory(prefix: string): Promise<string> {
 }
 
 /** Hands each directory of this prefix whose maker is dead to `clean` and removes it. Never throws: it is a courtesy. */
-export async function sweepLeftovers(prefix: string, clean: (directory: string) => Promise<void>): Promise<void> {
-  const names = (await readdir(tmpdir())).filter((name) => name.startsWith(prefix))
+export async function sweepLeftovers(
+  prefix: string,
+  clean: (directory: string) => Promise<void>,
+  parent = tmpdir(),
+): Promise<void> {
+  const names = (await readdir(parent)).filter((name) => name.startsWith(prefix))
   for (const name of names) {
-    const directory = join(tmpdir(), name)
+    const directory = join(parent, name)
     if (!(await isAbandoned(directory))) continue
     await clean(directory)
       .then(() => rm(directory, { recursive: true, force: true }))

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, rm, statfs, writeFile } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { join } from 'node:path'
 import { mountSmallDisk, unmountSmallDisk } from './small-disk.ts'
@@ -9,6 +9,9 @@ import { isGoneWithin, sendSignal, startOf } from '../../src/setup/processes.ts'
 
 const PREFIX = 'windlass-redis-'
 const DATA = 'data'
+const MEMORY = '/dev/shm'
+/** Bytes. */
+const ENOUGH = 2 ** 30
 
 /** A redis-server for one test: unix socket only, append-only file, noeviction. */
 export interface TestRedis extends AsyncDisposable {
@@ -34,6 +37,8 @@ export interface TestRedis extends AsyncDisposable {
 export interface TestRedisOptions {
   /** Its data lie on a disk of so many MiB of their own; needs root. */
   readonly diskMiB?: number
+  /** Its data lie on the machine's disk, as those of a server do: what engines of tests write holds up its own. */
+  readonly onDisk?: boolean
   readonly appendfsync?: 'always' | 'everysec' | 'no'
 }
 
@@ -42,10 +47,9 @@ export async function startRedis(options: TestRedisOptions = {}): Promise<TestRe
   await sweepLeftovers(PREFIX, endServer)
   const directory = await makeOwnedDirectory(PREFIX)
   // Below the note of who made it, which a later run has to find although something is mounted.
-  const data = join(directory, DATA)
-  await mkdir(data)
+  const data = await makeData(directory, options)
   if (options.diskMiB !== undefined) await mountSmallDisk(data, options.diskMiB)
-  const start = () => startServer(directory, options.appendfsync ?? 'always')
+  const start = () => startServer(directory, data, options.appendfsync ?? 'always')
   let server = await start()
   const socket = join(directory, 'redis.sock')
   return {
@@ -64,17 +68,29 @@ export async function startRedis(options: TestRedisOptions = {}): Promise<TestRe
     [Symbol.asyncDispose]: async () => {
       await endChild(server)
       await unmountSmallDisk(data)
-      await rm(directory, { recursive: true, force: true })
+      for (const each of [data, directory]) await rm(each, { recursive: true, force: true })
     },
   }
 }
 
-async function startServer(directory: string, appendfsync: string): Promise<ChildProcess> {
+/** In memory where there is enough: it outlives every kill of the process, and a busy disk does not make tests fail. */
+async function makeData(directory: string, { diskMiB, onDisk = diskMiB !== undefined }: TestRedisOptions) {
+  const memory = onDisk ? undefined : await statfs(MEMORY).catch(() => undefined)
+  if (memory !== undefined && memory.bavail * memory.bsize >= ENOUGH) {
+    await sweepLeftovers(PREFIX, async () => undefined, MEMORY)
+    return makeOwnedDirectory(PREFIX, MEMORY)
+  }
+  const data = join(directory, DATA)
+  await mkdir(data)
+  return data
+}
+
+async function startServer(directory: string, data: string, appendfsync: string): Promise<ChildProcess> {
   const settings: Readonly<Record<string, string>> = {
     port: '0',
     unixsocket: join(directory, 'redis.sock'),
     unixsocketperm: '700',
-    dir: join(directory, DATA),
+    dir: data,
     appendonly: 'yes',
     appendfsync,
     'maxmemory-policy': 'noeviction',
