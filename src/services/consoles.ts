@@ -72,7 +72,8 @@ async function carry(engine: Engine, container: string, size: Size, turn: Showin
   const attached = await engine.containers.attach(container)
   try {
     if (size.width > 0 && size.height > 0) await attached.resize(size.width, size.height)
-    await Promise.all([show(attached, screen, turn), turn.onStart()])
+    turn.aside(turn.onStart())
+    await show(attached, screen, turn)
   } finally {
     attached.detach()
   }

@@ -2,7 +2,7 @@
 import type { Devices } from '../contract/common.ts'
 import type { InstanceRecord, ProfileRecord } from '../contract/records.ts'
 import { volumeNames } from '../core/devices.ts'
-import { effectiveDevices, expandDevices, pickProfiles } from '../core/expand.ts'
+import { effectiveDevices, ownAndInherited } from '../core/expand.ts'
 import type { BusyClaim, RecordChange, RecordReader } from '../core/ports.ts'
 import { homeOf } from '../core/project-features.ts'
 
@@ -60,6 +60,5 @@ export async function devicesNow(
   instance: InstanceRecord,
 ): Promise<Devices> {
   const home = await homeOf(records, instance.project, 'profile')
-  const { profiles } = pickProfiles(instance.profiles, await records.list('profile', home))
-  return expandDevices(profiles, instance.devices)
+  return ownAndInherited(instance, await records.list('profile', home))
 }
