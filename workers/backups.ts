@@ -1,9 +1,8 @@
 /** What the handlers of backups share, of instances and of custom volumes. */
 import type { BackupRecord, VolumeBackupRecord } from '../src/contract/records.ts'
 import type { PackOptions } from '../src/core/backups.ts'
-import type { KeptFile } from '../src/core/kept-files.ts'
 import { notFound } from '../src/core/failure.ts'
-import { backupVolume, KEPT_FILE } from '../src/core/kept-files.ts'
+import { backupVolume, KEPT_FILE, type KeptFile } from '../src/core/kept-files.ts'
 import type { Kind } from '../src/operations/catalog.ts'
 import { dropVolume } from './images.ts'
 import type { Context } from './steps.ts'

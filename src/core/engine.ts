@@ -5,7 +5,6 @@
  * Calls that may be repeated are written so that repeating them is no error (starting a started container, removing
  * a missing one).
  */
-import type { KeptFile } from './kept-files.ts'
 import type { Readable } from 'node:stream'
 import type { Runs } from '../contract/backup.ts'
 import type { KeptMetadata } from '../contract/image-metadata.ts'
@@ -15,6 +14,7 @@ import type { PackedBy } from './compression.ts'
 import type { Containers, Execs, OwnLabels } from './container.ts'
 import type { Files } from './files.ts'
 import type { VolumeBackups } from './volume-backups.ts'
+import type { KeptFile } from './kept-files.ts'
 
 /** How an image runs, from its own configuration. */
 export interface ImageDetail {

@@ -1,9 +1,8 @@
 /** An image's files on the wire: one tarball, or LXD's `metadata` and then its `rootfs` as multipart/form-data. */
 import { createHash, type Hash } from 'node:crypto'
 import { Readable } from 'node:stream'
-import type { KeptFile } from './kept-files.ts'
 import { badRequest, unsupported } from './failure.ts'
-import { KEPT_FILE, ROOTFS_FILE } from './kept-files.ts'
+import { KEPT_FILE, ROOTFS_FILE, type KeptFile } from './kept-files.ts'
 import { boundaryOf, partsOf } from './multipart.ts'
 
 /** A file of an image: all of it, or first LXD's `metadata` and then its `rootfs`. */

@@ -1,7 +1,6 @@
 import type { BackupRecord, InstanceRecord, OwnVolume, SnapshotRecord } from '../../src/contract/records.ts'
 import type { PackedBackup } from '../../src/core/backups.ts'
-import type { KeptFile } from '../../src/core/kept-files.ts'
-import { backupVolume } from '../../src/core/kept-files.ts'
+import { backupVolume, type KeptFile } from '../../src/core/kept-files.ts'
 import { dropBackup, keepBackup } from '../backups.ts'
 import { loadInstance } from '../containers.ts'
 import { commitInstance, ownTag } from '../engine-images.ts'

@@ -1,6 +1,5 @@
 import type { VolumeRecord, VolumeSnapshotRecord } from '../../src/contract/records.ts'
-import type { KeptFile } from '../../src/core/kept-files.ts'
-import { backupVolume } from '../../src/core/kept-files.ts'
+import { backupVolume, type KeptFile } from '../../src/core/kept-files.ts'
 import { dropBackup, keepBackup } from '../backups.ts'
 import { fillVolume, loadVolume, unmakeVolume, type NewVolume } from '../custom-volumes.ts'
 import type { Context, Handler } from '../steps.ts'
