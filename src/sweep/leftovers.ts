@@ -6,7 +6,7 @@
 import type { ContainerSummary, OwnLabels } from '../core/container.ts'
 import type { ImageDetailSummary } from '../core/engine.ts'
 import { parseTag, type OwnTag } from '../core/own-tags.ts'
-import { mentioned, type Sight, type SightDeps } from './sight.ts'
+import { mentioned, readKnown, type Sight, type SightDeps } from './sight.ts'
 import type { Mend } from './mend.ts'
 
 const SUPERSEDED = 'A restore has given its storage volume another one; it goes when nothing mounts it any more'
@@ -118,8 +118,12 @@ async function leftTags(deps: SightDeps, sight: Sight, now: number): Promise<Men
   )
   const foreign = suspects.filter(({ image, about }) => !isMadeFor(image, about))
   const makers = await mentioned(deps, [...new Set(foreign.map(({ about }) => about.uuid))], now)
+  // Here the records were read before the operations: what has ended in between has its record only now.
+  const later = [...makers.values()].includes('ended') ? { ...sight, known: await readKnown(deps) } : sight
   const left = suspects.filter(({ image, about }) =>
-    isMadeFor(image, about) ? isLeft(sight, image.own) : makers.get(about.uuid) === 'ended',
+    isMadeFor(image, about)
+      ? isLeft(sight, image.own)
+      : makers.get(about.uuid) === 'ended' && !explainsTag(later, image, about),
   )
   return left.map(({ tag }) => ({
     action: 'remove',

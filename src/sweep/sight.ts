@@ -90,7 +90,8 @@ async function makersOf({ store, transfers }: SightDeps, ids: Set<string>): Prom
   ])
 }
 
-async function readKnown({ records }: SightDeps): Promise<Known> {
+/** Everything that is kept now. */
+export async function readKnown({ records }: SightDeps): Promise<Known> {
   const [instances, snapshots, backups, images, networks, unreadable] = await Promise.all([
     records.list('instance'),
     records.list('snapshot'),

@@ -4,7 +4,7 @@ import type { OwnLabels } from '../../../src/core/container.ts'
 import type { Engine } from '../../../src/core/engine.ts'
 import { findLeftovers } from '../../../src/sweep/leftovers.ts'
 import { lookAt, type SightDeps } from '../../../src/sweep/sight.ts'
-import { instance } from '../../ports/samples.ts'
+import { instance, snapshot } from '../../ports/samples.ts'
 import { absent } from '../../support/absent.ts'
 
 const labels = (operation: string, more: Partial<OwnLabels> = {}): OwnLabels => ({
@@ -18,15 +18,30 @@ const labels = (operation: string, more: Partial<OwnLabels> = {}): OwnLabels => 
   ...more,
 })
 
+const COPY = '00000000-0000-4000-8000-000000000003'
+const LOST = '00000000-0000-4000-8000-000000000008'
+
 type Containers = [id: string, own: OwnLabels | undefined, more?: object][]
 
-/** What would be removed of these containers. Instance u1 is `kept`; u2 appears with the end of the operation `going`. */
-async function left(containers: Containers, more: { lateEnd?: boolean; unreadable?: string } = {}): Promise<string[]> {
+interface Circumstances {
+  /** What is asked about operations when `going` ends. */
+  endsAt?: 'getMany' | 'recent'
+  unreadable?: string
+  images?: [tag: string, own: OwnLabels][]
+}
+
+/** Instance u1 is `kept`; u2 and snapshot COPY appear with the end of the operation `going`, which speaks of both. */
+async function left(containers: Containers, more: Circumstances = {}): Promise<string[]> {
   let isOver = false
+  const asked = (what: Circumstances['endsAt']): void => {
+    isOver ||= more.endsAt === what
+    if (isOver) states['going'] = 'success'
+  }
   const states: Record<string, OperationRecord['state']> = { over: 'success', failed: 'failure', going: 'running' }
   const deps: SightDeps = {
     records: {
       list: (async (noun: string) => {
+        if (noun === 'snapshot') return isOver ? [snapshot({ uuid: COPY, instance: 'u2' })] : []
         if (noun !== 'instance') return []
         const late = isOver ? [instance({ uuid: 'u2', container: 'late' })] : []
         return [instance({ uuid: 'u1', container: 'kept' }), ...late]
@@ -36,22 +51,31 @@ async function left(containers: Containers, more: { lateEnd?: boolean; unreadabl
     },
     store: {
       getMany: async (ids) => {
-        isOver = more.lateEnd ?? false
-        if (isOver) states['going'] = 'success'
+        asked('getMany')
         return ids.flatMap((id) => (id in states ? [{ id, state: states[id] }] : [])) as OperationRecord[] // what is read
       },
-      recent: async () => [],
+      recent: async () => {
+        asked('recent')
+        return Object.entries(states).map(([id, state]) => ({
+          id,
+          state,
+          input: id === 'going' ? ['u2', COPY] : [LOST],
+        })) as unknown as OperationRecord[] // what is read
+      },
     },
     transfers: { look: async (ids) => new Map(ids.filter((id) => id === 'upload').map((id) => [id, 'dead'])) },
   }
   const listed = containers.map(([id, own, rest]) => ({ id, name: id, own, imageId: '', created: 0, ...rest }))
+  const images = (more.images ?? []).map(([tag, own]) => ({ id: tag, tags: [tag], own, parent: '' }))
   const engine = absent<Engine>('engine', {
     member: 'local',
     containers: absent<Engine['containers']>('containers', {
       list: (async () => listed) as unknown as Engine['containers']['list'], // what is read
     }),
     volumes: absent<Engine['volumes']>('volumes', { find: async () => [] }),
-    images: absent<Engine['images']>('images', { list: async () => [] }),
+    images: absent<Engine['images']>('images', {
+      list: (async () => images) as unknown as Engine['images']['list'], // what is read
+    }),
     networks: absent<Engine['networks']>('networks', { list: async () => [] }),
   })
   const found = await findLeftovers(deps, await lookAt(deps, engine), 100 * 3_600_000)
@@ -80,7 +104,20 @@ test('only what an ended operation or a dead transfer has left and no record poi
 })
 
 test('what an operation has made that ends just now stays', async () => {
-  expect(await left([['late', labels('going', { uuid: 'u2' })]], { lateEnd: true })).toEqual([])
+  expect(await left([['late', labels('going', { uuid: 'u2' })]], { endsAt: 'getMany' })).toEqual([])
+})
+
+const shared = labels('over', { role: 'snapshot', uuid: 'u0' })
+
+test('a copied snapshot keeps its tag while its operation goes on and when that ends just now', async () => {
+  const images: Circumstances['images'] = [[`windlass/snapshot:${COPY}`, shared]]
+  expect(await left([], { images })).toEqual([])
+  expect(await left([], { images, endsAt: 'getMany' })).toEqual([])
+  expect(await left([], { images, endsAt: 'recent' })).toEqual([])
+})
+
+test('the tag of a snapshot whose operation has ended without it goes', async () => {
+  expect(await left([], { images: [[`windlass/snapshot:${LOST}`, shared]] })).toEqual([`windlass/snapshot:${LOST}`])
 })
 
 test('nothing of a record that cannot be read is touched', async () => {
