@@ -181,6 +181,8 @@ async function putInstance(
     await deps.records.get('instance', own.uuid),
   ]
   if (origin === undefined || detail === undefined) return []
+  // It may have got another container since the engine was looked at.
+  if (now !== undefined && (await sight.engine.containers.inspect(now.container)) !== undefined) return []
   const record: InstanceRecord = {
     ...(now ?? origin),
     name: now?.name ?? (await freeName(deps, own, parseDockerName(detail.name, own.project) ?? origin.name)),

@@ -55,23 +55,73 @@ export interface Sight {
 
 /**
  * The order makes it safe: first the engine, then the operations, then the records. What an operation has made that is
- * seen as ended has its record by then, if it ever gets one.
+ * seen as ended has its record by then, if it ever gets one. For what nobody is known to have made the order is the
+ * wrong one: it may have had a record that went, and itself with it, in between. Whether it is still there is asked last.
  */
-export async function lookAt(deps: SightDeps, engine: SweptEngine): Promise<Sight> {
-  const { containers, volumes, images, networks } = engine
-  const [all, vs, is, ns] = await Promise.all([containers.list(), volumes.find({}), images.list(), networks.list()])
-  const owned = [...all, ...vs, ...is, ...ns].flatMap(({ own }) => own ?? [])
+export async function lookAt(deps: SightDeps, engine: SweptEngine, now: number): Promise<Sight> {
+  const seen = await listAll(engine)
+  const owned = ownedOf(seen)
   const makers = await makersOf(deps, new Set(owned.map(({ operation }) => operation)))
+  const known = await readKnown(deps)
+  const strange = owned.filter(({ operation, uuid }) => !makers.has(operation) && !hasRecord(known, uuid))
+  const deleted = strange.length === 0 ? new Set<string>() : await deletedOf(deps, now)
+  const { containers, volumes, images, networks } =
+    strange.length === 0 ? seen : stillThere(seen, await listAll(engine))
   return {
     engine,
-    containers: all.filter(isOurs),
-    volumes: vs,
-    images: is,
-    networks: ns.filter(isOurs),
-    usedImages: new Set(all.map(({ imageId }) => imageId)),
-    known: await readKnown(deps),
-    maker: ({ operation }) => makers.get(operation) ?? 'unknown',
+    containers: containers.filter(isOurs),
+    volumes,
+    images,
+    networks: networks.filter(isOurs),
+    usedImages: new Set(seen.containers.map(({ imageId }) => imageId)),
+    known,
+    maker: (own) => makers.get(own.operation) ?? (isLeftByDeletion(known, deleted, own) ? 'ended' : 'unknown'),
   }
+}
+
+type Seen = Pick<Sight, 'containers' | 'volumes' | 'images' | 'networks'>
+
+async function listAll({ containers, volumes, images, networks }: SweptEngine): Promise<Seen> {
+  const [cs, vs, is, ns] = await Promise.all([containers.list(), volumes.find({}), images.list(), networks.list()])
+  return { containers: cs, volumes: vs, images: is, networks: ns }
+}
+
+function ownedOf({ containers, volumes, images, networks }: Seen): OwnLabels[] {
+  return [...containers, ...volumes, ...images, ...networks].flatMap(({ own }) => own ?? [])
+}
+
+/** As it was at the first look, without what has gone until the second. */
+function stillThere(first: Seen, second: Seen): Seen {
+  const containers = new Set(second.containers.map(({ id }) => id))
+  const volumes = new Set(second.volumes.map(({ name }) => name))
+  const networks = new Set(second.networks.map(({ id }) => id))
+  const tags = new Map(second.images.map((image) => [image.id, image.tags]))
+  return {
+    containers: first.containers.filter(({ id }) => containers.has(id)),
+    volumes: first.volumes.filter(({ name }) => volumes.has(name)),
+    networks: first.networks.filter(({ id }) => networks.has(id)),
+    images: first.images
+      .filter(({ id }) => tags.has(id))
+      .map((image) => ({ ...image, tags: image.tags.filter((tag) => tags.get(image.id)?.includes(tag)) })),
+  }
+}
+
+function hasRecord({ unreadable, ...records }: Known, uuid: string): boolean {
+  return unreadable.has(uuid) || Object.values(records).some((some) => some.some((one) => one.uuid === uuid))
+}
+
+/** The uuids of what operations have deleted within the hour. */
+async function deletedOf({ store }: SightDeps, now: number): Promise<Set<string>> {
+  const recent = await store.recent(undefined, now - LATE)
+  const deletions = recent.filter(({ kind, state }) => kind.endsWith('.delete') && state === 'success')
+  return new Set(deletions.map(({ entity }) => entity.id))
+}
+
+/** What was in use when it was deleted, or what it belongs to: it had to stay, and its maker may be forgotten by now. */
+function isLeftByDeletion(known: Known, deleted: ReadonlySet<string>, { uuid, operation, origin }: OwnLabels): boolean {
+  if (operation === '' || hasRecord(known, uuid)) return false
+  const owner = /"(?:instance|parent)":"([^"]+)"/.exec(origin)?.[1] ?? ''
+  return deleted.has(uuid) || deleted.has(owner)
 }
 
 function isOurs({ own }: { own: OwnLabels | undefined }): boolean {

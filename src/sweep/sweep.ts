@@ -128,11 +128,11 @@ async function find(deps: SweepDeps, teller: Teller, { extent }: SweepOptions): 
   const found = extent === 'all' ? [...(await findJobs(deps)), ...(await findStrayClaims(deps.store))] : []
   found.push(...findUnreadable(teller, await deps.records.unreadable()))
   for (const engine of deps.engines.values()) {
-    const sight = await lookAt(deps, engine)
+    const sight = await lookAt(deps, engine, deps.clock.now())
     const rebuilt = findRebuildable(deps, sight)
     const uuids = new Set(rebuilt.flatMap(({ uuid }) => uuid ?? []))
     found.push(...rebuilt, ...(await findLeftovers(deps, sight, deps.clock.now())))
-    found.push(...findUnexplained(teller, sight, uuids), ...(await findMissing(teller, deps.store, sight, uuids)))
+    found.push(...findUnexplained(teller, sight, uuids), ...(await findMissing(teller, deps, sight, uuids)))
   }
   return found
 }
@@ -147,6 +147,6 @@ async function findJobs({ store, queue, clock }: SweepDeps): Promise<Mend[]> {
 }
 
 async function findNetworks(deps: SweepDeps): Promise<Mend[]> {
-  const sights = await Promise.all([...deps.engines.values()].map((engine) => lookAt(deps, engine)))
+  const sights = await Promise.all([...deps.engines.values()].map((engine) => lookAt(deps, engine, deps.clock.now())))
   return sights.flatMap((sight) => findRebuildable(deps, { ...sight, containers: [], volumes: [], images: [] }))
 }

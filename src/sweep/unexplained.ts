@@ -63,7 +63,7 @@ export function findUnexplained(teller: Teller, sight: Sight, rebuilt: ReadonlyS
 /** Instances whose container somebody else has removed, or that were deleted after this Redis was saved. */
 export async function findMissing(
   teller: Teller,
-  store: Pick<OperationStore, 'busy'>,
+  deps: { store: Pick<OperationStore, 'busy'>; records: Pick<RecordStore, 'get'> },
   sight: Sight,
   rebuilt: ReadonlySet<string>,
 ): Promise<Mend[]> {
@@ -73,9 +73,11 @@ export async function findMissing(
     (one) => one.member === member && !there.has(one.container) && !rebuilt.has(one.uuid),
   )
   const mends: Mend[] = []
-  for (const { uuid, name, project } of missing) {
-    // One that is just being deleted, or gets another container.
-    if ((await store.busy(`instance:${uuid}`)) !== undefined) continue
+  for (const { uuid, name, project, container } of missing) {
+    // Its container may have been made since the engine was looked at, or goes with it, or makes room for another one.
+    if ((await sight.engine.containers.inspect(container)) !== undefined) continue
+    if ((await deps.store.busy(`instance:${uuid}`)) !== undefined) continue
+    if ((await deps.records.get('instance', uuid))?.container !== container) continue
     const message = `The container of instance "${name}" is gone from the engine "${member}"; restore a snapshot or delete the instance`
     mends.push(telling(teller, { key: `missing:${uuid}:${name}`, type: MISSING, severity: 'high', message, project }))
   }

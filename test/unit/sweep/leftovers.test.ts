@@ -78,7 +78,7 @@ async function left(containers: Containers, more: Circumstances = {}): Promise<s
     }),
     networks: absent<Engine['networks']>('networks', { list: async () => [] }),
   })
-  const found = await findLeftovers(deps, await lookAt(deps, engine), 100 * 3_600_000)
+  const found = await findLeftovers(deps, await lookAt(deps, engine, 100 * 3_600_000), 100 * 3_600_000)
   return found.map(({ object }) => object.split(' ')[1] ?? '')
 }
 
