@@ -117,6 +117,8 @@ export interface ImageDetailSummary {
   tags: string[]
   labels: Record<string, string>
   own: OwnLabels | undefined
+  /** What a container that others make of it says of itself, as if it were ours. */
+  inherited: OwnLabels | undefined
   size: number
   created: number
   parent: string

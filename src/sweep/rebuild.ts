@@ -161,8 +161,18 @@ function lostInstances(deps: RebuildDeps, sight: Sight): Mend[] {
     )
     const own = container?.own
     if (container === undefined || own === undefined || originOf('instance', own) === undefined) return []
-    return [rebuilding(deps, { noun: 'instance', own }, () => putInstance(deps, sight, container, own))]
+    return [
+      rebuilding(deps, { noun: 'instance', own }, async () =>
+        (await hasContainer(deps, sight, uuid)) ? [] : putInstance(deps, sight, container, own),
+      ),
+    ]
   })
+}
+
+/** It may have got another one since the engine was looked at. */
+async function hasContainer({ records }: RebuildDeps, { engine }: Sight, uuid: string): Promise<boolean> {
+  const now = await records.get('instance', uuid)
+  return now !== undefined && (await engine.containers.inspect(now.container)) !== undefined
 }
 
 function hasOwnName({ name, own }: ContainerSummary): boolean {
@@ -181,8 +191,6 @@ async function putInstance(
     await deps.records.get('instance', own.uuid),
   ]
   if (origin === undefined || detail === undefined) return []
-  // It may have got another container since the engine was looked at.
-  if (now !== undefined && (await sight.engine.containers.inspect(now.container)) !== undefined) return []
   const record: InstanceRecord = {
     ...(now ?? origin),
     name: now?.name ?? (await freeName(deps, own, parseDockerName(detail.name, own.project) ?? origin.name)),

@@ -69,7 +69,7 @@ export async function lookAt(deps: SightDeps, engine: SweptEngine, now: number):
     strange.length === 0 ? seen : stillThere(seen, await listAll(engine))
   return {
     engine,
-    containers: containers.filter(isOurs),
+    containers: containers.filter((one) => isOurs(one) && !isHeir(one, images)),
     volumes,
     images,
     networks: networks.filter(isOurs),
@@ -122,6 +122,16 @@ function isLeftByDeletion(known: Known, deleted: ReadonlySet<string>, { uuid, op
   if (operation === '' || hasRecord(known, uuid)) return false
   const owner = /"(?:instance|parent)":"([^"]+)"/.exec(origin)?.[1] ?? ''
   return deleted.has(uuid) || deleted.has(owner)
+}
+
+/**
+ * Made by others of an image that has our labels: of a commit of an instance, theirs or ours. Helpers of ours may be
+ * made of images of their own operation and step as well, but those are never started.
+ */
+function isHeir({ own, imageId, status }: ContainerSummary, images: ImageDetailSummary[]): boolean {
+  const inherited = images.find(({ id }) => id === imageId)?.inherited
+  if (own === undefined || inherited === undefined || (own.role === 'helper' && status === 'created')) return false
+  return own.role === inherited.role && own.operation === inherited.operation && own.step === inherited.step
 }
 
 function isOurs({ own }: { own: OwnLabels | undefined }): boolean {

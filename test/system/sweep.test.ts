@@ -129,6 +129,9 @@ test('what an ended operation has left is listed by a dry run, removed by the ne
   await commit('', { ...late, 'windlass.step': 'late' })
   await commit(`snapshot&tag=${late['windlass.uuid']}`, late)
   await commit(`snapshot&tag=${randomUUID()}`, { ...late, 'windlass.deployment': randomUUID() })
+  // What others make of a commit of an instance says of itself what the instance's container does.
+  await ask('POST', '/commit?container=base.lxd&repo=others', {})
+  await ask('POST', '/containers/create?name=others', { Image: 'others' })
 
   const told = await reconcile(true)
   expect(told.map(({ action, object, done }) => [action, object.replaceAll(/[0-9a-f-]{12,}/g, '…'), done])).toEqual([
@@ -143,6 +146,8 @@ test('what an ended operation has left is listed by a dry run, removed by the ne
   const done = await reconcile()
   expect(done.map(({ action, object }) => [action, object])).toEqual(told.map(({ action, object }) => [action, object]))
   expect(done.filter((one) => !one.done)).toEqual([])
+  await ask('DELETE', '/containers/others')
+  await ask('DELETE', '/images/others')
   const after = await engineObjects(windlass.engine.socket)
   // What belongs to another deployment stays as well.
   expect(after).toEqual({

@@ -128,6 +128,7 @@ export function toImageSummary(payload: unknown, deployment: string): ImageDetai
     tags: realNames(it.RepoTags),
     labels,
     own: fromDockerLabels(labels, 'image', deployment),
+    inherited: fromDockerLabels(labels, 'container', deployment),
     size: count(it.Size),
     created: count(it.Created) * 1000,
     parent: text(it.ParentId),

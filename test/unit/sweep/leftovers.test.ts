@@ -66,7 +66,7 @@ async function left(containers: Containers, more: Circumstances = {}): Promise<s
     transfers: { look: async (ids) => new Map(ids.filter((id) => id === 'upload').map((id) => [id, 'dead'])) },
   }
   const listed = containers.map(([id, own, rest]) => ({ id, name: id, own, imageId: '', created: 0, ...rest }))
-  const images = (more.images ?? []).map(([tag, own]) => ({ id: tag, tags: [tag], own, parent: '' }))
+  const images = (more.images ?? []).map(([tag, own]) => ({ id: tag, tags: [tag], own, inherited: own, parent: '' }))
   const engine = absent<Engine>('engine', {
     member: 'local',
     containers: absent<Engine['containers']>('containers', {
@@ -101,6 +101,24 @@ test('only what an ended operation or a dead transfer has left and no record poi
     ['forgotten-look', helper(''), { status: 'exited' }],
   ])
   expect(found).toEqual(['old', 'half', 'helper', 'uploading', 'forgotten-reader', 'forgotten-look'])
+})
+
+test('what others have made of an image with our labels is theirs', async () => {
+  const helper = labels('over', { role: 'helper', uuid: 'u9' })
+  const found = await left(
+    [
+      ['of-a-commit', labels('over', { uuid: 'u9' }), { imageId: 'commit' }],
+      ['of-one-of-ours', helper, { imageId: 'ours', status: 'exited' }],
+      ['a-helper', helper, { imageId: 'ours', status: 'created' }],
+    ],
+    {
+      images: [
+        ['commit', labels('over', { uuid: 'u9' })],
+        ['ours', helper],
+      ],
+    },
+  )
+  expect(found).toEqual(['a-helper'])
 })
 
 test('what an operation has made that ends just now stays', async () => {
