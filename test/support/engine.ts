@@ -1,10 +1,11 @@
 import { execFile, spawn } from 'node:child_process'
 import { constants } from 'node:fs'
-import { access, mkdir, open, readdir, readFile, readlink, rm, rmdir, writeFile } from 'node:fs/promises'
+import { access, mkdir, open, readdir, readFile, readlink, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { env } from 'node:process'
 import { promisify } from 'node:util'
 import { askEngine } from './ask-engine.ts'
+import { controlGroupsOf, removeGroup, thaw } from './control-groups.ts'
 import { makeOwnedDirectory, sweepLeftovers } from './owned-directory.ts'
 import { mountSmallDisk, unmountSmallDisk } from './small-disk.ts'
 import { isGoneWithin, sendSignal, startOf } from '../../src/setup/processes.ts'
@@ -285,29 +286,16 @@ async function killContainers(socket: string): Promise<void> {
 
 /** What outlives a killed dockerd: containerd, shims, and the containers with their control groups. */
 async function killRemains(directory: string, note: EngineNote): Promise<void> {
-  const containers = await readdir(join(directory, 'data/containers')).catch(() => [])
+  const data = join(directory, 'data')
+  const containers = await readdir(join(data, 'containers')).catch(() => [])
   // The namespace's number may have been given to another one since; only the host's own is certainly not ours.
   const host = await readlink('/proc/self/ns/net')
   const inNetwork = note.network === host ? [] : await processesInNetwork(note.network)
   const pids = [...inNetwork, ...(await processesOfContainers(containers))]
   for (const pid of pids) sendSignal(pid, 'SIGKILL')
-  const groups = await controlGroupsOf(containers)
-  await Promise.all(groups.map(thaw))
+  const groups = await controlGroupsOf(data)
+  await Promise.all(groups.containers.map(thaw))
   await Promise.all(pids.map((pid) => isGoneWithin(pid, 5_000)))
-  await Promise.allSettled(groups.map((group) => rmdir(group)))
-}
-
-async function controlGroupsOf(containers: readonly string[]): Promise<string[]> {
-  if (containers.length === 0) return []
-  const roots = ['/sys/fs/cgroup', ...(await readdir('/sys/fs/cgroup')).map((name) => join('/sys/fs/cgroup', name))]
-  return roots.flatMap((root) => containers.map((id) => join(root, 'docker', id)))
-}
-
-/**
- * What is paused does not die of a signal, and no engine can start its container while its group is frozen; a machine
- * that goes down takes the groups with it. Version 1 has the first file, version 2 the second one.
- */
-async function thaw(group: string): Promise<void> {
-  const write = (file: string, word: string) => writeFile(join(group, file), word, { flag: 'r+' })
-  await Promise.allSettled([write('freezer.state', 'THAWED'), write('cgroup.freeze', '0')])
+  await Promise.allSettled(groups.containers.map(removeGroup))
+  await Promise.allSettled(groups.parents.map(removeGroup))
 }

@@ -1,12 +1,12 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { env as ownEnv } from 'node:process'
 import { callApi, fieldOf, type ApiAnswer } from '../../src/setup/api-client.ts'
 import { nodeFlags } from '../../src/setup/lean-node.ts'
 import type { PointReached } from '../../src/test-points.ts'
+import { makeOwnedDirectory, sweepLeftovers } from './owned-directory.ts'
 import { startRedis, type TestRedis, type TestRedisOptions } from './redis.ts'
 import { startEngine, type TestEngine, type TestEngineOptions } from './engine.ts'
 
@@ -64,6 +64,8 @@ export interface Operation {
   windlass: { attempts: number; undone: string[]; warnings: string[]; worker: string; steps: string[] }
 }
 
+const PREFIX = 'windlass-test-'
+
 interface Servers {
   redis: TestRedis
   engine: TestEngine
@@ -78,7 +80,8 @@ export interface TestWindlassOptions {
 }
 
 export async function startWindlass(options: TestWindlassOptions = {}): Promise<TestWindlass> {
-  const dataDir = await mkdtemp(join(tmpdir(), 'windlass-test-'))
+  await sweepLeftovers(PREFIX, async () => undefined)
+  const dataDir = await makeOwnedDirectory(PREFIX)
   const [redis, engine] = await Promise.all([startRedis(options.redis), startEngine(options.engine)])
   const processes: Started[] = []
   const base = {
