@@ -248,4 +248,9 @@ export const CertificateInvite = Type.Object({
 })
 /** `dry_run`: only tells what would be done. */
 export const ServerReconcile = Type.Object({ dry_run: Type.Boolean() })
-export const ProjectRename = Type.Object({ project: Uuid, name: Type.String() })
+/** `rev`: of the project, held while it was found empty. */
+export const ProjectRename = Type.Object({
+  project: Uuid,
+  name: Type.String(),
+  rev: Type.Optional(Type.Integer()),
+})

@@ -18,11 +18,12 @@ export async function loadProject(records: Pick<RecordReader, 'find'>, name: str
 
 /**
  * Belongs into the changes that are written: they are refused when the project is changed meanwhile. Throws conflict
- * where it has its images, profiles or volumes elsewhere by now than `begun` says, not-found where it is gone.
+ * where it has its images, profiles or volumes elsewhere by now than `begun` says, not-found where it is gone or renamed.
  */
 export async function keepFeatures(records: Pick<RecordReader, 'get'>, begun: ProjectRecord): Promise<RecordChange[]> {
   const now = await records.get('project', begun.uuid)
-  if (now === undefined) throw notFound('Project not found')
+  // One that has got another name is not there any more either.
+  if (now?.name !== begun.name) throw notFound('Project not found')
   if (HOMED.some((noun) => hasOwn(now.config, noun) !== hasOwn(begun.config, noun)))
     throw conflict('The features of the project were changed by someone else meanwhile; try again', { retryAfter: 1 })
   return [tokenOf(now, false)]

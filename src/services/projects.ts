@@ -140,18 +140,18 @@ export function createProjects(deps: ProjectsDeps) {
    * Whoever takes room in the project from now on changes its record: what `work` finds in it is so until it is written
    * with the record that it is given, or that is refused. Without limits nobody else changes it.
    */
-  async function whileHeld(
+  async function whileHeld<T>(
     caller: Caller,
     { held: isHeld, ...record }: ProjectRecord,
-    work: (record: ProjectRecord) => Promise<void>,
-  ): Promise<void> {
+    work: (record: ProjectRecord) => Promise<T>,
+  ): Promise<T> {
     // The request's own key belongs to the change.
     const own = { ...caller, idempotency: undefined, answer: undefined }
     const put = (next: ProjectRecord) => write(own, { changes: [{ change: 'put', noun: 'project', record: next }] })
     if (isHeld !== true) await put({ ...record, held: true })
     const held = isHeld === true ? record : { ...record, rev: record.rev + 1 }
     try {
-      await work(held)
+      return await work(held)
     } catch (thrown) {
       // Held for longer it costs others a try.
       await put(held).catch(() => undefined)
@@ -165,17 +165,25 @@ export function createProjects(deps: ProjectsDeps) {
     const record = await load(caller, name)
     if (name === DEFAULT) throw forbidden('The "default" project cannot be renamed')
     parseProjectName(newName)
-    if (!(await contents.isEmpty(record))) throw badRequest('Only empty projects can be renamed')
-    return deps.operations.submit(caller, {
-      kind: 'project.rename',
-      input: { project: record.uuid, name: newName },
-      project: DEFAULT,
-      member: deps.member,
-      entity: { id: record.uuid, name: record.name, url: projectUrl(newName) },
-      resources: null,
-      names: [{ noun: 'project', scope: '', name: newName }],
-      taken: `Project "${newName}" already exists`,
-      busy: [{ key: `project:${record.uuid}`, mode: 'own', action: 'rename' }],
+    const refuse = async (): Promise<void> => {
+      if (!(await contents.isEmpty(record))) throw badRequest('Only empty projects can be renamed')
+    }
+    await refuse()
+    return whileHeld(caller, record, async ({ uuid, rev }) => {
+      await refuse()
+      return deps.operations.submit(caller, {
+        kind: 'project.rename',
+        // It stays held: the worker finds by the revision whether anybody has taken room in it meanwhile.
+        input: { project: uuid, name: newName, rev },
+        project: DEFAULT,
+        member: deps.member,
+        entity: { id: uuid, name: record.name, url: projectUrl(newName) },
+        resources: null,
+        names: [{ noun: 'project', scope: '', name: newName }],
+        taken: `Project "${newName}" already exists`,
+        busy: [{ key: `project:${uuid}`, mode: 'own', action: 'rename' }],
+        changes: [{ change: 'keep', noun: 'project', uuid, rev }],
+      })
     })
   }
 

@@ -6,6 +6,7 @@ import { makeKeys } from '../../src/redis/keys.ts'
 import { createRedisRecordStore } from '../../src/redis/record-store.ts'
 import { callApi, fieldOf, type ApiAnswer } from '../../src/setup/api-client.ts'
 import { engineObjects } from '../support/engine-objects.ts'
+import { tinyImageTar } from '../support/tiny-image.ts'
 import { startWindlass, type TestWindlass } from '../support/windlass.ts'
 
 // What a project may have is decided when a request is accepted, whoever else asks at the same time, of any API process.
@@ -14,12 +15,17 @@ const BACK = 'snapshot.restore.container.before@back'
 const LATE = 'instance.create.look.before@late'
 const BEHIND = 'instance.create.look.before@behind'
 const COMING = 'accept.record.before@coming'
+const RENAME = 'accept.record.before@moving'
+const RENAMED = 'project.rename.check.before@moved'
+const SLOW = 'instance.create.look.before@slow'
+const IMPORT = 'image.import.import.before'
+const POINTS = [LATE, BACK, BEHIND, COMING, RENAME, RENAMED, SLOW, IMPORT]
 
 let windlass: TestWindlass
 let sockets: string[]
 
 beforeAll(async () => {
-  windlass = await startWindlass({ workers: 1, env: { WINDLASS_TEST_POINT: [LATE, BACK, BEHIND, COMING].join(',') } })
+  windlass = await startWindlass({ workers: 1, env: { WINDLASS_TEST_POINT: POINTS.join(',') } })
   sockets = [windlass.socket, (await windlass.startApi()).socket]
 })
 afterAll(() => windlass?.[Symbol.asyncDispose]())
@@ -280,5 +286,62 @@ describe('restrictions', () => {
     )
     await allow({ 'restricted.networks.access': 'lxdbr0, other' })
     expect(await windlass.ended(await create({}, { ...root, ...nic }, 'r2'))).toMatchObject({ status: 'Success' })
+  })
+})
+
+describe('a project gets another name', () => {
+  const worker = () => windlass.workers[0]
+  const create = (project: string, name: string) => call('POST', `/1.0/instances?project=${project}`, empty(name))
+  const namesIn = async (project: string) =>
+    ((await metadataOf(`/1.0/instances?project=${project}`)) as string[]).map((url) => /[^/?]+(?=\?)/.exec(url)?.[0])
+
+  test('not while an image is made in it', async () => {
+    await makeProject('gallery', {})
+    const sent = await call('POST', '/1.0/images?project=gallery', await tinyImageTar())
+    await worker()?.holds([IMPORT])
+    const refused = await call('POST', '/1.0/projects/gallery', { name: 'museum' })
+    expect([refused.status, errorOf(refused)]).toEqual([400, 'Only empty projects can be renamed'])
+    worker()?.letGo(IMPORT)
+    expect(await windlass.ended(sent)).toMatchObject({ status: 'Success', err: '' })
+    expect(await metadataOf('/1.0/images?project=gallery')).toHaveLength(1)
+  })
+
+  test('not when an instance has begun to be made since it was found empty', async () => {
+    await makeProject('moving', {})
+    const renaming = call('POST', '/1.0/projects/moving', { name: 'gone' })
+    await windlass.api.holds([RENAME])
+    const created = await create('moving', 'c1')
+    windlass.api.letGo(RENAME)
+    expect([(await renaming).status, errorOf(await renaming)]).toEqual([
+      409,
+      expect.stringMatching(/project was changed/),
+    ])
+    expect(await windlass.ended(created)).toMatchObject({ status: 'Success', err: '' })
+    expect(await namesIn('moving')).toEqual(['c1'])
+  })
+
+  test('not when an instance is being made since its renaming was accepted', async () => {
+    await makeProject('moved', {})
+    const renaming = await call('POST', '/1.0/projects/moved', { name: 'gone' })
+    await worker()?.holds([RENAMED])
+    const created = await create('moved', 'slow')
+    worker()?.letGo(RENAMED)
+    expect(await windlass.ended(renaming)).toMatchObject({
+      status: 'Failure',
+      err: expect.stringMatching(/only empty projects can be renamed/),
+    })
+    await worker()?.holds([SLOW])
+    worker()?.letGo(SLOW)
+    expect(await windlass.ended(created)).toMatchObject({ status: 'Success', err: '' })
+    expect(await namesIn('moved')).toEqual(['slow'])
+  })
+
+  test('when it is empty, and is used under that one', async () => {
+    await makeProject('before', {})
+    expect(await windlass.operate('POST', '/1.0/projects/before', { name: 'after' })).toMatchObject({
+      status: 'Success',
+    })
+    expect(await windlass.ended(await create('after', 'c1'))).toMatchObject({ status: 'Success', err: '' })
+    expect((await call('GET', '/1.0/projects/before')).status).toBe(404)
   })
 })

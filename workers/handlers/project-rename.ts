@@ -1,6 +1,6 @@
 import type { ProjectRecord } from '../../src/contract/records.ts'
 import { rebound } from '../../src/core/bound.ts'
-import { badRequest, notFound } from '../../src/core/failure.ts'
+import { badRequest, conflict, notFound } from '../../src/core/failure.ts'
 import type { RecordChange } from '../../src/core/ports.ts'
 import type { Context, Handler } from '../steps.ts'
 
@@ -11,7 +11,7 @@ export const projectRename: Handler<'project.rename'> = {
   steps: [{ name: 'check', run: checkEmpty }],
   finish: async (context) => {
     const { records, input } = context
-    const project = await load(context)
+    const { held: _held, ...project } = await load(context)
     const profiles = await records.list('profile', project.name)
     const record = { ...project, name: input.name }
     return {
@@ -45,5 +45,8 @@ async function checkEmpty(context: Renaming): Promise<void> {
 async function load(context: Renaming): Promise<ProjectRecord> {
   const project = await context.records.get('project', context.input.project)
   if (project === undefined) throw notFound('Project not found')
+  // Whoever makes something in it changes its record first, since it is held.
+  if (project.rev !== (context.input.rev ?? project.rev))
+    throw conflict('The project was used or changed by someone else meanwhile; only empty projects can be renamed')
   return project
 }
