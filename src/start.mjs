@@ -27,6 +27,8 @@ const compiled = join(root, '.cache/compile')
 
 const serverCommands = ['up', 'down', 'serve', 'worker', 'demo', 'token', 'dump', 'load', 'doctor']
 const developerCommands = ['test', 'check', 'openapi', 'bench', 'battery', 'battery:mutations', 'test:engines']
+/** Those whose processes find compiled code; `npm start` runs them with it, and so do the tests. */
+const withCompiled = [...serverCommands, 'bench', 'test', 'battery', 'battery:mutations']
 const oldestNode = 24
 const oldestNpm = 11
 const installFlags = ['install', '--no-save', '--no-audit', '--no-fund', '--ignore-scripts', '--loglevel=error']
@@ -48,7 +50,7 @@ async function start([command = 'up', ...args]) {
   }
   installModules()
   const { nodeFlags } = await import('./setup/lean-node.ts')
-  if (serverCommands.includes(command) || command === 'bench') compileSources(nodeFlags('serve'))
+  if (withCompiled.includes(command)) compileSources(nodeFlags('serve'))
   if (serverCommands.includes(command)) {
     await become(process.execPath, [...nodeFlags(command), join(root, 'src/main.ts'), command, ...args])
     return

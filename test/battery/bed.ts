@@ -79,7 +79,6 @@ export async function openBed(options: BedOptions): Promise<Bed> {
       return {
         REDIS_URL: `unix://${apiRedis?.path}`,
         DOCKER_HOST: `unix://${apiEngine?.path}`,
-        NODE_COMPILE_CACHE: join(directory, 'compiled'),
         ...options.env,
       }
     },

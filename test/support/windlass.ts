@@ -154,7 +154,7 @@ type Started = TestProcess & { child: ChildProcess }
 
 async function startProcess(command: string, env: Record<string, string>): Promise<Started> {
   const child = spawn(process.execPath, [...nodeFlags(command), 'src/main.ts', command], {
-    env: { PATH: ownEnv['PATH'] ?? '', HOME: ownEnv['HOME'] ?? '', ...env },
+    env: { PATH: ownEnv['PATH'] ?? '', HOME: ownEnv['HOME'] ?? '', ...compiledCode(), ...env },
     stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
   })
   let output = ''
@@ -180,6 +180,12 @@ async function startProcess(command: string, env: Record<string, string>): Promi
     output: () => output,
     ...held,
   }
+}
+
+/** What the command has compiled already, as `npm start` has it; without it a process takes a second longer to start. */
+function compiledCode(): Record<string, string> {
+  const { NODE_COMPILE_CACHE: compiled } = ownEnv
+  return compiled === undefined ? {} : { NODE_COMPILE_CACHE: compiled }
 }
 
 /** The points at which a worker holds operations, as it tells them. */
