@@ -16,7 +16,7 @@ import { badRequest, notImplemented } from '../core/failure.ts'
 import { checkAction, checkProtection, parseStateAction } from '../core/instance-status.ts'
 import type { InstanceAction, StateAction } from '../core/instance-status.ts'
 import { parseInstanceName } from '../core/names.ts'
-import type { RecordChange, RecordReader } from '../core/ports.ts'
+import type { RecordChange, RecordReader, Refusal } from '../core/ports.ts'
 import type { InputOf, Kind } from '../operations/catalog.ts'
 import { requireRole, type Caller } from './caller.ts'
 import type { Drafts } from './drafts.ts'
@@ -56,7 +56,10 @@ export function createInstances({
 }: InstancesDeps) {
   /** `PUT`: the whole writable side. What LXD guards (volatile keys) stays when the client leaves it out. */
   async function update(caller: Caller, where: Where, body: InstancePut, ifMatch?: string): Promise<OperationRecord> {
-    const { record } = await writable(caller, where, ifMatch)
+    return submitUpdate(caller, where, { ifMatch, next: (record) => replaced(record, body) })
+  }
+
+  async function replaced(record: InstanceRecord, body: InstancePut): Promise<InstanceRecord> {
     refuseNothing(body)
     const others = (await records.list('instance')).filter(({ uuid }) => uuid !== record.uuid)
     const given = keepIdentity(
@@ -64,7 +67,7 @@ export function createInstances({
       withoutEmpty(body.config ?? {}),
       others.map(({ config }) => config),
     )
-    return submitUpdate(caller, record, {
+    return {
       ...record,
       config: keepVolatile(record.config, given),
       devices: withoutEmptyOptions(body.devices ?? {}),
@@ -72,31 +75,31 @@ export function createInstances({
       profiles: body.profiles === undefined ? record.profiles : (body.profiles ?? []),
       description: body.description ?? '',
       ephemeral: body.ephemeral ?? false,
-    })
+    }
   }
 
   /** `PATCH`: merged into what is there; LXD answers it synchronously. */
   async function patch(caller: Caller, where: Where, body: InstancePatch, ifMatch?: string): Promise<void> {
-    const { record } = await writable(caller, where, ifMatch)
-    await operations.finish(await submitUpdate(caller, record, patched(record, body)))
+    await operations.finish(await submitUpdate(caller, where, { ifMatch, next: (record) => patched(record, body) }))
   }
 
   /** As `patch`, accepted; a running instance is not restarted for it: what needs that waits for its next start. */
   async function patchDeferred(caller: Caller, where: Where, body: InstancePatch): Promise<OperationRecord> {
-    const { record } = await writable(caller, where, undefined)
-    return submitUpdate(caller, record, patched(record, body), true)
+    return submitUpdate(caller, where, { deferred: true, next: (record) => patched(record, body) })
   }
 
+  /** Made anew of what the instance is by now as often as somebody else has changed it meanwhile. */
   async function submitUpdate(
     caller: Caller,
-    now: InstanceRecord,
-    next: InstanceRecord,
-    deferred = false,
+    where: Where,
+    { ifMatch, deferred = false, next }: Change,
   ): Promise<OperationRecord> {
-    return submitInRoom(operations, caller, async () => {
-      const submission = await updateOf(caller, now, next)
+    const make = async () => {
+      const { record } = await writable(caller, where, ifMatch)
+      const submission = await updateOf(caller, record, await next(record))
       return { ...submission, input: { ...submission.input, ...(deferred && { deferred }) } }
-    })
+    }
+    return submitInRoom(operations, caller, make, isInstanceLost)
   }
 
   async function updateOf(caller: Caller, now: InstanceRecord, next: InstanceRecord) {
@@ -111,7 +114,11 @@ export function createInstances({
     const claiming = withProfiles(inherited, {
       ...submission,
       busy: [...submission.busy, ...usesOf(taken, 'update')],
-      changes: [...taking, ...taken.map((record): RecordChange => ({ change: 'put', noun: 'lease', record }))],
+      changes: [
+        { change: 'keep', noun: 'instance', uuid: now.uuid, rev: now.rev },
+        ...taking,
+        ...taken.map((record): RecordChange => ({ change: 'put', noun: 'lease', record })),
+      ],
     })
     return withMounts(records, next.project, devices, claiming)
   }
@@ -220,6 +227,13 @@ export function createInstances({
   return { ...views, update, patch, patchDeferred, rename, remove, changeState, exec }
 }
 
+/** What an instance is to become. */
+interface Change {
+  ifMatch?: string | undefined
+  deferred?: boolean
+  next(record: InstanceRecord): InstanceRecord | Promise<InstanceRecord>
+}
+
 function patched(record: InstanceRecord, body: InstancePatch): InstanceRecord {
   return {
     ...record,
@@ -251,6 +265,10 @@ function refuseMove({ migration, target, pool, project }: InstancePost): void {
 /** A stop by force needs no container to be there. */
 function checkedAs(action: StateAction, { force }: InstanceStatePut): InstanceAction {
   return action === 'stop' && force === true ? 'kill' : action
+}
+
+function isInstanceLost(refusal: Refusal): boolean {
+  return refusal.outcome === 'changed' && refusal.noun === 'instance'
 }
 
 /** LXD names only the new path for changes of state. */

@@ -36,10 +36,14 @@ interface Expanded {
 }
 
 /** One instance that must follow. */
-export interface Effect {
+interface Follower {
   instance: InstanceRecord
   before: Expanded
   after: Expanded
+}
+
+/** The same with the addresses that it needs. */
+export interface Effect extends Follower {
   leases: LeaseRecord[]
 }
 
@@ -59,15 +63,7 @@ export function createProfileEffects(deps: ProfileEffectsDeps) {
 
   /** The instances whose container does not fit the profile's next state. A fault in any of them refuses the change. */
   async function plan(caller: Caller, now: ProfileRecord, next: ProfileRecord): Promise<Plan> {
-    const [instances, known] = await Promise.all([
-      listSharing(records, 'profile', now.project, 'instance'),
-      records.list('profile', now.project),
-    ])
-    const later = known.map((profile) => (profile.uuid === next.uuid ? next : profile))
-    const having = instances
-      .filter(({ profiles }) => profiles.includes(now.name))
-      .map((instance) => ({ instance, before: expand(instance, known), after: expand(instance, later) }))
-    const changed = having.filter(({ before, after }) => isFollowed(before, after))
+    const changed = await followers(now, next)
     await refuseBusy(changed.map(({ instance }) => instance))
     const drafts = createDrafts({ hosts: deps.hosts, records: withProfile(records, next) })
     const effects: Effect[] = []
@@ -83,6 +79,23 @@ export function createProfileEffects(deps: ProfileEffectsDeps) {
     return { effects, room: await deps.room.takeForProfile(next) }
   }
 
+  /** The instances as they are now whose container is another one with the profile's next state. */
+  async function followers(now: ProfileRecord, next: ProfileRecord): Promise<Follower[]> {
+    const [instances, known] = await Promise.all([
+      listSharing(records, 'profile', now.project, 'instance'),
+      records.list('profile', now.project),
+    ])
+    const [earlier, later] = [now, next].map((as) => known.map((profile) => (profile.uuid === as.uuid ? as : profile)))
+    return instances
+      .filter(({ profiles }) => profiles.includes(now.name))
+      .map((instance) => ({
+        instance,
+        before: expand(instance, earlier ?? []),
+        after: expand(instance, later ?? []),
+      }))
+      .filter(({ before, after }) => isFollowed(before, after))
+  }
+
   /** Whatever runs on one of them would be cut in half by the change. */
   async function refuseBusy(instances: InstanceRecord[]): Promise<void> {
     const projects = [...new Set(instances.map(({ project }) => project))]
@@ -94,15 +107,21 @@ export function createProfileEffects(deps: ProfileEffectsDeps) {
     throw conflict(`Instance is busy running a "${action}" operation`, { operation: urlOf(busy) })
   }
 
-  /** One operation per instance; waits for them. What fails is told, as in LXD, while the profile stays changed. */
-  async function apply(caller: Caller, profile: ProfileRecord, effects: Effect[]): Promise<void> {
+  /**
+   * One operation per instance; waits for them. What fails is told, as in LXD, while the profile stays changed. An instance
+   * that was still being made with the profile as it was when the change was planned follows as well.
+   */
+  async function apply(caller: Caller, now: ProfileRecord, next: ProfileRecord, planned: Effect[]): Promise<void> {
     const faults: string[] = []
     const accepted: { instance: InstanceRecord; operation: OperationRecord }[] = []
-    for (const effect of effects) {
+    const isPlanned = ({ instance }: Follower) => planned.some((one) => one.instance.uuid === instance.uuid)
+    const late = (await followers(now, next)).filter((one) => !isPlanned(one))
+    for (const one of [...planned, ...late]) {
       try {
-        accepted.push({ instance: effect.instance, operation: await submit(caller, profile, effect) })
+        const operation = await submit(caller, { now, next }, one)
+        if (operation !== undefined) accepted.push({ instance: one.instance, operation })
       } catch (thrown) {
-        faults.push(faultOf(effect.instance, toFailure(thrown).message))
+        faults.push(faultOf(one.instance, toFailure(thrown).message))
       }
     }
     const ended = await Promise.all(
@@ -120,22 +139,39 @@ export function createProfileEffects(deps: ProfileEffectsDeps) {
       throw timedOut('The profile is changed; its instances still follow', { operation: urlOf(unfinished.operation) })
   }
 
-  async function submit(caller: Caller, profile: ProfileRecord, effect: Effect): Promise<OperationRecord> {
-    const { instance, before } = effect
+  /** Undefined where nothing of the instance has to follow any more. */
+  async function submit(
+    caller: Caller,
+    { now, next }: { now: ProfileRecord; next: ProfileRecord },
+    planned: Follower & Partial<Effect>,
+  ): Promise<OperationRecord | undefined> {
     // The request's own key belongs to the change of the profile.
     const asker = { ...caller, idempotency: undefined, answer: undefined }
-    let taken = effect.leases
+    let follower: Follower = planned
+    let taken = planned.leases
     for (let tries = 1; ; tries++) {
-      const submission = await withMounts(records, instance.project, effect.after.devices, {
-        ...on(instance, 'instance.update', { instance: instance.uuid, next: instance, before }),
-        changes: taken.map((record): RecordChange => ({ change: 'put', noun: 'lease', record })),
-        once: `profile:${profile.uuid}:${profile.rev + 1}:${instance.uuid}`,
+      const { instance, before, after } = follower
+      const { uuid, rev } = instance
+      taken ??= await leases.take(instance, after.devices)
+      const submission = await withMounts(records, instance.project, after.devices, {
+        ...on(instance, 'instance.update', { instance: uuid, next: instance, before }),
+        changes: [
+          // What somebody else has made of it meanwhile is not to be undone.
+          { change: 'keep', noun: 'instance', uuid, rev },
+          ...taken.map((record): RecordChange => ({ change: 'put', noun: 'lease', record })),
+        ],
+        once: `profile:${next.uuid}:${next.rev + 1}:${uuid}`,
       })
       const submitted = await operations.trySubmit(asker, submission)
       if (submitted.outcome === 'accepted') return submitted.operation
-      const isLeaseLost = submitted.outcome === 'name-taken' && submitted.claim.noun === 'lease'
-      if (!(isLeaseLost || isPartLost(submitted)) || tries >= MOST_TRIES) throw toRefusal(submitted, undefined)
-      if (isLeaseLost) taken = await leases.take(instance, effect.after.devices)
+      if (tries >= MOST_TRIES) throw toRefusal(submitted, undefined)
+      if (submitted.outcome === 'changed' && submitted.noun === 'instance') {
+        const again = (await followers(now, next)).find((one) => one.instance.uuid === uuid)
+        if (again === undefined) return undefined
+        follower = again
+        taken = undefined
+      } else if (submitted.outcome === 'name-taken' && submitted.claim.noun === 'lease') taken = undefined
+      else if (!isPartLost(submitted)) throw toRefusal(submitted, undefined)
     }
   }
 

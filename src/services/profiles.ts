@@ -120,7 +120,7 @@ export function createProfiles({ records, write, usedBy, effects, clock }: Profi
       // What is just being made with it would not follow.
       unlessUsed: isFollowed(now, next) ? [`profile:${now.uuid}`] : [],
     })
-    await effects.apply(caller, next, plan.effects)
+    await effects.apply(caller, now, next, plan.effects)
   }
 
   /** The instances, snapshots and images that name it are changed with it, in the same script. */
@@ -167,7 +167,8 @@ export function createProfiles({ records, write, usedBy, effects, clock }: Profi
   async function remove(caller: Caller, where: Where): Promise<void> {
     const record = await writable(caller, where, undefined)
     if (record.name === DEFAULT) throw forbidden('The "default" profile cannot be deleted')
-    if ((await usersOf(record)).length > 0 || (await isComing(record))) throw badRequest('Profile is currently in use')
+    // Whatever has ended when it is looked for is in the records that are read after it.
+    if ((await isComing(record)) || (await usersOf(record)).length > 0) throw badRequest('Profile is currently in use')
     await write(caller, {
       changes: [{ change: 'remove', noun: 'profile', uuid: record.uuid, rev: record.rev }],
       event: event('profile-deleted', record),
