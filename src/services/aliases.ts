@@ -1,12 +1,13 @@
 /** Aliases: names that lead to images. */
 import type { AliasesPost, AliasPut } from '../contract/image.ts'
-import type { AliasRecord } from '../contract/records.ts'
+import type { AliasRecord, ImageRecord, ProjectRecord } from '../contract/records.ts'
 import { checkIfMatch, etagOf } from '../core/etag.ts'
 import { badRequest, notFound } from '../core/failure.ts'
 import { parseAliasName } from '../core/names.ts'
 import type { Clock, RecordReader } from '../core/ports.ts'
 import { homeOf } from '../core/project-features.ts'
 import { mayEnter, requireHome, requireProject, requireRole, type Caller, type Visitor } from './caller.ts'
+import { keepFeatures, loadProject } from './homes.ts'
 import type { ImageLookup } from './image-lookup.ts'
 import type { Where } from './instance-views.ts'
 import type { Write } from './writes.ts'
@@ -19,6 +20,17 @@ export interface AliasesDeps {
 }
 
 export type Aliases = ReturnType<typeof createAliases>
+
+/** What is written with an alias. */
+interface Put {
+  action: string
+  taken?: string
+  context?: Record<string, unknown>
+  /** The project in which it is made, as it was when the request began. */
+  begun?: ProjectRecord
+  /** That it is to lead to from now on. */
+  image?: ImageRecord | undefined
+}
 
 const taken = (name: string): string => `Alias "${name}" already exists`
 
@@ -42,8 +54,9 @@ export function createAliases({ records, lookup, write, clock }: AliasesDeps) {
     requireProject(caller, project)
     if (!body.name || !body.target) throw badRequest('name and target are required')
     const name = parseAliasName(body.name)
-    const image = await lookup.get(caller, project, body.target)
-    const home = image.record.project
+    const begun = await loadProject(records, project)
+    const { record: image } = await lookup.get(caller, project, body.target)
+    const home = image.project
     requireHome(caller, home)
     const description = body.description ?? ''
     const record: AliasRecord = {
@@ -52,10 +65,11 @@ export function createAliases({ records, lookup, write, clock }: AliasesDeps) {
       uuid: clock.uuid(),
       project: home,
       name,
-      target: image.record.name,
+      target: image.name,
       description,
     }
-    await put(caller, record, { action: 'image-alias-created', taken: taken(name), context: { target: record.target } })
+    const event = { action: 'image-alias-created', context: { target: record.target } }
+    await put(caller, record, { ...event, taken: taken(name), begun, image })
     return record
   }
 
@@ -73,9 +87,10 @@ export function createAliases({ records, lookup, write, clock }: AliasesDeps) {
   async function change(caller: Caller, where: Where, body: AliasPut, ifMatch: string | undefined): Promise<void> {
     const { project, name } = where
     const alias = await writable(caller, project, name, ifMatch)
-    const target = body.target ? (await lookup.get(caller, project, body.target)).record.name : alias.target
+    const image = body.target ? (await lookup.get(caller, project, body.target)).record : undefined
+    const target = image?.name ?? alias.target
     const record = { ...alias, target, description: body.description ?? alias.description }
-    await put(caller, record, { action: 'image-alias-updated', context: { target } })
+    await put(caller, record, { action: 'image-alias-updated', context: { target }, image })
   }
 
   async function rename(caller: Caller, project: string, name: string, newName: string): Promise<AliasRecord> {
@@ -106,17 +121,19 @@ export function createAliases({ records, lookup, write, clock }: AliasesDeps) {
     return alias
   }
 
-  async function put(
-    caller: Caller,
-    record: AliasRecord,
-    { action, ...rest }: { action: string; taken?: string; context?: Record<string, unknown> },
-  ): Promise<void> {
-    const { taken: sentence, context = {} } = rest
-    await write(caller, {
-      changes: [{ change: 'put', noun: 'alias', record }],
+  async function put(caller: Caller, record: AliasRecord, { begun, image, ...told }: Put): Promise<void> {
+    const { action, taken: sentence, context = {} } = told
+    await write(caller, async () => ({
+      changes: [
+        { change: 'put', noun: 'alias', record },
+        ...(begun === undefined ? [] : await keepFeatures(records, begun)),
+        ...(image === undefined ? [] : [{ change: 'keep', noun: 'image', uuid: image.uuid, rev: image.rev } as const]),
+      ],
       event: { action, source: aliasUrl(record), project: record.project, context },
+      // Who deletes or replaces an image has looked for the aliases that lead to it.
+      unlessBusy: image && [`image:${image.uuid}`],
       ...(sentence === undefined ? {} : { taken: sentence }),
-    })
+    }))
   }
 
   return { list, get, create, update, patch, rename, remove }

@@ -13,7 +13,7 @@ export interface Writing {
   /** Said when a name is taken. */
   taken?: string
   /** Refused as busy while one of these has an owner. */
-  unlessBusy?: string[]
+  unlessBusy?: string[] | undefined
   /** Refused as busy while one of these has an owner or users. */
   unlessUsed?: string[]
 }
