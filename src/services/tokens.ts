@@ -102,15 +102,24 @@ export function createTokens(deps: TokensDeps) {
     await write(caller, [{ change: 'put', noun: 'token', record }], `Token "${name}" already exists`)
   }
 
-  /** Revokes the token with this secret, unless it may more than the caller. One that is not known is no error. */
+  /**
+   * Revokes the token with this secret, unless it may more than the caller; or several, for it may have been admitted twice
+   * at once. One that is not known is no error.
+   */
   async function revoke(caller: Caller, secret: string): Promise<void> {
     requireRole(caller, 'operator')
-    const record = await findByHash(hashOf(secret))
-    if (record === undefined) return changeNothing(caller)
-    requireRole(caller, record.role)
-    if (!isWithin(caller, record.projects))
-      throw forbidden('not authorized: the token reaches further than its revoker')
-    await write(caller, [{ change: 'remove', noun: 'token', uuid: record.uuid, rev: record.rev }], '')
+    const hash = hashOf(secret)
+    const tokens = (await records.list('token')).filter((token) => isSameText(token.hash, hash))
+    for (const { role, projects } of tokens) {
+      requireRole(caller, role)
+      if (!isWithin(caller, projects)) throw forbidden('not authorized: the token reaches further than its revoker')
+    }
+    if (tokens.length === 0) return changeNothing(caller)
+    await write(
+      caller,
+      tokens.map(({ uuid, rev }) => ({ change: 'remove', noun: 'token', uuid, rev })),
+      '',
+    )
   }
 
   /** Keeps the answer; while Redis is away nobody can say that there is nothing to do. */
