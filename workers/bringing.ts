@@ -2,6 +2,7 @@
 import type { ImageRecord } from '../src/contract/records.ts'
 import { lxdArchitecture } from '../src/core/architecture.ts'
 import type { ImportedTarball } from '../src/core/engine.ts'
+import { conflict } from '../src/core/failure.ts'
 import { imageVolume, KEPT_FILE, ROOTFS_FILE } from '../src/core/kept-files.ts'
 import { imageTag } from '../src/core/own-tags.ts'
 import type { Kind } from '../src/operations/catalog.ts'
@@ -67,14 +68,22 @@ export function brought(context: Context<Kind>, { image, from }: Bringing): Imag
   }
 }
 
-/** The image as the project has it already, maybe since a moment ago; what was brought as `own` is dropped then. */
+/** Turns that have dropped what they had brought. */
+const dropped = new WeakSet<Context<Kind>>()
+
+/**
+ * The image as the project has it already, maybe since a moment ago; what was brought as `own` is dropped then. Conflict
+ * where there is neither of them by now.
+ */
 export async function already(
   context: Context<Kind>,
   { project, name }: ImageRecord,
   own: string,
 ): Promise<ImageRecord | undefined> {
   const known = await context.records.find('image', project, name)
+  if (known === undefined && dropped.has(context)) throw conflict('The image was deleted meanwhile; try again')
   if (known === undefined || known.uuid === own) return known
+  dropped.add(context)
   await dropTag(context, imageTag(own))
   await dropVolume(context, imageVolume(own))
   return known

@@ -9,8 +9,13 @@ export const imagePack: Handler<'image.pack'> = {
   steps: [
     {
       name: 'pack',
-      run: async (context) => packImage(context, await load(context), 'gzip'),
+      run: async (context) => {
+        const image = await load(context)
+        // Another export has made it since this one was asked for, and it may be on its way to somebody.
+        if (image.tarball === '') await packImage(context, image, 'gzip')
+      },
       undo: async (context) => {
+        if ((await load(context)).tarball !== '') return undefined
         const removed = await dropVolume(context, imageVolume(context.input.image))
         return removed ? 'Removed the new tarball' : undefined
       },

@@ -87,8 +87,11 @@ function isNew(context: Refreshing): boolean {
 
 /** Another image of the project may have come from there meanwhile: then only the aliases go over to it. */
 async function replaced(context: Refreshing, now: ImageRecord): Promise<RecordChange[]> {
-  const record = found(context)
-  const { uuid, rev, name, project } = now
+  const { uuid, rev, name, project, properties } = now
+  // What somebody has changed of it since the refresh was asked for.
+  const { profiles, public: isPublic, auto_update, expires_at, cached, last_used_at } = now
+  const kept = { profiles, public: isPublic, auto_update, expires_at, cached, last_used_at }
+  const record = { ...found(context), ...kept, ...(bringing(context) === undefined && { properties }) }
   const known = await context.records.find('image', project, record.name)
   const aliases = (await context.records.list('alias', project)).filter((alias) => alias.target === name)
   return [

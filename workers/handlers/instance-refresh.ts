@@ -1,7 +1,7 @@
-import type { InstanceRecord } from '../../src/contract/records.ts'
+import type { InstanceRecord, SnapshotRecord } from '../../src/contract/records.ts'
 import { withTrigger } from '../../src/core/guest.ts'
 import type { RecordChange } from '../../src/core/ports.ts'
-import { loadInstance, loadSnapshot, seenContainer } from '../containers.ts'
+import { loadInstance, seenContainer } from '../containers.ts'
 import { commitStep, copiedSnapshots, snapshotsStep } from '../copies.ts'
 import { freezeStep, lookStep, observeThawed, thawStep } from '../freezing.ts'
 import { applied } from '../pending.ts'
@@ -44,13 +44,13 @@ export const instanceRefresh: Handler<'instance.refresh'> = {
       name: 'snapshots-gone',
       when: ({ input }) => input.gone.length > 0,
       run: async (context) => {
-        for (const uuid of context.input.gone) await removeSnapshot(context, await loadSnapshot(context, uuid))
+        for (const snapshot of await goneSnapshots(context)) await removeSnapshot(context, snapshot)
       },
     },
   ],
   finish: async (context) => {
     const instance = await loadInstance(context, copyOf(context))
-    const gone = await Promise.all(context.input.gone.map((uuid) => loadSnapshot(context, uuid)))
+    const gone = await goneSnapshots(context)
     const { old } = context.note('container') as { old: string } // the step's own note
     const { member } = context.engine
     return {
@@ -65,6 +65,12 @@ export const instanceRefresh: Handler<'instance.refresh'> = {
       ],
     }
   },
+}
+
+/** Those that the source has no more. Somebody may have deleted one before the refresh was accepted. */
+async function goneSnapshots({ records, input }: Refreshing): Promise<SnapshotRecord[]> {
+  const gone = await Promise.all(input.gone.map((uuid) => records.get('snapshot', uuid)))
+  return gone.filter((snapshot) => snapshot !== undefined)
 }
 
 /** What the copy becomes, but for its volumes: how it boots goes with the files. */

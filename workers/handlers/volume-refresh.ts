@@ -1,5 +1,6 @@
+import type { VolumeSnapshotRecord } from '../../src/contract/records.ts'
 import type { RecordChange } from '../../src/core/ports.ts'
-import { loadVolume, loadVolumeSnapshot, sourceOf, unmakeVolume } from '../custom-volumes.ts'
+import { loadVolume, sourceOf, unmakeVolume } from '../custom-volumes.ts'
 import { copySnapshots, unmakeSnapshots } from '../copied-volume-snapshots.ts'
 import { dropVolume } from '../images.ts'
 import { fillBeside, refuseRunning, replacingSteps, type Replacement } from '../replacing-volumes.ts'
@@ -43,13 +44,12 @@ export const volumeRefresh: Handler<'volume.refresh'> = {
       name: 'snapshots-gone',
       when: ({ input }) => input.gone.length > 0,
       run: async (context) => {
-        for (const uuid of context.input.gone)
-          await dropVolume(context, (await loadVolumeSnapshot(context, uuid)).volume)
+        for (const { volume } of await goneSnapshots(context)) await dropVolume(context, volume)
       },
     },
   ],
   finish: async (context) => {
-    const gone = await Promise.all(context.input.gone.map((uuid) => loadVolumeSnapshot(context, uuid)))
+    const gone = await goneSnapshots(context)
     const { project } = await loadVolume(context, context.input.volume)
     return {
       changes: [
@@ -64,4 +64,10 @@ export const volumeRefresh: Handler<'volume.refresh'> = {
       observed: await still.observed(context),
     }
   },
+}
+
+/** Those that the source has no more. Somebody may have deleted one before the refresh was accepted. */
+async function goneSnapshots({ records, input }: Context<'volume.refresh'>): Promise<VolumeSnapshotRecord[]> {
+  const gone = await Promise.all(input.gone.map((uuid) => records.get('volume-snapshot', uuid)))
+  return gone.filter((snapshot) => snapshot !== undefined)
 }
