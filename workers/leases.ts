@@ -26,13 +26,21 @@ export async function macsOf(context: Context<Kind>, { uuid, config }: InstanceR
   return Object.fromEntries(macs.filter(([key]) => config[key] === undefined))
 }
 
+/** From what follows which addresses are used. */
+function readingsForUse(context: Context<Kind>, instance: InstanceRecord) {
+  const { records } = context
+  return [loadProfiles(context, instance), records.list('network'), records.owned('lease', instance.uuid)] as const
+}
+
+/** Asks for all that `freeUnused` will need while the instance itself is read. */
+export function foreseeUse(context: Context<Kind>, instance: InstanceRecord): void {
+  // What fails is met where it is needed.
+  for (const reading of readingsForUse(context, instance)) reading.catch(() => undefined)
+}
+
 /** Addresses of NICs that are gone, that are on another network now, or that have another address. */
 async function unusedLeases(context: Context<Kind>, instance: InstanceRecord): Promise<LeaseRecord[]> {
-  const [profiles, networks, own] = await Promise.all([
-    loadProfiles(context, instance),
-    context.records.list('network'),
-    context.records.owned('lease', instance.uuid),
-  ])
+  const [profiles, networks, own] = await Promise.all(readingsForUse(context, instance))
   const devices = effectiveDevices(expandDevices(profiles, instance.devices))
   const names = new Map(networks.map(({ uuid, name }) => [uuid, name]))
   const isThere = ({ device, network }: LeaseRecord) =>

@@ -51,7 +51,8 @@ interface Made {
   engineImage: string
 }
 
-const madeBy = <K extends Kind>(context: Context<K>) => context.note('container') as Made // the step's own note
+/** What the step `container` found and made, for the steps after it and the end. */
+export const madeBy = (context: Context<Kind>): Made => context.note('container') as Made // the step's own note
 
 /** The steps by name; the caller puts them into the order its kind needs. */
 export function recreationSteps<K extends Kind>(recreation: Recreation<K>): Record<StepName, Step<K>> {

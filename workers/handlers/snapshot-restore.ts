@@ -2,8 +2,8 @@ import type { InstanceRecord } from '../../src/contract/records.ts'
 import { restoredConfig } from '../../src/core/config-keys.ts'
 import { foreseeSpec, loadInstance, loadSnapshot, seenContainer } from '../containers.ts'
 import { lookStep } from '../freezing.ts'
-import { freeUnused, macsOf } from '../leases.ts'
-import { recreationSteps } from '../recreating.ts'
+import { foreseeUse, freeUnused, macsOf } from '../leases.ts'
+import { madeBy, recreationSteps } from '../recreating.ts'
 import { observe, vanished, type Context, type Handler } from '../steps.ts'
 import { freshPaths, newVolumes, volumeSteps } from '../volumes.ts'
 
@@ -33,12 +33,13 @@ export const snapshotRestore: Handler<'snapshot.restore'> = {
     steps.cleanup,
   ],
   finish: async (context) => {
+    const { old, next } = madeBy(context)
+    foreseeUse(context, next)
     const [instance, snapshot] = await Promise.all([
       loadInstance(context, context.input.instance),
       context.records.get('snapshot', context.input.snapshot),
     ])
     const { member } = context.engine
-    const { old } = context.note('container') as { old: string } // the step's own note
     return {
       changes: await freeUnused(context, instance),
       context: { snapshot: snapshot === undefined ? '' : `${instance.name}/${snapshot.name}` },
