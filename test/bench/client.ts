@@ -19,19 +19,27 @@ export function encodeRequest(method: string, path: string, body?: unknown): Buf
   return Buffer.from(`${method} ${path} HTTP/1.1\r\nhost: windlass\r\n${entity}\r\n${text}`)
 }
 
-/** Connects to the socket. A reply without a content-length is refused: everything measured here has one. */
+/**
+ * Connects to the socket, again after a pause in which the server has closed it. A reply without a content-length is
+ * refused: everything measured here has one.
+ */
 export async function openClient(socketPath: string): Promise<BenchClient> {
-  const socket = connect(socketPath)
-  await once(socket, 'connect')
-  const replies = new ReplyReader(socket)
+  let { socket, replies } = await connectTo(socketPath)
   return {
-    request: (encoded) => {
+    request: async (encoded) => {
+      if (socket.closed) ({ socket, replies } = await connectTo(socketPath))
       const reply = replies.next()
       socket.write(encoded)
       return reply
     },
     close: () => socket.destroy(),
   }
+}
+
+async function connectTo(socketPath: string): Promise<{ socket: Socket; replies: ReplyReader }> {
+  const socket = connect(socketPath)
+  await once(socket, 'connect')
+  return { socket, replies: new ReplyReader(socket) }
 }
 
 /** Puts chunks together until a reply is whole. */

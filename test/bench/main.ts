@@ -2,7 +2,7 @@
  * `npm run bench [-- --only 1,4] [--runs 30]`: figures of this machine, each beside its yardstick of the same run, as a
  * Markdown table that is also written to test-results/bench.md. Figures: 1 operations, 2 requests about them,
  * 3 acceptance, 4 GET /1.0, 5 creates in bulk, 6 memory, 7 lists, 8 exec by lxc, 9 dialects, 10 files by lxc,
- * 11 other commands by lxc;
+ * 11 other commands by lxc. Where Debian's package `lxd` is installed, a real LXD does 1, 8, 10 and 11 in turns with us;
  * `--only calls` compares engine calls instead.
  */
 import { mkdir, writeFile } from 'node:fs/promises'
@@ -19,6 +19,7 @@ import { measureFiles } from './figures/files.ts'
 import { measureMemory } from './figures/memory.ts'
 import { measureOverhead } from './figures/overhead.ts'
 import { measureLists, measureOperations, measureServer } from './figures/requests.ts'
+import { startRealLxd } from './real-lxd.ts'
 import { describeMachine, type Row, toMarkdown } from './report.ts'
 import { startMeasured } from './subject.ts'
 
@@ -48,7 +49,8 @@ async function main(): Promise<void> {
 
 /** The figures of a server with two workers; its engine's version. */
 async function measureServed({ wanted, runs }: Options, rows: Row[]): Promise<string> {
-  await using measured = await startMeasured(2)
+  await using lxd = ['1', '8', '10', '11'].some((key) => wanted.has(key)) ? await startRealLxd() : undefined
+  await using measured = await startMeasured(2, lxd)
   const { dataDir, redis } = measured.windlass
   await using bare = await startBare(join(dataDir, 'bare.sock'), redis.socket)
   const figure = (key: string, what: string, measure: () => Promise<Row[]>) =>

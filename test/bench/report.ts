@@ -2,6 +2,7 @@
 import { execFile } from 'node:child_process'
 import { cpus, release, totalmem } from 'node:os'
 import { promisify } from 'node:util'
+import { median } from './statistics.ts'
 
 /** One figure. Texts hold their units. */
 export interface Row {
@@ -11,7 +12,7 @@ export interface Row {
   /** What the two make together: a difference or a ratio. */
   result: string
   target: string
-  /** Of LXD 5.0.2 on another machine of two cores; '' where it has none. */
+  /** Of a real LXD 5.0.2; '' where it has none. */
   lxd: string
 }
 
@@ -21,7 +22,7 @@ const COLUMNS = {
   yardstick: 'Yardstick, same run',
   result: 'Result',
   target: 'Target',
-  lxd: 'LXD 5.0.2',
+  lxd: 'LXD 5.0.2, same run',
 } as const satisfies Record<keyof Row, string>
 
 /** Rows as a Markdown table. */
@@ -40,6 +41,11 @@ export function ms(value: number): string {
 /** A difference in milliseconds, with its sign. */
 export function difference(value: number): string {
   return `${value < 0 ? '' : '+'}${value.toFixed(1)} ms`
+}
+
+/** Of a real LXD: the median of this run, or what was once `recorded` on another machine of two cores; milliseconds. */
+export function ofLxd(taken: readonly number[] | undefined, recorded: number): string {
+  return taken === undefined ? `${ms(recorded)}, recorded` : ms(median(taken))
 }
 
 /** Things per second. */

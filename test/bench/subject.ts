@@ -3,7 +3,9 @@ import { env } from 'node:process'
 import { callAndWait, callApi, fieldOf } from '../../src/setup/api-client.ts'
 import { tinyImageTar } from '../support/tiny-image.ts'
 import { startWindlass, type TestWindlass } from '../support/windlass.ts'
+import { IMAGE } from './tiny.ts'
 import { type BenchClient, encodeRequest, openClient, type Reply } from './client.ts'
+import type { RealLxd } from './real-lxd.ts'
 import { openCalls, type Call } from './engine-calls.ts'
 
 /** An operation as its client saw it; milliseconds since the request was sent. */
@@ -17,15 +19,14 @@ export interface Measured extends AsyncDisposable {
   readonly windlass: TestWindlass
   readonly client: BenchClient
   readonly engine: Call
+  /** A real one beside it, where one is installed and wanted. */
+  readonly lxd: RealLxd | undefined
   /** Sends a request that is answered with 202 and waits for the operation's end, on this or another connection. */
   readonly operate: (method: string, path: string, body?: unknown, client?: BenchClient) => Promise<Timing>
 }
 
-/** The alias under which the tiny image is known. */
-export const IMAGE = 'tiny'
-
-/** Starts everything with so many workers; with any, the image is brought in. */
-export async function startMeasured(workers: number): Promise<Measured> {
+/** Starts everything with so many workers; with any, the image is brought in. It goes before the `lxd` beside it. */
+export async function startMeasured(workers: number, lxd?: RealLxd): Promise<Measured> {
   const windlass = await startWindlass({ workers, env: asStarted(), redis: { appendfsync: 'everysec', onDisk: true } })
   try {
     if (workers > 0) await bringImage(windlass.socket)
@@ -34,6 +35,7 @@ export async function startMeasured(workers: number): Promise<Measured> {
       windlass,
       client,
       engine: openCalls(windlass.engine.socket),
+      lxd,
       operate: (method, path, body, over = client) => operate(over, encodeRequest(method, path, body)),
       [Symbol.asyncDispose]: async () => {
         client.close()
@@ -50,11 +52,6 @@ export async function startMeasured(workers: number): Promise<Measured> {
 function asStarted(): Record<string, string> {
   const { NODE_COMPILE_CACHE: compiled } = env
   return compiled === undefined ? {} : { NODE_COMPILE_CACHE: compiled }
-}
-
-/** The body of `POST /1.0/instances` for an instance of the image. */
-export function newInstance(name: string) {
-  return { name, source: { type: 'image', alias: IMAGE } }
 }
 
 /** Runs `work` for each item, so many at a time. */

@@ -2,7 +2,8 @@
 import { openClient, type BenchClient } from '../client.ts'
 import { perSecond, type Row, times } from '../report.ts'
 import { timed } from '../statistics.ts'
-import { inParallel, type Measured, newInstance } from '../subject.ts'
+import { inParallel, type Measured } from '../subject.ts'
+import { newInstance } from '../tiny.ts'
 import { readTemplate } from '../template.ts'
 import { sameCalls } from '../yardsticks.ts'
 

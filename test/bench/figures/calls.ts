@@ -3,7 +3,8 @@ import { createServer, request, type IncomingMessage, type ServerResponse } from
 import { once } from 'node:events'
 import { join } from 'node:path'
 import { openCalls } from '../engine-calls.ts'
-import { type Measured, newInstance, startMeasured } from '../subject.ts'
+import { type Measured, startMeasured } from '../subject.ts'
+import { newInstance } from '../tiny.ts'
 import { readTemplate } from '../template.ts'
 import { sameCalls } from '../yardsticks.ts'
 

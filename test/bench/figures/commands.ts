@@ -1,19 +1,20 @@
 /** Whole commands of the real lxc, beside what they take with a real LXD, and beside what the client itself takes. */
 import { join } from 'node:path'
-import { ms, type Row, times } from '../report.ts'
+import { ms, ofLxd, type Row, times } from '../report.ts'
 import { openLxc, type LxcCommand } from '../lxc-command.ts'
 import { startBare } from '../bare-process.ts'
 import { encodeRequest, openClient } from '../client.ts'
 import { median, quantile, timed } from '../statistics.ts'
-import { IMAGE, inParallel, type Measured, newInstance } from '../subject.ts'
+import { inParallel, type Measured } from '../subject.ts'
+import { IMAGE, newInstance } from '../tiny.ts'
 
-/** Lists of so many instances, none of which runs; and LXD's milliseconds: of its client, or of the answer and the client. */
-const LISTS: [instances: number, lxd: number, target: string][] = [
+/** Lists of so many instances, none of which runs; and LXD's milliseconds as they were recorded. */
+const LISTS: [instances: number, recorded: number, target: string][] = [
   [1, 15.1, '≤ LXD'],
   [100, 161, '≤ LXD'],
   [500, 1302, '< 100 ms'],
 ]
-/** LXD's milliseconds. */
+/** LXD's milliseconds, recorded. */
 const STEPS = { launch: 335, 'config set': 24, snapshot: 112, 'stop --force': 773 } as const
 type Step = keyof typeof STEPS
 
@@ -27,8 +28,10 @@ export async function measureCommands(measured: Measured, runs: number): Promise
   const lxc = await openLxc(measured.windlass)
   const rounds = Math.min(runs, MOST_RUNS)
   const client = `${ms(median(await sample(() => lxc.run('query', '/1.0'), rounds)))} lxc query /1.0`
-  const lives = await measureLives(measured, lxc, rounds)
-  const steps = [...lives].map(([step, taken]) => toRow(`lxc ${step}`, taken, client, { lxd: STEPS[step] }))
+  const [lives, livesOfLxd] = await measureLives(measured, lxc, rounds)
+  const steps = [...lives].map(([step, taken]) =>
+    toRow(`lxc ${step}`, taken, client, { recorded: STEPS[step], lxd: livesOfLxd.get(step) }),
+  )
   return [...steps, ...(await measureLists(measured, lxc, rounds))]
 }
 
@@ -39,16 +42,20 @@ async function measureLists(measured: Measured, lxc: LxcCommand, rounds: number)
   const bareLxc = await openLxc({ socket: bare.socket, dataDir })
   await bare.answer('1.0', (await measured.client.request(encodeRequest('GET', '/1.0'))).text)
   const rows: Row[] = []
-  const made: string[] = []
-  for (const [instances, lxd, target] of LISTS) {
-    await fill(measured, made, instances)
+  const servers = [measured.windlass, ...(measured.lxd === undefined ? [] : [measured.lxd])].map(({ socket }) => ({
+    socket,
+    names: [] as string[],
+  }))
+  for (const [instances, recorded, target] of LISTS) {
+    for (const { socket, names } of servers) await fill(measured, socket, names, instances)
     const list = encodeRequest('GET', '/1.0/instances?filter=&recursion=2')
     await bare.answer('instances', (await measured.client.request(list)).text)
-    const [taken, barely] = await inTurns([lxc, bareLxc], rounds)
+    const clients = [lxc, bareLxc, ...(measured.lxd === undefined ? [] : [measured.lxd.lxc])]
+    const [taken = [], barely = [], lxd] = await inTurns(clients, rounds)
     const yardstick = `${ms(median(barely))} lxc with the same answers of bare Fastify`
-    rows.push(toRow(`lxc list of ${instances}`, taken, yardstick, { lxd, target }))
+    rows.push(toRow(`lxc list of ${instances}`, taken, yardstick, { recorded, lxd, target }))
   }
-  await each(measured, made, 'DELETE')
+  for (const { socket, names } of servers) await each(measured, socket, names, 'DELETE')
   return rows
 }
 
@@ -56,26 +63,26 @@ function toRow(
   what: string,
   taken: number[],
   yardstick: string,
-  { lxd, target = '≤ LXD' }: { lxd: number; target?: string },
+  { recorded, lxd, target = '≤ LXD' }: { recorded: number; lxd: number[] | undefined; target?: string },
 ): Row {
   return {
     figure: `${what}, the whole command, p50 (n = ${taken.length})`,
     windlass: `${ms(median(taken))}, p99 ${ms(quantile(taken, 0.99))}`,
     yardstick,
-    result: `${times(median(taken) / lxd)} of LXD`,
+    result: `${times(median(taken) / (lxd === undefined ? recorded : median(lxd)))} of LXD`,
     target,
-    lxd: ms(lxd),
+    lxd: ofLxd(lxd, recorded),
   }
 }
 
-async function inTurns(clients: [LxcCommand, LxcCommand], runs: number): Promise<[number[], number[]]> {
-  const taken: [number[], number[]] = [[], []]
+async function inTurns(clients: LxcCommand[], runs: number): Promise<number[][]> {
+  const all = clients.map((client) => ({ client, taken: [] as number[] }))
   for (let run = -WARM_UP; run < runs; run++)
-    for (const which of [0, 1] as const) {
-      const time = await timed(() => clients[which].run('list'))
-      if (run >= 0) taken[which].push(time)
+    for (const { client, taken } of all) {
+      const time = await timed(() => client.run('list'))
+      if (run >= 0) taken.push(time)
     }
-  return taken
+  return all.map(({ taken }) => taken)
 }
 
 async function sample(command: () => Promise<unknown>, runs: number): Promise<number[]> {
@@ -85,9 +92,12 @@ async function sample(command: () => Promise<unknown>, runs: number): Promise<nu
   return taken
 }
 
-/** An instance runs through all steps, again and again. */
-async function measureLives({ operate }: Measured, lxc: LxcCommand, runs: number): Promise<Map<Step, number[]>> {
-  const all = new Map<Step, number[]>()
+type Lives = Map<Step, number[]>
+
+/** An instance runs through all steps, again and again, beside one of LXD's. */
+async function measureLives({ lxd }: Measured, lxc: LxcCommand, runs: number): Promise<[Lives, Lives]> {
+  const all: Lives = new Map()
+  const byLxd: Lives = new Map()
   for (let run = -WARM_UP; run < runs; run++) {
     const name = `life-${run + WARM_UP}`
     const commands: Record<Step, string[]> = {
@@ -99,21 +109,29 @@ async function measureLives({ operate }: Measured, lxc: LxcCommand, runs: number
     for (const [step, words] of Object.entries(commands) as [Step, string[]][]) {
       const taken = await timed(() => lxc.run(...words))
       if (run >= 0) all.set(step, [...(all.get(step) ?? []), taken])
+      if (lxd === undefined) continue
+      const takenByLxd = await timed(() => lxd.lxc.run(...words))
+      if (run >= 0) byLxd.set(step, [...(byLxd.get(step) ?? []), takenByLxd])
     }
-    await operate('DELETE', `/1.0/instances/${name}`)
+    for (const client of [lxc, ...(lxd === undefined ? [] : [lxd.lxc])]) await client.run('delete', name)
   }
-  return all
+  return [all, byLxd]
 }
 
 /** So many instances that do not run. */
-async function fill(measured: Measured, made: string[], many: number): Promise<void> {
+async function fill(measured: Measured, socket: string, made: string[], many: number): Promise<void> {
   const names = Array.from({ length: many - made.length }, (_, at) => `listed-${made.length + at}`)
-  await each(measured, names, 'POST')
+  await each(measured, socket, names, 'POST')
   made.push(...names)
 }
 
-async function each({ windlass, operate }: Measured, names: readonly string[], method: 'POST' | 'DELETE') {
-  const clients = await Promise.all(Array.from({ length: WIDTH }, () => openClient(windlass.socket)))
+async function each(
+  { operate }: Measured,
+  socket: string,
+  names: readonly string[],
+  method: 'POST' | 'DELETE',
+): Promise<void> {
+  const clients = await Promise.all(Array.from({ length: WIDTH }, () => openClient(socket)))
   const free = [...clients]
   await inParallel(names, WIDTH, async (name) => {
     const client = free.pop()

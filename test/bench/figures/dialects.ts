@@ -7,7 +7,8 @@ import type { TestWindlass } from '../../support/windlass.ts'
 import { type BenchClient, encodeRequest, openClient } from '../client.ts'
 import { ms, type Row, times } from '../report.ts'
 import { median, timed } from '../statistics.ts'
-import { inParallel, type Measured, newInstance } from '../subject.ts'
+import { inParallel, type Measured } from '../subject.ts'
+import { newInstance } from '../tiny.ts'
 
 const MANY = 200
 const WIDTH = 16

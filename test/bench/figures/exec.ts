@@ -7,7 +7,8 @@ import { memoryDuring } from '../memory-watch.ts'
 import { type Row, times } from '../report.ts'
 import { compareShort } from '../short-command.ts'
 import { median, timed } from '../statistics.ts'
-import { type Measured, newInstance } from '../subject.ts'
+import { type Measured } from '../subject.ts'
+import { IMAGE, newInstance } from '../tiny.ts'
 
 /** Bytes that go in and come out again. */
 const PIPED = 200_000_000
@@ -15,17 +16,19 @@ const ROUNDS = 5
 
 /** Two rows: `lxc exec true` beside the engine's calls for it, and `lxc exec cat` beside `docker exec`. */
 export async function measureExec(measured: Measured, runs: number): Promise<Row[]> {
-  const { operate, engine, windlass } = measured
+  const { operate, engine, windlass, lxd } = measured
   const lxc = await openLxc(windlass)
   await operate('POST', '/1.0/instances', { ...newInstance('exec'), start: true })
   const containers = await engine<{ Id: string; Names: string[] }[]>('GET', '/containers/json')
   const id = containers.find(({ Names }) => Names.includes('/exec.lxd'))?.Id ?? ''
+  await lxd?.lxc.run('launch', IMAGE, 'exec')
   try {
     const shortest = await compareShort(
       {
         what: 'lxc exec true',
-        lxd: 27.9,
+        recorded: 27.9,
         byLxc: () => lxc.run('exec', 'exec', '--', 'true'),
+        byLxd: lxd && (() => lxd.lxc.run('exec', 'exec', '--', 'true')),
         bare: () => bareExec(engine, id),
       },
       runs,
@@ -35,6 +38,7 @@ export async function measureExec(measured: Measured, runs: number): Promise<Row
       {
         windlass: `${lxc.path} exec exec -- cat`,
         docker: `docker -H ${windlass.engine.dockerHost} exec -i ${id} cat`,
+        ...(lxd !== undefined && { lxd: `LXD_SOCKET=${lxd.socket} ${lxc.path} exec exec -- cat` }),
       },
       lxc.env,
     )
@@ -42,6 +46,7 @@ export async function measureExec(measured: Measured, runs: number): Promise<Row
   } finally {
     await operate('PUT', '/1.0/instances/exec/state', { action: 'stop', force: true })
     await operate('DELETE', '/1.0/instances/exec')
+    await lxd?.lxc.run('delete', '--force', 'exec')
   }
 }
 
@@ -55,21 +60,23 @@ async function bareExec(engine: Call, container: string): Promise<void> {
 
 async function comparePiped(
   { windlass }: Measured,
-  commands: { windlass: string; docker: string },
+  commands: { windlass: string; docker: string; lxd?: string },
   environment: NodeJS.ProcessEnv,
 ): Promise<Row> {
-  const rates = { windlass: [] as number[], docker: [] as number[] }
-  const clients = { windlass: [] as number[], docker: [] as number[] }
+  const rates = { windlass: [] as number[], docker: [] as number[], lxd: [] as number[] }
+  const clients = { windlass: [] as number[], docker: [] as number[], lxd: [] as number[] }
   const more = await memoryDuring(windlass.api.pid, async () => {
     for (let round = 0; round < ROUNDS; round++)
-      for (const which of ['windlass', 'docker'] as const) {
+      for (const which of ['windlass', 'docker', 'lxd'] as const) {
+        const command = commands[which]
+        if (command === undefined) continue
         const taken = await timed(async () => {
-          clients[which].push(await pipe(commands[which], environment))
+          clients[which].push(await pipe(command, environment))
         })
         rates[which].push(PIPED / 1000 / taken)
       }
   })
-  const said = (which: 'windlass' | 'docker') =>
+  const said = (which: keyof typeof rates) =>
     `${Math.round(median(rates[which]))} MB/s, the client ${median(clients[which]).toFixed(1)} s of CPU`
   return {
     figure: `lxc exec cat, 200 MB in and out again, p50 (n = ${ROUNDS})`,
@@ -77,7 +84,7 @@ async function comparePiped(
     yardstick: `${said('docker')}: docker exec`,
     result: times(median(rates.windlass) / median(rates.docker)),
     target: '≥ × 0.80',
-    lxd: '',
+    lxd: commands.lxd === undefined ? '' : said('lxd'),
   }
 }
 

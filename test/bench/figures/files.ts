@@ -12,7 +12,8 @@ import { memoryDuring } from '../memory-watch.ts'
 import { type Row, times } from '../report.ts'
 import { compareShort } from '../short-command.ts'
 import { median, timed } from '../statistics.ts'
-import { type Measured, newInstance } from '../subject.ts'
+import { type Measured } from '../subject.ts'
+import { IMAGE, newInstance } from '../tiny.ts'
 
 const LARGE = 1_000_000_000
 const ROUNDS = 3
@@ -21,14 +22,16 @@ type Command = (...words: string[]) => Promise<unknown>
 
 /** Three rows: a small push beside the engine's calls for it, a large push and a large pull beside `docker cp`. */
 export async function measureFiles(measured: Measured, runs: number): Promise<Row[]> {
-  const { windlass } = measured
+  const { windlass, lxd } = measured
   // On connections of their own: one that is kept would be closed while the large ones are on their way.
   const operate = (method: string, path: string, body?: object) =>
     callAndWait(windlass.socket, { method, path, ...(body && { body }) })
   await operate('POST', '/1.0/instances', { ...newInstance('files'), start: true })
   const cwd = await mkdtemp(join(tmpdir(), 'windlass-bench-'))
-  const lxc = await openLxc(windlass, cwd)
-  const byLxc: Command = (...words) => lxc.run('file', ...words)
+  const lxc = await openLxc(windlass)
+  await lxd?.lxc.run('launch', IMAGE, 'files')
+  const byLxd: Command | undefined = lxd && ((...words) => lxd.lxc.runIn(cwd, 'file', ...words))
+  const byLxc: Command = (...words) => lxc.runIn(cwd, 'file', ...words)
   const byDocker: Command = (...words) =>
     promisify(execFile)('docker', ['-H', windlass.engine.dockerHost, 'cp', ...words], { cwd })
   try {
@@ -40,8 +43,9 @@ export async function measureFiles(measured: Measured, runs: number): Promise<Ro
       await compareShort(
         {
           what: 'lxc file push of 5 bytes',
-          lxd: 11.3,
+          recorded: 11.3,
           byLxc: () => byLxc('push', 'small', 'files/root/small'),
+          byLxd: byLxd && (() => byLxd('push', 'small', 'files/root/small')),
           bare: () => pushBare(windlass.engine.socket, tar),
         },
         runs,
@@ -49,16 +53,19 @@ export async function measureFiles(measured: Measured, runs: number): Promise<Ro
       await compareLarge(windlass.api.pid, 'lxc file push', {
         windlass: () => byLxc('push', 'large', 'files/root/large'),
         docker: () => byDocker('large', 'files.lxd:/root/copied'),
+        ...(byLxd !== undefined && { lxd: () => byLxd('push', 'large', 'files/root/large') }),
       }),
       await compareLarge(windlass.api.pid, 'lxc file pull', {
         windlass: () => byLxc('pull', 'files/root/large', 'pulled'),
         docker: () => byDocker('files.lxd:/root/copied', 'copied'),
+        ...(byLxd !== undefined && { lxd: () => byLxd('pull', 'files/root/large', 'pulled') }),
       }),
     ]
   } finally {
     await rm(cwd, { recursive: true, force: true })
     await operate('PUT', '/1.0/instances/files/state', { action: 'stop', force: true })
     await operate('DELETE', '/1.0/instances/files')
+    await lxd?.lxc.run('delete', '--force', 'files')
   }
 }
 
@@ -72,13 +79,15 @@ async function pushBare(socket: string, tar: Buffer): Promise<void> {
 async function compareLarge(
   api: number,
   what: string,
-  commands: Record<'windlass' | 'docker', () => Promise<unknown>>,
+  commands: Record<'windlass' | 'docker', () => Promise<unknown>> & { lxd?: () => Promise<unknown> },
 ): Promise<Row> {
-  const rates = { windlass: [] as number[], docker: [] as number[] }
+  const rates = { windlass: [] as number[], docker: [] as number[], lxd: [] as number[] }
   const more = await memoryDuring(api, async () => {
     for (let round = 0; round < ROUNDS; round++)
-      for (const which of ['windlass', 'docker'] as const)
-        rates[which].push(LARGE / 1000 / (await timed(commands[which])))
+      for (const which of ['windlass', 'docker', 'lxd'] as const) {
+        const command = commands[which]
+        if (command !== undefined) rates[which].push(LARGE / 1000 / (await timed(command)))
+      }
   })
   const mb = (rate: number) => `${Math.round(rate)} MB/s`
   return {
@@ -87,6 +96,6 @@ async function compareLarge(
     yardstick: `${mb(median(rates.docker))} docker cp`,
     result: times(median(rates.windlass) / median(rates.docker)),
     target: '≥ × 0.80',
-    lxd: '',
+    lxd: commands.lxd === undefined ? '' : mb(median(rates.lxd)),
   }
 }

@@ -1,8 +1,9 @@
 /** What an operation costs on top of its engine calls, kind by kind. */
-import { openClient } from '../client.ts'
-import { difference, ms, type Row } from '../report.ts'
+import { type BenchClient, openClient } from '../client.ts'
+import { difference, ms, ofLxd, type Row } from '../report.ts'
 import { median, medianDifference, quantile, timed } from '../statistics.ts'
-import { inParallel, type Measured, newInstance, type Timing } from '../subject.ts'
+import { inParallel, type Measured, type Timing } from '../subject.ts'
+import { newInstance } from '../tiny.ts'
 import { readTemplate } from '../template.ts'
 import { fewestCalls, sameCalls, type Subject, type Yardsticks } from '../yardsticks.ts'
 
@@ -12,19 +13,28 @@ type Kind = (typeof KINDS)[number]
 /** Lives of instances before anything is measured. */
 const WARM_UP = { lives: 48, atOnce: 8 }
 
-const LABELS: Record<Kind, { figure: string; lxd: string }> = {
-  create: { figure: 'create, stopped', lxd: '55 ms' },
-  start: { figure: 'start', lxd: '205 ms' },
-  stop: { figure: 'stop --force', lxd: '729 ms' },
-  snapshot: { figure: 'snapshot, stopped', lxd: '131 ms' },
-  restore: { figure: 'restore, stopped', lxd: '72 ms' },
-  copy: { figure: 'copy, stopped', lxd: '112 ms' },
+/** With LXD's milliseconds as they were recorded. */
+const LABELS: Record<Kind, { figure: string; recorded: number }> = {
+  create: { figure: 'create, stopped', recorded: 55 },
+  start: { figure: 'start', recorded: 205 },
+  stop: { figure: 'stop --force', recorded: 729 },
+  snapshot: { figure: 'snapshot, stopped', recorded: 131 },
+  restore: { figure: 'restore, stopped', recorded: 72 },
+  copy: { figure: 'copy, stopped', recorded: 112 },
 }
 
 interface Samples {
   windlass: Timing[]
   same: number[]
   fewest: number[]
+  lxd: number[]
+}
+
+type Taken = { [K in Exclude<keyof Samples, 'windlass'>]: number } & { windlass: Timing }
+
+interface Scripts {
+  same: Yardsticks
+  fewest: Yardsticks
 }
 
 /** All operations that were measured, for the figure of the POST alone. */
@@ -35,7 +45,7 @@ export interface OverheadResult {
   url: string
 }
 
-/** So many rounds; in each one every kind once by Windlass, by the same calls and by the fewest calls, in turns. */
+/** So many rounds; in each one every kind once by all contestants, in turns. */
 export async function measureOverhead(measured: Measured, runs: number): Promise<OverheadResult> {
   const { operate, engine } = measured
   await operate('POST', '/1.0/instances', newInstance('template'))
@@ -46,10 +56,11 @@ export async function measureOverhead(measured: Measured, runs: number): Promise
   }
   await operate('DELETE', '/1.0/instances/template')
   await warmUp(measured)
-  const all = new Map<Kind, Samples>(KINDS.map((kind) => [kind, { windlass: [], same: [], fewest: [] }]))
+  const all = new Map<Kind, Samples>(KINDS.map((kind) => [kind, { windlass: [], same: [], fewest: [], lxd: [] }]))
+  const lxd = measured.lxd && (await openClient(measured.lxd.socket))
   // The first round warms up the scripts and is not counted.
   for (let run = -1; run < runs; run++) {
-    const round = new Round(measured, scripts, run)
+    const round = new Round(measured, { scripts, lxd }, run)
     for (const kind of KINDS) {
       const taken = await round.measure(kind)
       if (run < 0) continue
@@ -57,27 +68,29 @@ export async function measureOverhead(measured: Measured, runs: number): Promise
       samples?.windlass.push(taken.windlass)
       samples?.same.push(taken.same)
       samples?.fewest.push(taken.fewest)
+      samples?.lxd.push(taken.lxd)
     }
     await round.tidy()
   }
+  lxd?.close()
   const timings = [...all.values()].flatMap(({ windlass }) => windlass)
   return {
-    rows: [...all].map(([kind, samples]) => toRow(kind, samples)),
+    rows: [...all].map(([kind, samples]) => toRow(kind, samples, lxd !== undefined)),
     accepted: timings.map(({ accepted }) => accepted),
     url: timings.at(-1)?.url ?? '',
   }
 }
 
-function toRow(kind: Kind, { windlass, same, fewest }: Samples): Row {
+function toRow(kind: Kind, { windlass, same, fewest, lxd }: Samples, hasLxd: boolean): Row {
   const done = windlass.map((timing) => timing.done)
-  const { figure, lxd } = LABELS[kind]
+  const { figure, recorded } = LABELS[kind]
   return {
     figure: `${figure}: POST to done, p50 (n = ${done.length})`,
     windlass: `${ms(median(done))}, p99 ${ms(quantile(done, 0.99))}`,
     yardstick: `${ms(median(same))} the same engine calls; ${ms(median(fewest))} the fewest`,
     result: difference(medianDifference(done, same)),
     target: '≤ +6 ms',
-    lxd,
+    lxd: ofLxd(hasLxd ? lxd : undefined, recorded),
   }
 }
 
@@ -109,37 +122,42 @@ function requestOf(kind: Kind, name: string): [method: string, path: string, bod
       return ['PUT', path, { restore: 's0' }]
     case 'copy': {
       const source = { type: 'copy', source: name, instance_only: true }
-      return ['POST', '/1.0/instances', { name: `${name}-copy`, source }]
+      // Without profiles a copy of LXD's has no root disk.
+      return ['POST', '/1.0/instances', { name: `${name}-copy`, source, profiles: ['default'] }]
     }
   }
 }
 
-/** One life of three instances: one of the server's, one of each script's. */
+/** One life of an instance of each contestant. */
 class Round {
   readonly #measured: Measured
-  readonly #scripts: { same: Yardsticks; fewest: Yardsticks }
+  readonly #scripts: Scripts
+  readonly #lxd: BenchClient | undefined
   readonly #run: number
   readonly #name: string
   readonly #subjects = { same: empty(), fewest: empty() }
   readonly #copies: Subject[] = []
 
-  constructor(measured: Measured, scripts: { same: Yardsticks; fewest: Yardsticks }, run: number) {
+  constructor(measured: Measured, { scripts, lxd }: { scripts: Scripts; lxd: BenchClient | undefined }, run: number) {
     this.#measured = measured
     this.#scripts = scripts
+    this.#lxd = lxd
     this.#run = run + 1
     this.#name = `bench-${this.#run}`
   }
 
-  /** All three, each of them first in every third round. */
-  async measure(kind: Kind): Promise<{ windlass: Timing; same: number; fewest: number }> {
+  /** Each of them is the first in every third round; LXD, which shares no engine with them, comes after. */
+  async measure(kind: Kind): Promise<Taken> {
     let windlass: Timing = { accepted: 0, done: 0, url: '' }
-    const took = { same: 0, fewest: 0 }
+    const took = { same: 0, fewest: 0, lxd: 0 }
     const contestants = [
       async () => void (windlass = await this.#windlass(kind)),
       async () => void (took.same = await timed(() => this.#script(kind, 'same'))),
       async () => void (took.fewest = await timed(() => this.#script(kind, 'fewest'))),
     ]
     for (let at = 0; at < 3; at++) await contestants[(at + this.#run) % 3]?.()
+    if (this.#lxd !== undefined)
+      took.lxd = (await this.#measured.operate(...requestOf(kind, this.#name), this.#lxd)).done
     return { windlass, ...took }
   }
 
@@ -161,8 +179,9 @@ class Round {
   /** Removes all of it, so that each round finds an engine with as much in it as the one before. */
   async tidy(): Promise<void> {
     const { operate, engine } = this.#measured
-    await operate('DELETE', `/1.0/instances/${this.#name}-copy`)
-    await operate('DELETE', `/1.0/instances/${this.#name}`)
+    for (const name of [`${this.#name}-copy`, this.#name])
+      for (const client of [this.#measured.client, ...(this.#lxd === undefined ? [] : [this.#lxd])])
+        await operate('DELETE', `/1.0/instances/${name}`, undefined, client)
     const subjects = [this.#subjects.same, this.#subjects.fewest]
     for (const { id } of [...this.#copies, ...subjects]) await engine('DELETE', `/containers/${id}`)
     for (const { image } of this.#copies) await engine('DELETE', `/images/${image}`)
