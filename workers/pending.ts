@@ -1,26 +1,11 @@
-/**
- * Changes that wait for a start: an update that must not restart a running instance marks its record, and the next
- * start makes the container anew before it runs.
- */
+/** The steps by which a start makes the container anew where changes wait for it. */
 import type { InstanceRecord } from '../src/contract/records.ts'
+import { applied, isUnapplied } from '../src/core/pending.ts'
 import type { Observed, RecordChange } from '../src/core/ports.ts'
 import { loadInstance } from './containers.ts'
 import { freeReplaced } from './leases.ts'
 import { committed, recreationSteps } from './recreating.ts'
 import { vanished, type Context, type Step } from './steps.ts'
-
-const MARK = 'volatile.recreate'
-
-/** Marked: its container does not have yet what the record says. */
-export function unapplied(record: InstanceRecord): InstanceRecord {
-  return { ...record, config: { ...record.config, [MARK]: 'true' } }
-}
-
-/** For a container that is made of the record as it is. */
-export function applied(record: InstanceRecord): InstanceRecord {
-  const config = Object.fromEntries(Object.entries(record.config).filter(([key]) => key !== MARK))
-  return { ...record, config }
-}
 
 type Starting = 'instance.start' | 'instance.restart'
 
@@ -57,8 +42,8 @@ export function pendingSteps<K extends Starting>(): PendingSteps<K> {
   const plan: Step<K> = {
     name: 'plan',
     run: async (context): Promise<Plan> => {
-      const { config, container } = await now(context)
-      return { recreate: config[MARK] === 'true', container }
+      const record = await now(context)
+      return { recreate: isUnapplied(record), container: record.container }
     },
     lasts: () => true,
   }

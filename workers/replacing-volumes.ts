@@ -5,12 +5,12 @@
  */
 import type { VolumeRecord } from '../src/contract/records.ts'
 import { badRequest, conflict } from '../src/core/failure.ts'
+import { unapplied } from '../src/core/pending.ts'
 import type { RecordChange } from '../src/core/ports.ts'
 import type { Kind } from '../src/operations/catalog.ts'
 import { containerOf, loadInstance } from './containers.ts'
 import { fillVolume, loadVolume, mountersOf, ownVolumeOf } from './custom-volumes.ts'
 import { dropVolume } from './images.ts'
-import { unapplied } from './pending.ts'
 import type { Context, Step } from './steps.ts'
 
 type Replacing = Extract<Kind, 'volume.restore' | 'volume.refresh'>

@@ -3,6 +3,7 @@ import type { Readable } from 'node:stream'
 import type { InstanceRecord } from '../contract/records.ts'
 import type { Engine } from '../core/engine.ts'
 import { badRequest, conflict, isFailure, notFound } from '../core/failure.ts'
+import { isUnapplied } from '../core/pending.ts'
 import { parseFilePath } from '../core/file-paths.ts'
 import type { FileAttributes, FileEntry, FilePlace } from '../core/files.ts'
 import { foreignRefusal, isForeign } from '../core/foreign.ts'
@@ -44,7 +45,9 @@ export interface FileWhere extends Where {
 
 const DEFAULT_MODE = { file: 0o644, directory: 0o755, symlink: 0o777 } as const
 /** What makes a new container of what the present one holds, or removes it. */
-const REPLACING = ['update', 'restore', 'delete']
+const REPLACING = ['update', 'restore', 'refresh', 'delete']
+/** What does where changes wait for it. */
+const STARTING = ['start', 'restart']
 
 export function createInstanceFiles(deps: InstanceFilesDeps) {
   const { views, engines, foreign, store, write, clock } = deps
@@ -148,9 +151,10 @@ export function createInstanceFiles(deps: InstanceFilesDeps) {
     return { record, engine, place }
   }
 
-  async function checkIdle({ uuid }: InstanceRecord): Promise<void> {
-    const busy = await store.busy(`instance:${uuid}`)
-    if (busy === undefined || !REPLACING.includes(busy.action)) return
+  async function checkIdle(record: InstanceRecord): Promise<void> {
+    const busy = await store.busy(`instance:${record.uuid}`)
+    const replacing = isUnapplied(record) ? [...REPLACING, ...STARTING] : REPLACING
+    if (busy === undefined || !replacing.includes(busy.action)) return
     throw conflict(`Instance is busy running a "${busy.action}" operation`, {
       operation: `/1.0/operations/${busy.operation}`,
     })

@@ -14,11 +14,12 @@ import { startWindlass, type TestWindlass } from '../support/windlass.ts'
 
 const TOKEN = 'files-admin-token-0123456789'
 const POINT = 'snapshot.restore.container.before@busy'
+const STARTING = 'instance.start.name.before@pending'
 let windlass: TestWindlass
 let outside: string
 
 beforeAll(async () => {
-  const env = { WINDLASS_HTTP: '127.0.0.1:0', WINDLASS_TOKEN: TOKEN, WINDLASS_TEST_POINT: POINT }
+  const env = { WINDLASS_HTTP: '127.0.0.1:0', WINDLASS_TOKEN: TOKEN, WINDLASS_TEST_POINT: `${POINT},${STARTING}` }
   windlass = await startWindlass({ workers: 1, env })
   outside = await mkdtemp(join(tmpdir(), 'windlass-canary-'))
   await writeFile(join(outside, 'canary'), 'alive')
@@ -289,6 +290,20 @@ test('while a new container is made from the present one, nothing is written int
   worker?.letGo(POINT)
   expect(await windlass.ended(restoring)).toMatchObject({ status: 'Success' })
   expect((await push('busy', '/root/a', 'x')).status).toBe(200)
+})
+
+test('nor while a start makes the new container that changes wait for', async () => {
+  await windlass.operate('POST', '/1.0/instances/busy', { name: 'pending' })
+  const starting = await windlass.call('PUT', '/1.0/instances/pending/state', { action: 'start' })
+  const [worker] = windlass.workers
+  await worker?.holds([STARTING])
+  expect((await push('pending', '/root/b', 'x')).body).toMatchObject({
+    error_code: 409,
+    error: 'Instance is busy running a "start" operation',
+  })
+  worker?.letGo(STARTING)
+  expect(await windlass.ended(starting)).toMatchObject({ status: 'Success' })
+  expect((await push('pending', '/root/b', 'x')).status).toBe(200)
 })
 
 test('the same request with its key again writes once', async () => {

@@ -1,7 +1,7 @@
 import type { InstanceRecord } from '../../src/contract/records.ts'
 import { APPLY_TEMPLATE } from '../../src/core/guest.ts'
+import { unapplied } from '../../src/core/pending.ts'
 import { containerOf, finalName, loadInstance } from '../containers.ts'
-import { unapplied } from '../pending.ts'
 import { observe, renamed, type Handler } from '../steps.ts'
 
 /**
