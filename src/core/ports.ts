@@ -245,6 +245,11 @@ export interface JobQueue {
   add(member: string, ticket: Ticket): Promise<void>
   /** Whether the job of this operation waits or runs. */
   has(member: string, id: string): Promise<boolean>
+  /**
+   * Those of these operations that may have no job, in one question and without reading their records: who has none is
+   * always among them, and so is one that is not just as its record would have it. `has` knows.
+   */
+  doubtful(ids: string[]): Promise<string[]>
   /** Takes a job that nobody has started out of the queue. */
   drop(member: string, id: string): Promise<void>
   counts(member: string): Promise<{ waiting: number; active: number; workers: number }>

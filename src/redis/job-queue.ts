@@ -4,7 +4,9 @@ import type { JobQueue, Ticket } from '../core/ports.ts'
 import { decodeTicket } from '../operations/job.ts'
 import type { Connection } from './connection.ts'
 import type { Keys } from './keys.ts'
+import { toTexts } from './decode.ts'
 import { countWorkers } from './registry.ts'
+import { type Database, runScript } from './scripts.ts'
 
 export interface JobQueueDeps {
   connection: Connection
@@ -16,6 +18,9 @@ export interface JobQueueDeps {
 const JOB_OPTIONS = { attempts: 1, removeOnComplete: true, removeOnFail: true }
 /** BullMQ's own events are read by nobody. */
 const EVENTS_KEPT = 100
+/** Operations for which one script looks: about a millisecond in which Redis answers nobody else. */
+const LOOKED_AT = 100
+const JOB = 'op-'
 
 /** The queue of a member, and the job of an operation in it. BullMQ allows no `:` in either. */
 export function queueName(member: string): string {
@@ -24,7 +29,7 @@ export function queueName(member: string): string {
 
 export function jobId(operation: string): string {
   if (!/^[0-9a-f-]{36}$/.test(operation)) throw internal(`Not an operation id: "${operation}"`)
-  return `op-${operation}`
+  return `${JOB}${operation}`
 }
 
 /** A queue opened over a connection of ours, in the deployment's key space. */
@@ -49,6 +54,16 @@ function isTicketOf(data: string | null | undefined, id: string): boolean {
   } catch {
     return false
   }
+}
+
+async function findDoubtful(database: Database, ids: string[]): Promise<string[]> {
+  const found: string[] = []
+  const jobKey = [`${database.keys.bull}:${queueName('')}`, `:${JOB}`]
+  for (let at = 0; at < ids.length; at += LOOKED_AT) {
+    const args = [...jobKey, ...ids.slice(at, at + LOOKED_AT)]
+    found.push(...toTexts(await runScript(database, 'doubtful-jobs', args)))
+  }
+  return found
 }
 
 /** One BullMQ queue per member, opened when it is first needed. */
@@ -104,6 +119,7 @@ export function openJobQueue(deps: JobQueueDeps): JobQueue & { close(): Promise<
   return {
     add,
     has,
+    doubtful: (ids) => findDoubtful(deps, ids),
     drop: (member, id) => connection.run(async () => void (await queueOf(member).remove(jobId(id)))),
     counts,
     close: async () => {

@@ -17,6 +17,7 @@ const NAMES = [
   'log',
   'hand-back',
   'free-claim',
+  'doubtful-jobs',
 ] as const
 type ScriptName = (typeof NAMES)[number]
 

@@ -12,7 +12,7 @@ export interface SweeperDeps {
   keep: { age: number; operations: number }
   /** What else the leader does, about every second; each on its own. */
   chores?: (() => Promise<void>)[]
-  /** What else may be wrong with unfinished operations; mending it may take as long as an engine takes. */
+  /** What else may be wrong with unfinished operations that have no job; mending it may take as long as an engine takes. */
   lookers?: ((ids: string[]) => Promise<Mend[]>)[]
   onError(failure: unknown): void
 }
@@ -31,7 +31,7 @@ const AT_ONCE = 500
 
 /** Sweeps while this process leads; every API process runs one. */
 export function createSweeper(deps: SweeperDeps): Sweeper {
-  const { leader, store, clock } = deps
+  const { leader, store, queue, clock } = deps
   let sweeping: Promise<void> | undefined
   let skip = 0
   const mending = new Map<string, Promise<unknown>>()
@@ -54,9 +54,11 @@ export function createSweeper(deps: SweeperDeps): Sweeper {
   async function mend(): Promise<void> {
     const ids = await store.unfinished(clock.now() - SETTLED, AT_ONCE, skip)
     skip = ids.length < AT_ONCE ? 0 : skip + AT_ONCE
-    const lost = await findLostJobs(deps, ids)
+    // A backlog is in the queue, nearly always all of it: only the rest is read.
+    const doubtful = await queue.doubtful(ids)
+    const lost = await findLostJobs(deps, doubtful)
     await Promise.all(lost.map((one) => one.mend()))
-    for (const look of deps.lookers ?? []) for (const one of await look(ids)) mendBeside(one)
+    for (const look of deps.lookers ?? []) for (const one of await look(doubtful)) mendBeside(one)
     await store.prune(clock.now() - deps.keep.age, deps.keep.operations)
   }
 

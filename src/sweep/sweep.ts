@@ -141,7 +141,7 @@ async function findJobs({ store, queue, clock }: SweepDeps): Promise<Mend[]> {
   const found: Mend[] = []
   for (let skip = 0; ; skip += AT_ONCE) {
     const ids = await store.unfinished(clock.now() - SETTLED, AT_ONCE, skip)
-    found.push(...(await findLostJobs({ store, queue, clock }, ids)))
+    found.push(...(await findLostJobs({ store, queue, clock }, await queue.doubtful(ids))))
     if (ids.length < AT_ONCE) return found
   }
 }

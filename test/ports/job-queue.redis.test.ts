@@ -1,11 +1,12 @@
 import { once } from 'node:events'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import type { Ticket } from '../../src/core/ports.ts'
 import { openJobQueue } from '../../src/redis/job-queue.ts'
 import { openJobSource } from '../../src/redis/job-source.ts'
 import type { Database } from '../../src/redis/scripts.ts'
 import { jobQueueSuite, type PerformTurn, type QueueUnderTest, ticket } from './job-queue.suite.ts'
 import { startDeployments, storesOf, type TestDeployments } from './redis-deployment.ts'
-import { acceptance, hold, submit } from './samples.ts'
+import { acceptance, hold, operationId, submit } from './samples.ts'
 
 let deployments: TestDeployments
 beforeAll(async () => {
@@ -77,6 +78,35 @@ test('a drained turn does not count as an attempt', async () => {
   const next = await stores.operations.begin(hold(id, { attempt: 2, token: 't2' }), 'w2', 2)
   expect(next).toMatchObject({ outcome: 'begun', operation: { attempts: 1 } })
   await under.close()
+})
+
+test('in one question it says which operations may have no job', async () => {
+  const database = deployments.database()
+  const { redis } = database.connection
+  const stores = storesOf(database)
+  const { queue, close } = await openUnder(database)
+  const added = async (over: Partial<Ticket> = {}, member = 'm1') => {
+    const id = await submit(stores, acceptance({}, { member }))
+    await queue.add(member, { id, kind: 'instance.create', epoch: 1, ...over })
+    return id
+  }
+  const jobOf = (id: string) => `${database.keys.bull}:ops-m1:op-${id}`
+  const there = [await added(), await added({}, 'm-2.x')]
+  const again = await added()
+  const raised = await stores.operations.raiseEpoch(again, 1)
+  expect(await queue.doubtful([again])).toEqual([again])
+  await queue.add('m1', { id: again, kind: 'instance.create', epoch: raised?.epoch ?? 0 })
+
+  const never = await submit(stores, acceptance({}, { member: 'm1' }))
+  const [dropped, spoilt, ended, unreadable] = [await added(), await added(), await added(), await added()]
+  await queue.drop('m1', dropped)
+  await redis.hset(jobOf(spoilt), 'data', '{"id":')
+  await redis.hset(jobOf(ended), 'finishedOn', '1')
+  await redis.hset(database.keys.key('op', unreadable), 'rec', '{')
+  const doubtful = [never, dropped, spoilt, ended, unreadable, operationId()]
+  expect(await queue.doubtful([...doubtful, ...there, again])).toEqual(doubtful)
+  expect(await queue.doubtful([])).toEqual([])
+  await close()
 })
 
 test('an id that is no operation id never becomes a job', async () => {

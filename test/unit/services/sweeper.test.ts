@@ -12,20 +12,24 @@ function sweeperOver(count: number, lost: number, more: Partial<SweeperDeps> = {
   const operations = Array.from({ length: count }, () => accepted())
   const added: Ticket[] = []
   let reads = 0
+  const read: string[] = []
   const store = absent<OperationStore>('store', {
     unfinished: async (_before, limit, skip = 0) => {
       reads += limit
       return operations.slice(skip, skip + limit).map(({ id }) => id)
     },
     getMany: async (ids) => {
+      read.push(...ids)
       const wanted = new Set(ids)
       return operations.filter(({ id }) => wanted.has(id)) as Awaited<ReturnType<OperationStore['getMany']>> // no course is read
     },
     raiseEpoch: async (id) => ({ id, epoch: 2, attempt: 0, token: 't' }),
     prune: async () => 0,
   })
+  const has = (id: string) => id !== operations[lost]?.id || added.length > 0
   const queue = absent<JobQueue>('queue', {
-    has: async (_member, id) => id !== operations[lost]?.id || added.length > 0,
+    has: async (_member, id) => has(id),
+    doubtful: async (ids) => ids.filter((id) => !has(id)),
     add: async (_member, ticket) => void added.push(ticket),
   })
   const leader: Leader = { lead: async () => true, resign: async () => undefined }
@@ -35,7 +39,7 @@ function sweeperOver(count: number, lost: number, more: Partial<SweeperDeps> = {
     throw failure
   }
   const sweeper = createSweeper({ leader, store, queue, clock, keep, onError, ...more })
-  return { sweeper, added, operation: operations[lost]?.id, reads: () => reads }
+  return { sweeper, added, read, operation: operations[lost]?.id, reads: () => reads }
 }
 
 test('a lost job behind a long backlog is found, and a sweep has its bound', async () => {
@@ -51,6 +55,15 @@ test('after the end of the backlog it begins anew', async () => {
   const { sweeper, added, reads } = sweeperOver(600, 599)
   await vi.advanceTimersByTimeAsync(5_000)
   expect([reads(), added.length]).toEqual([2_500, 1])
+  await sweeper.close()
+})
+
+test('however many wait in the queue, only what is not in it is read', async () => {
+  const { sweeper, read, operation } = sweeperOver(16_000, 15_999)
+  await vi.advanceTimersByTimeAsync(31_000)
+  expect(read).toEqual([])
+  await vi.advanceTimersByTimeAsync(2_000)
+  expect(read).toEqual([operation])
   await sweeper.close()
 })
 
