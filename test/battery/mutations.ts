@@ -128,6 +128,24 @@ const MUTATIONS: readonly Mutation[] = [
     judge: ['test/ports/project-room.redis.test.ts', 'when an instance came after'],
   },
   {
+    name: 'either',
+    what: 'an instance that is being changed counts only as it is to become',
+    patches: [
+      {
+        file: 'src/services/project-room.ts',
+        from: 'Math.max(amounts.get(one.uuid) ?? 0, amountOfOne(one))',
+        to: 'amountOfOne(one)',
+      },
+    ],
+    judge: ['test/ports/project-room.redis.test.ts', 'both count'],
+  },
+  {
+    name: 'forbidden',
+    what: 'a worker makes an instance that its project forbids by now',
+    patches: [{ file: 'workers/containers.ts', from: 'if (fault !== undefined) throw badRequest(fault)', to: '' }],
+    judge: ['test/system/projects.test.ts', 'the worker that makes an instance refuses'],
+  },
+  {
     name: 'tries',
     what: 'what another server does not answer is asked for for ever',
     patches: [
@@ -192,6 +210,42 @@ const MUTATIONS: readonly Mutation[] = [
       },
     ],
     judge: MODEL,
+  },
+  {
+    name: 'doubts',
+    what: 'an operation that was never queued passes for one that waits',
+    patches: [
+      {
+        file: `${LUA}/doubtful-jobs.lua`,
+        from: 'if not job[1] or job[2] or job[3] ~= data then',
+        to: 'if job[2] then',
+      },
+    ],
+    judge: ['test/ports/job-queue.redis.test.ts', 'in one question'],
+  },
+  {
+    name: 'late-upload',
+    what: 'what the engine makes after the sender of an upload has gone stays',
+    patches: [
+      {
+        file: 'src/services/uploads.ts',
+        from: '      transfer.leave()\n      throw failure',
+        to: '      await transfer.end()\n      throw failure',
+      },
+    ],
+    judge: ['test/unit/services/uploads.test.ts', 'of one that fails'],
+  },
+  {
+    name: 'late-records',
+    what: 'a copied snapshot loses its tag when its operation ends during the sweep',
+    patches: [
+      {
+        file: 'src/sweep/leftovers.ts',
+        from: "[...makers.values()].includes('ended') ? { ...sight, known: await readKnown(deps) } : sight",
+        to: 'sight',
+      },
+    ],
+    judge: ['test/unit/sweep/leftovers.test.ts', 'a copied snapshot keeps its tag'],
   },
   {
     name: 'sweeper',
