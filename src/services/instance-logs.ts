@@ -2,7 +2,7 @@
 import type { Readable } from 'node:stream'
 import type { InstanceRecord } from '../contract/records.ts'
 import type { Engine } from '../core/engine.ts'
-import { badRequest, notFound } from '../core/failure.ts'
+import { badRequest, conflict, notFound } from '../core/failure.ts'
 import { KEPT_FILE, outputLog, parseOutputLog } from '../core/kept-files.ts'
 import type { RecordChange } from '../core/ports.ts'
 import { engineOf } from './engine-of.ts'
@@ -84,7 +84,8 @@ export function createInstanceLogs({ views, engines, foreign, openKept, write }:
     requireRole(caller, 'operator')
     const { record, engine } = await find(caller, where)
     if (CONSOLE.includes(name)) throw badRequest('Only log files excluding lxc.log may be deleted')
-    await engine.volumes.remove(await outputOf(engine, record.uuid, name))
+    const outcome = await engine.volumes.remove(await outputOf(engine, record.uuid, name))
+    if (outcome === 'in-use') throw conflict('The log file is just being written or read; try again', { retryAfter: 1 })
     await write(caller, { changes: [], event: eventOf(record, 'instance-log-deleted', name) })
   }
 
