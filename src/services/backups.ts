@@ -14,7 +14,7 @@ import type { InstanceView, InstanceViews, Where } from './instance-views.ts'
 import { on, requireOwn } from './instance-operations.ts'
 import type { SendTarball } from './kept-tarballs.ts'
 import type { Operations } from './operations.ts'
-import { partClaims } from './part-claims.ts'
+import { asSeen, partClaims, type Seen } from './part-claims.ts'
 
 export interface BackupsDeps {
   records: RecordReader
@@ -87,14 +87,16 @@ export function createBackups({ records, views, operations, clock, send }: Backu
     })
   }
 
+  /** `seen`: only while it is as it was when somebody decided on it. */
   /** One that is just being sent is sent to its end. */
-  async function remove(caller: Caller, where: Where, name: string): Promise<OperationRecord> {
+  async function remove(caller: Caller, where: Where, name: string, seen?: Seen): Promise<OperationRecord> {
     requireRole(caller, 'operator')
     const { instance, backup } = await get(caller, where, name)
     return operations.submit(caller, {
       ...on(instance, 'backup.delete', { instance: instance.uuid, backup: backup.uuid }),
       ...about(instance, backup),
       busy: partClaims(`instance:${instance.uuid}`, `backup:${backup.uuid}`, 'delete'),
+      ...asSeen('backup', seen),
     })
   }
 

@@ -13,6 +13,7 @@ import type { OpenKept } from './kept-files.ts'
 import type { ImageView } from './image-lookup.ts'
 import type { Where } from './instance-views.ts'
 import { imageUrl } from './noun-urls.ts'
+import { asSeen, type Seen } from './part-claims.ts'
 import type { Write } from './writes.ts'
 
 export interface ImagesDeps extends ImageCreationDeps {
@@ -58,8 +59,11 @@ export function createImages(deps: ImagesDeps) {
     })
   }
 
-  /** With its aliases. What was made from it keeps its files. */
-  async function remove(caller: Caller, project: string, fingerprint: string): Promise<OperationRecord> {
+  /**
+   * With its aliases. What was made from it keeps its files. `seen`: only while it is as it was when somebody decided on
+   * it.
+   */
+  async function remove(caller: Caller, project: string, fingerprint: string, seen?: Seen): Promise<OperationRecord> {
     requireRole(caller, 'operator')
     const { record } = await lookup.get(caller, project, fingerprint)
     requireHome(caller, record.project)
@@ -72,6 +76,7 @@ export function createImages(deps: ImagesDeps) {
       entity: { id: uuid, name, url: imageUrl(record) },
       resources: { images: [imageUrl(record)] },
       busy: [{ key: `image:${uuid}`, mode: 'own', action: 'delete' }],
+      ...asSeen('image', seen),
     })
   }
 

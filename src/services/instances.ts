@@ -29,6 +29,7 @@ import { withAddresses, withoutMacs } from './instance-draft.ts'
 import { usesOf, type Leases } from './leases.ts'
 import { withMounts, withProfiles } from './mounts.ts'
 import type { Operations } from './operations.ts'
+import { asSeen } from './part-claims.ts'
 import { submitInRoom, type ProjectRoom } from './project-room.ts'
 
 export interface InstancesDeps {
@@ -142,11 +143,16 @@ export function createInstances({
   /** `force`: also one that runs, which is killed. */
   async function remove(caller: Caller, where: Where, { force = false } = {}): Promise<OperationRecord> {
     requireRole(caller, 'operator')
-    const view = await views.get(caller, where)
-    requireOwn(view)
-    if (!force) checkAction('delete', view.status.status)
-    checkProtection(view.config)
-    return operations.submit(caller, on(view.record, 'instance.delete', { instance: view.record.uuid }))
+    const make = async () => {
+      const view = await views.get(caller, where)
+      requireOwn(view)
+      if (!force) checkAction('delete', view.status.status)
+      checkProtection(view.config)
+      const { record } = view
+      return { ...on(record, 'instance.delete', { instance: record.uuid }), ...asSeen('instance', record) }
+    }
+    // Somebody may have started or protected it since it was looked at.
+    return submitInRoom(operations, caller, make, isInstanceLost)
   }
 
   /**

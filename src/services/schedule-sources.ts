@@ -12,6 +12,7 @@ import { CACHE_EXPIRY, imageSettings, UPDATE_INTERVAL } from './image-settings.t
 import type { Images } from './images.ts'
 import type { InstanceView, InstanceViews } from './instance-views.ts'
 import type { Expired, Scheduled, SchedulesDeps } from './schedules.ts'
+import type { Seen } from './part-claims.ts'
 import type { Snapshots } from './snapshots.ts'
 import type { VolumeBackups } from './volume-backups.ts'
 import type { VolumeSnapshots } from './volume-snapshots.ts'
@@ -89,9 +90,9 @@ export function createScheduleSources(deps: ScheduleSourcesDeps): Pick<Schedules
       all.filter((image) => image.cached && !over.includes(image)),
       now,
     )
-    return [...over, ...unused].map(({ name, project }) => ({
-      name,
-      remove: () => images.remove(SERVER, project, name),
+    return [...over, ...unused].map((image) => ({
+      name: image.name,
+      remove: () => images.remove(SERVER, image.project, image.name, image),
     }))
   }
 
@@ -132,18 +133,18 @@ export function createScheduleSources(deps: ScheduleSourcesDeps): Pick<Schedules
 const isOver = ({ expires_at: at }: { expires_at: string }, now: number) => at !== NEVER && Date.parse(at) <= now
 const whereOf = ({ project, name }: VolumeRecord) => ({ pool: POOL, project, name })
 
-/** Those of a list whose time is over, each to be removed from what it belongs to. */
-function expiredOf<R extends { name: string; expires_at: string }, O extends { name: string }>(
+/** Those of a list whose time is over, each to be removed from what it belongs to, unless somebody keeps it meanwhile. */
+function expiredOf<R extends Seen & { name: string; expires_at: string }, O extends { name: string }>(
   list: () => Promise<R[]>,
   ownerOf: (one: R) => Promise<O | undefined>,
-  { remove }: { remove: (caller: Caller, owner: O, name: string) => Promise<unknown> },
+  { remove }: { remove: (caller: Caller, owner: O, name: string, seen: Seen) => Promise<unknown> },
 ): (now: number) => Promise<Expired[]> {
   return async (now) => {
     const over = (await list()).filter((one) => isOver(one, now))
     const found = over.map(async (one): Promise<Expired[]> => {
       const owner = await ownerOf(one)
       if (owner === undefined) return []
-      return [{ name: `${owner.name}/${one.name}`, remove: () => remove(SERVER, owner, one.name) }]
+      return [{ name: `${owner.name}/${one.name}`, remove: () => remove(SERVER, owner, one.name, one) }]
     })
     return (await Promise.all(found)).flat()
   }

@@ -16,6 +16,7 @@ import { usesOf, type Leases } from './leases.ts'
 import type { InstanceViews, InstanceView, Where } from './instance-views.ts'
 import { withMounts, withProfiles } from './mounts.ts'
 import type { Operations } from './operations.ts'
+import { asSeen, type Seen } from './part-claims.ts'
 import { submitInRoom, type ProjectRoom } from './project-room.ts'
 import { asAt } from './used-by.ts'
 
@@ -102,11 +103,16 @@ export function createSnapshots({ records, views, operations, drafts, leases, ro
     })
   }
 
-  async function remove(caller: Caller, where: Where, name: string): Promise<OperationRecord> {
+  /** `seen`: only while it is as it was when somebody decided on it. */
+  async function remove(caller: Caller, where: Where, name: string, seen?: Seen): Promise<OperationRecord> {
     requireRole(caller, 'operator')
     const { view, snapshot } = await get(caller, where, name)
     const input = { instance: snapshot.instance, snapshot: snapshot.uuid }
-    return operations.submit(caller, { ...on(view.record, 'snapshot.delete', input), ...about(view.record, snapshot) })
+    return operations.submit(caller, {
+      ...on(view.record, 'snapshot.delete', input),
+      ...about(view.record, snapshot),
+      ...asSeen('snapshot', seen),
+    })
   }
 
   /** `name` alone or `instance/name`, as lxc sends it. */

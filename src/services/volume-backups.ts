@@ -12,7 +12,7 @@ import { requireRole, type Caller } from './caller.ts'
 import type { SendTarball } from './kept-tarballs.ts'
 import { volumeBackupUrl, volumeUrl } from './noun-urls.ts'
 import type { Operations } from './operations.ts'
-import { partClaims } from './part-claims.ts'
+import { asSeen, partClaims, type Seen } from './part-claims.ts'
 import { readingClaims, type VolumeFinder, type WhereVolume } from './volume-finder.ts'
 import { snapshotClaims } from './volume-snapshots.ts'
 
@@ -104,14 +104,16 @@ export function createVolumeBackups({ records, operations, finder, clock, send }
     })
   }
 
+  /** `seen`: only while it is as it was when somebody decided on it. */
   /** One that is just being sent is sent to its end. */
-  async function remove(caller: Caller, where: WhereVolume, name: string): Promise<OperationRecord> {
+  async function remove(caller: Caller, where: WhereVolume, name: string, seen?: Seen): Promise<OperationRecord> {
     const view = await getToChange(caller, where, name)
     return operations.submit(caller, {
       kind: 'volume-backup.delete',
       input: { backup: view.backup.uuid },
       ...about(view, where.project),
       busy: partClaims(`volume:${view.volume.uuid}`, `volume-backup:${view.backup.uuid}`, 'delete'),
+      ...asSeen('volume-backup', seen),
     })
   }
 

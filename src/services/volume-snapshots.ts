@@ -13,7 +13,7 @@ import { requireAllowed } from './allowances.ts'
 import type { Caller } from './caller.ts'
 import { volumeSnapshotUrl, volumeUrl } from './noun-urls.ts'
 import type { Operations } from './operations.ts'
-import { partClaims } from './part-claims.ts'
+import { asSeen, partClaims, type Seen } from './part-claims.ts'
 import { checkVolumeConfig } from './volume-config.ts'
 import { aboutVolume, readingClaims, replacingClaims, type VolumeFinder, type WhereVolume } from './volume-finder.ts'
 import type { Write } from './writes.ts'
@@ -124,17 +124,19 @@ export function createVolumeSnapshots({ records, operations, finder, write, cloc
       ...about(view, where.project),
       names: [{ noun: 'volume-snapshot', scope: view.volume.uuid, name: newName }],
       taken: `Name "${newName}" already in use`,
+      /** `seen`: only while it is as it was when somebody decided on it. */
       busy: partClaims(`volume:${view.volume.uuid}`, `volume-snapshot:${view.snapshot.uuid}`, 'rename'),
     })
   }
 
-  async function remove(caller: Caller, where: WhereVolume, name: string): Promise<OperationRecord> {
+  async function remove(caller: Caller, where: WhereVolume, name: string, seen?: Seen): Promise<OperationRecord> {
     const view = await getToChange(caller, where, name)
     return operations.submit(caller, {
       kind: 'volume-snapshot.delete',
       input: { snapshot: view.snapshot.uuid },
       ...about(view, where.project),
       busy: partClaims(`volume:${view.volume.uuid}`, `volume-snapshot:${view.snapshot.uuid}`, 'delete'),
+      ...asSeen('volume-snapshot', seen),
     })
   }
 

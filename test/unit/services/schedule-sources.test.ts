@@ -51,7 +51,8 @@ async function tick(
     volumeSnapshots: { create: never, remove: never },
     volumeBackups: { remove: never },
     images: {
-      remove: (_caller, _project, name) => answer('remove', name),
+      remove: (_caller, _project, name, seen) =>
+        answer('remove', `${name}${seen?.uuid === `uuid-${name}` ? '' : ' unseen'}`),
       refresh: (_caller, _project, name, once) => answer('refresh', name, once),
     },
   })
