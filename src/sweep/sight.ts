@@ -152,20 +152,20 @@ async function makersOf({ store, transfers }: SightDeps, ids: Set<string>): Prom
 
 /** Everything that is kept now. */
 export async function readKnown({ records }: SightDeps): Promise<Known> {
-  const [instances, snapshots, backups, images, networks, unreadable] = await Promise.all([
+  const [instances, snapshots, backups, images, networks] = await Promise.all([
     records.list('instance'),
     records.list('snapshot'),
     records.list('backup'),
     records.list('image'),
     records.list('network'),
-    records.unreadable(),
   ])
   const [volumes, volumeSnapshots, volumeBackups] = await Promise.all([
     records.list('volume'),
     records.list('volume-snapshot'),
     records.list('volume-backup'),
   ])
-  const uuids = new Set(unreadable.map(({ uuid }) => uuid))
+  // After the lists: what a newer version is just rewriting is in one of them or in this.
+  const uuids = new Set((await records.unreadable()).map(({ uuid }) => uuid))
   return {
     instances,
     snapshots,

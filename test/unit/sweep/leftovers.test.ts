@@ -27,12 +27,15 @@ interface Circumstances {
   /** What is asked about operations when `going` ends. */
   endsAt?: 'getMany' | 'recent'
   unreadable?: string
+  /** Only since the records were listed: a newer version has just written it. */
+  sinceListed?: boolean
   images?: [tag: string, own: OwnLabels][]
 }
 
 /** Instance u1 is `kept`; u2 and snapshot COPY appear with the end of the operation `going`, which speaks of both. */
 async function left(containers: Containers, more: Circumstances = {}): Promise<string[]> {
   let isOver = false
+  let isListed = false
   const asked = (what: Circumstances['endsAt']): void => {
     isOver ||= more.endsAt === what
     if (isOver) states['going'] = 'success'
@@ -41,13 +44,17 @@ async function left(containers: Containers, more: Circumstances = {}): Promise<s
   const deps: SightDeps = {
     records: {
       list: (async (noun: string) => {
+        await Promise.resolve()
+        isListed = true
         if (noun === 'snapshot') return isOver ? [snapshot({ uuid: COPY, instance: 'u2' })] : []
         if (noun !== 'instance') return []
         const late = isOver ? [instance({ uuid: 'u2', container: 'late' })] : []
         return [instance({ uuid: 'u1', container: 'kept' }), ...late]
       }) as SightDeps['records']['list'], // the nouns that are asked for
       unreadable: async () =>
-        more.unreadable === undefined ? [] : [{ noun: 'instance', uuid: more.unreadable, reason: '' }],
+        more.unreadable === undefined || (more.sinceListed === true && !isListed)
+          ? []
+          : [{ noun: 'instance', uuid: more.unreadable, reason: '' }],
     },
     store: {
       getMany: async (ids) => {
@@ -139,7 +146,9 @@ test('the tag of a snapshot whose operation has ended without it goes', async ()
 })
 
 test('nothing of a record that cannot be read is touched', async () => {
-  expect(await left([['of-a-newer-version', labels('over', { uuid: 'u7' })]], { unreadable: 'u7' })).toEqual([])
+  const newer: Containers = [['of-a-newer-version', labels('over', { uuid: 'u7' })]]
+  expect(await left(newer, { unreadable: 'u7' })).toEqual([])
+  expect(await left(newer, { unreadable: 'u7', sinceListed: true })).toEqual([])
 })
 
 test('the last container of an instance whose own one is gone stays', async () => {
