@@ -80,6 +80,7 @@ export function createProfiles({ records, write, usedBy, effects, clock }: Profi
       changes: [{ change: 'put', noun: 'profile', record }, ...(await keepFeatures(records, begun))],
       taken: `Error inserting "${name}" into database: The profile already exists`,
       event: event('profile-created', record),
+      unlessBusy: await networksOf(record),
     }))
     return record
   }

@@ -19,7 +19,7 @@ beforeAll(async () => {
   worker = await windlass.startWorker({
     WINDLASS_TEST_POINT:
       'volume.restore.record.before,volume.refresh.record.before,instance.create.container.before@late,' +
-      'instance.create.look.before@taught,instance.update.plan.before@given',
+      'instance.create.look.before@taught,instance.update.plan.before@given,network.delete.remove.before',
   })
   await publishStarterImage(windlass.socket, await staticBusybox())
 })
@@ -115,6 +115,19 @@ test('a profile that an instance is being made with, or gets, stays as it is', a
     [400, 'Profile is currently in use'],
     [409, 'Profile is busy running a "update" operation'],
   ])
+})
+
+test('no profile gets a network that is being deleted', async () => {
+  await send('POST', '/1.0/networks', { name: 'n1' })
+  const deleting = windlass.call('DELETE', '/1.0/networks/n1')
+  await worker.holds(['network.delete.remove.before'])
+  const devices = { eth0: { type: 'nic', network: 'n1' } }
+  expect(await answered('POST', '/1.0/profiles', { name: 'n', devices })).toEqual([
+    409,
+    'Network is busy running a "delete" operation',
+  ])
+  worker.letGo('network.delete.remove.before')
+  expect((await deleting).status).toBe(200)
 })
 
 test('a refresh that is cancelled leaves the copy as it was', async () => {
