@@ -92,6 +92,56 @@ const MUTATIONS: readonly Mutation[] = [
     judge: ['test/system/volume-claims.test.ts', 'a profile that an instance is being made with'],
   },
   {
+    name: 'keep',
+    what: 'an update undoes what somebody else has made of the instance meanwhile',
+    patches: [
+      {
+        file: 'src/services/instances.ts',
+        from: "{ change: 'keep', noun: 'instance', uuid: now.uuid, rev: now.rev },",
+        to: '',
+      },
+    ],
+    judge: ['test/system/volume-claims.test.ts', 'what somebody else makes of an instance stays'],
+  },
+  {
+    name: 'alias',
+    what: 'an alias leads to an image that is deleted meanwhile',
+    patches: [
+      { file: 'src/services/aliases.ts', from: '      unlessBusy: image && [`image:${image.uuid}`],\n', to: '' },
+    ],
+    judge: ['test/unit/services/aliases.test.ts', 'an image that stays'],
+  },
+  {
+    name: 'secret',
+    what: 'a secret that was admitted twice outlives its revocation',
+    patches: [
+      {
+        file: 'src/services/tokens.ts',
+        from: "(await records.list('token')).filter((token) => isSameText(token.hash, hash))",
+        to: "(await records.list('token')).filter((token) => isSameText(token.hash, hash)).slice(0, 1)",
+      },
+    ],
+    judge: ['test/unit/services/tokens.test.ts', 'a secret that was admitted twice'],
+  },
+  {
+    name: 'tarball',
+    what: 'an export that fails takes the tarball of another one along',
+    patches: [
+      {
+        file: 'workers/handlers/image-pack.ts',
+        from: "if ((await load(context)).tarball !== '') return undefined",
+        to: '',
+      },
+    ],
+    judge: ['test/unit/workers/meanwhile.test.ts', 'a tarball that another export'],
+  },
+  {
+    name: 'unapplied',
+    what: 'a file is written into a container that a start replaces',
+    patches: [{ file: 'src/services/instance-files.ts', from: '[...REPLACING, ...STARTING]', to: 'REPLACING' }],
+    judge: ['test/system/files.test.ts', 'nor while a start makes'],
+  },
+  {
     name: 'features',
     what: 'a profile comes into a project that shares them by now',
     patches: [
