@@ -69,9 +69,10 @@ export async function measureFiles(measured: Measured, runs: number): Promise<Ro
   }
 }
 
-/** The calls for a small file: what is there, then the file as tar. */
+/** The calls for a small file: what is there, whose it is, then the file as tar. */
 async function pushBare(socket: string, tar: Buffer): Promise<void> {
   await askEngine(socket, 'HEAD', '/containers/files.lxd/archive?path=/root/bare')
+  await askEngine(socket, 'GET', '/containers/files.lxd/archive?path=/root/bare')
   const written = await askEngine(socket, 'PUT', '/containers/files.lxd/archive?path=/root', tar)
   if (written.status !== 200) throw new Error(written.text)
 }
