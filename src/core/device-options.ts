@@ -5,7 +5,7 @@ import { anything, boolean, hwaddr, integer, isTrue, oneOf, size, type ValueChec
 import { badRequest } from './failure.ts'
 import { deviceNumber, mode } from './host-devices.ts'
 
-export type DeviceType = 'disk' | 'gpu' | 'nic' | 'proxy' | 'unix-block' | 'unix-char'
+export type DeviceType = 'disk' | 'gpu' | 'nic' | 'none' | 'proxy' | 'unix-block' | 'unix-char'
 
 const impossible: ValueCheck = () => 'Not possible on Docker Engine'
 const onlyOff: ValueCheck = (value) => boolean(value) ?? (isTrue(value) ? 'Not possible on Docker Engine' : undefined)
@@ -30,6 +30,7 @@ const UNIX: Record<string, ValueCheck> = {
 }
 
 const OPTIONS: Record<DeviceType, Record<string, ValueCheck>> = {
+  none: {},
   disk: {
     path: anything,
     source: anything,

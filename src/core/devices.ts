@@ -42,7 +42,8 @@ function readDevice(name: string, device: Config): Device {
   const type = device['type'] ?? ''
   switch (type) {
     case 'none':
-      return { type: 'none' }
+      checkOptions(type, device)
+      return { type }
     case 'disk':
       return readDisk(checked(type, device))
     case 'nic':

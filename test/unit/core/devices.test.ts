@@ -111,6 +111,7 @@ describe('what is refused', () => {
     [{ type: 'proxy', listen: 'tcp:0.0.0.0:80', connect: 'tcp:10.0.0.1:80' }, 'the instance itself'],
     [{ type: 'proxy', listen: 'tcp:0.0.0.0:80-82', connect: 'tcp:127.0.0.1:80-81' }, 'Mismatch'],
     [{ type: 'proxy', listen: 'tcp:0.0.0.0:1-65535', connect: 'tcp:127.0.0.1:80' }, 'at most 256 ports'],
+    [{ type: 'none', path: '/x' }, 'Invalid device option "path"'],
     [{ type: 'proxy', bind: 'instance', listen: 'tcp:0.0.0.0:80', connect: 'tcp:127.0.0.1:80' }, 'bind=host'],
   ])('%j', (device: Record<string, string>, text) => {
     expect(() => checkDevices({ dev: device })).toThrow(
