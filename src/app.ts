@@ -18,7 +18,7 @@ import { sendPlainJson } from './http/plain-json.ts'
 import { scopeReads, type OpenScope } from './http/read-scope.ts'
 import { logRequests } from './http/request-log.ts'
 import { answerUnknown } from './http/unknown.ts'
-import { absentRoutes } from './http/v1/absent.ts'
+import { absentRoutes, refuseTargets } from './http/v1/absent.ts'
 import { aliasRoutes } from './http/v1/aliases.ts'
 import { backupRoutes } from './http/v1/backups.ts'
 import { certificateRoutes } from './http/v1/certificates.ts'
@@ -177,6 +177,7 @@ async function prepareNative(native: App, services: Services, options: AppOption
 }
 
 function nativeRoutes(native: App, services: Services): void {
+  refuseTargets(native)
   native.documents.set('native', { title: 'Windlass (LXD)', read: () => native.swagger() })
   serverRoutes(native, services)
   reconcileRoutes(native, services)

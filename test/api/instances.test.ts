@@ -106,6 +106,21 @@ test('names that lead nowhere are 404, one with a slash 400', async () => {
   expect(await api.call({ url: '/1.0/instances/' })).toMatchObject({ status: 404, body: { error: 'not found' } })
 })
 
+test('nothing is done here that is meant for a member of a cluster', async () => {
+  const body = { name: 'elsewhere', source: { type: 'none' } }
+  for (const root of ['instances', 'containers']) {
+    expect(await api.call({ method: 'POST', url: `/1.0/${root}?target=other`, payload: body })).toMatchObject({
+      status: 400,
+      body: { error: 'Target only allowed when clustered' },
+    })
+  }
+  expect(await api.call({ url: '/1.0/instances/c1?target=other' })).toMatchObject({
+    status: 404,
+    body: { error: 'Cluster member not found' },
+  })
+  expect((await api.call({ url: '/1.0/instances?target=' })).status).toBe(200)
+})
+
 test('there are no virtual machines', async () => {
   expect(await get('/1.0/instances?instance-type=virtual-machine')).toMatchObject({ metadata: [] })
 })

@@ -3,7 +3,7 @@ import { Type } from 'typebox'
 import { Cluster } from '../../contract/cluster.ts'
 import { Sync, Urls } from '../../contract/envelope.ts'
 import { ref } from '../../contract/named.ts'
-import { notFound, notImplemented } from '../../core/failure.ts'
+import { badRequest, notFound, notImplemented } from '../../core/failure.ts'
 import { sync } from '../answers.ts'
 import type { App } from '../app-types.ts'
 
@@ -35,8 +35,23 @@ const ABSENT: Record<string, Absence> = {
   '/1.0/networks/:name/peers': network('listNetworkPeers', 'network peers'),
 }
 
+const CREATION = ['/1.0/instances', '/1.0/containers']
 const METHODS = ['POST', 'PUT', 'PATCH', 'DELETE'] as const
 const NO_CLUSTER = 'Server is not clustered: clusters are not possible with Windlass, which serves one Docker Engine'
+
+/**
+ * A server that is no cluster has no members that `target` could name. What is meant for another one is not done here:
+ * in LXD's words.
+ */
+export function refuseTargets(app: App): void {
+  app.addHook('preHandler', async ({ query, method, routeOptions }) => {
+    const { target } = query as Record<string, unknown> // Fastify's own parser makes an object of every query
+    if (target === undefined || target === '') return
+    if (method === 'POST' && CREATION.includes(routeOptions.url ?? ''))
+      throw badRequest('Target only allowed when clustered')
+    throw notFound('Cluster member not found')
+  })
+}
 
 export function absentRoutes(app: App): void {
   for (const [path, { operationId, summary, tags, why }] of Object.entries(ABSENT)) {
