@@ -86,4 +86,5 @@ export const API_EXTENSIONS = [
   'projects_networks_restricted_access',
   'remote_token_expiry',
   'instance_create_start',
+  'instances_files_modify_permissions',
 ] as const

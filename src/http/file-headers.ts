@@ -2,7 +2,7 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import { badRequest } from '../core/failure.ts'
 import type { FileEntry } from '../core/files.ts'
-import type { FilePush } from '../services/instance-files.ts'
+import { type FilePush, PERMISSIONS, type Permission } from '../services/instance-files.ts'
 
 const TYPES = ['file', 'directory', 'symlink'] as const
 /** The kernel takes the highest for "leave it as it is". */
@@ -20,10 +20,21 @@ export function toFilePush(headers: IncomingHttpHeaders): FilePush {
   return {
     type: known,
     append: write === 'append',
+    changed: toPermissions(text('x-lxd-modify-perm')),
     ...(mode !== undefined && { mode }),
     ...(uid !== undefined && { uid }),
     ...(gid !== undefined && { gid }),
   }
+}
+
+/** Follows LXD's `instances_files_modify_permissions`. */
+function toPermissions(text: string): Permission[] {
+  const words = text === '' ? [] : text.split(',').map((word) => word.trim())
+  return words.map((word) => {
+    const known = PERMISSIONS.find((one) => one === word)
+    if (known === undefined) throw badRequest(`Bad file permission to modify: ${word}`)
+    return known
+  })
 }
 
 function toMode(text: string): number | undefined {

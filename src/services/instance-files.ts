@@ -26,11 +26,17 @@ export interface InstanceFilesDeps {
 
 export type InstanceFiles = ReturnType<typeof createInstanceFiles>
 
-/** What a push asks for; what it leaves out is kept of what is there. */
+/** What a push asks for a new file. */
 export interface FilePush extends Partial<Omit<FileAttributes, 'modified'>> {
   type: 'file' | 'directory' | 'symlink'
   append: boolean
+  /** What of it is asked for one that is there, too; that keeps the rest, as in LXD. */
+  changed: readonly Permission[]
 }
+
+/** What a file's permissions are made of. */
+export const PERMISSIONS = ['mode', 'uid', 'gid'] as const
+export type Permission = (typeof PERMISSIONS)[number]
 
 /** What a path holds. */
 export type PulledFile =
@@ -94,8 +100,9 @@ export function createInstanceFiles(deps: InstanceFilesDeps) {
     const at = await followed(engine, place, signal)
     if (at.type === 'directory') throw badRequest(fault(`open ${place.path}: is a directory`))
     if (at.type === 'other') throw badRequest(`${place.path} is a device, a socket or a pipe`)
-    const isAsked = asked.mode !== undefined && asked.uid !== undefined && asked.gid !== undefined
-    const entry = isAsked || at.type === undefined ? undefined : await engine.files.look(at.place, signal)
+    const isAsked = (one: Permission) => asked.changed.includes(one) && asked[one] !== undefined
+    const keeps = at.type !== undefined && !PERMISSIONS.every(isAsked)
+    const entry = keeps ? await engine.files.look(at.place, signal) : undefined
     const options = { append: asked.append && at.type !== undefined }
     await engine.files.putFile(at.place, asked.content, { ...attributesOf(asked, entry), ...options }, signal)
   }
@@ -169,12 +176,10 @@ export function createInstanceFiles(deps: InstanceFilesDeps) {
   }
 
   function attributesOf(asked: FilePush, entry: FileEntry | undefined): FileAttributes {
-    return {
-      mode: asked.mode ?? entry?.mode ?? DEFAULT_MODE[asked.type],
-      uid: asked.uid ?? entry?.uid ?? 0,
-      gid: asked.gid ?? entry?.gid ?? 0,
-      modified: clock.now(),
-    }
+    const defaults = { mode: DEFAULT_MODE[asked.type], uid: 0, gid: 0 }
+    const chosen = (one: Permission) =>
+      (asked.changed.includes(one) ? asked[one] : undefined) ?? entry?.[one] ?? asked[one] ?? defaults[one]
+    return { mode: chosen('mode'), uid: chosen('uid'), gid: chosen('gid'), modified: clock.now() }
   }
 
   return { look, pull, push, remove }

@@ -55,7 +55,7 @@ export function createInstanceMetadata({ views, write }: { views: InstanceViews;
     const { record } = await views.get(caller, where)
     const { files } = metadataOf(record)
     const text = Object.hasOwn(files, name) ? files[name] : undefined
-    if (text === undefined) throw notFound('Not Found')
+    if (text === undefined) throw notFound(`Template "${name}" not found`)
     await tellOf(write, caller, templateEvent(record, 'retrieved', name))
     return text
   }
@@ -76,7 +76,7 @@ export function createInstanceMetadata({ views, write }: { views: InstanceViews;
   async function deleteTemplate(caller: Caller, where: Where, name: string): Promise<void> {
     const record = await writable(caller, where)
     const now = metadataOf(record)
-    if (!Object.hasOwn(now.files, name)) throw notFound('Not Found')
+    if (!Object.hasOwn(now.files, name)) throw notFound(`Template "${name}" not found`)
     const files = Object.fromEntries(Object.entries(now.files).filter(([one]) => one !== name))
     await change(caller, record, { ...now, files }, templateEvent(record, 'deleted', name))
   }

@@ -82,6 +82,24 @@ describe.each(['on', 'off'])('while it is %s', (name) => {
     expect(await get(name, '/root/plain')).toMatchObject({ text: '{"is": "JSON"}', headers: { 'x-lxd-mode': '0644' } })
   })
 
+  test('one that is there keeps its permissions, but for those that are named', async () => {
+    const permissionsOf = async () => {
+      const { headers } = await get(name, '/root/secret')
+      return [headers['x-lxd-mode'], headers['x-lxd-uid'], headers['x-lxd-gid']]
+    }
+    await push(name, '/root/secret', 'a', { 'X-LXD-mode': '0600', 'X-LXD-uid': '5', 'X-LXD-gid': '6' })
+    // What LXD's client sends of every file.
+    const asked = { 'X-LXD-mode': '0755', 'X-LXD-uid': '0', 'X-LXD-gid': '0' }
+    await push(name, '/root/secret', 'b', asked)
+    expect([(await get(name, '/root/secret')).text, ...(await permissionsOf())]).toEqual(['b', '0600', '5', '6'])
+    await push(name, '/root/secret', 'c', { ...asked, 'X-LXD-modify-perm': 'gid, mode' })
+    expect(await permissionsOf()).toEqual(['0755', '5', '0'])
+    await push(name, '/root/secret', 'd', { 'X-LXD-mode': '0640', 'X-LXD-modify-perm': 'uid,gid,mode' })
+    expect(await permissionsOf()).toEqual(['0640', '5', '0'])
+    const refused = await push(name, '/root/secret', 'e', { 'X-LXD-modify-perm': 'owner' })
+    expect([refused.status, fieldOf(refused.body, 'error')]).toEqual([400, 'Bad file permission to modify: owner'])
+  })
+
   test('a directory is its names, a link its target', async () => {
     const directory = { 'X-LXD-type': 'directory', 'X-LXD-mode': '0711' }
     for (const again of [false, true])

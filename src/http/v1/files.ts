@@ -17,7 +17,8 @@ import { InstanceParams, whereOf, wordsFor, type InstanceRoot } from './instance
 const TOLD = 'The headers `X-LXD-type`, `-mode`, `-uid`, `-gid` and `-modified` tell what it is.'
 const ASKED =
   'The headers `X-LXD-type` (`file`, `directory`, `symlink`), `X-LXD-mode` (octal), `X-LXD-uid`, `X-LXD-gid` and ' +
-  '`X-LXD-write` (`overwrite`, `append`) say what it is to be; without them an existing file keeps what it has.'
+  '`X-LXD-write` (`overwrite`, `append`) say what it is to be. An existing file keeps its mode, owner and group, but for ' +
+  'those that `X-LXD-modify-perm` names (`mode,uid,gid`).'
 
 const told = (description: string) => ({ type: 'string', description })
 const FILE = {
