@@ -33,6 +33,7 @@ interface Mutation {
 const MODEL: Judge = ['test/battery/model.test.ts']
 const CRASHES: Judge = ['test/system/crash.test.ts', 'whatever a killed worker was doing']
 const SWEEPS: Judge = ['test/system/sweep.test.ts', 'what an ended operation has left']
+const OTHERS: Judge = ['test/system/volume-claims.test.ts', 'what somebody else makes of an instance stays']
 const LUA = 'src/redis/lua'
 
 const MUTATIONS: readonly Mutation[] = [
@@ -171,8 +172,8 @@ const MUTATIONS: readonly Mutation[] = [
     patches: [
       {
         file: 'src/services/projects.ts',
-        from: 'isNewlyBounded(record.config, config) ? whileHeld(caller, record, save) : save(record)',
-        to: 'isNewlyBounded(record.config, config) ? save(record) : save(record)',
+        from: 'isHeld ? whileHeld(caller, record, save) : save(record)',
+        to: 'isHeld ? save(record) : save(record)',
       },
     ],
     judge: ['test/ports/project-room.redis.test.ts', 'when an instance came after'],
@@ -218,8 +219,8 @@ const MUTATIONS: readonly Mutation[] = [
     what: 'a custom volume is restored under a running instance',
     patches: [
       {
-        file: 'workers/handlers/volume-restore.ts',
-        from: "{ name: 'look', run: refuseRunning, lasts: () => true },",
+        file: 'workers/replacing-volumes.ts',
+        from: "if (status === 'running' || status === 'paused' || status === 'restarting') throw badRequest(text)",
         to: '',
       },
     ],
@@ -296,6 +297,98 @@ const MUTATIONS: readonly Mutation[] = [
       },
     ],
     judge: ['test/unit/sweep/leftovers.test.ts', 'a copied snapshot keeps its tag'],
+  },
+  {
+    name: 'heirs',
+    what: 'what others have made of a commit of an instance is removed as if it were ours',
+    patches: [{ file: 'src/sweep/sight.ts', from: 'isOurs(one) && !isHeir(one, images)', to: 'isOurs(one)' }],
+    judge: ['test/unit/sweep/leftovers.test.ts', 'what others have made'],
+  },
+  {
+    name: 'late-containers',
+    what: 'an instance is put back to the container that it has just been made anew from',
+    patches: [
+      {
+        file: 'src/sweep/rebuild.ts',
+        from: '(await hasContainer(deps, sight, uuid)) ? [] : putInstance(',
+        to: 'putInstance(',
+      },
+    ],
+    judge: ['test/unit/sweep/late-looks.test.ts', 'an instance that has just got another container'],
+  },
+  {
+    name: 'second-look',
+    what: 'what is deleted while the sweep looks comes back',
+    patches: [
+      {
+        file: 'src/sweep/sight.ts',
+        from: 'strange.length === 0 ? seen : stillThere(seen, await listAll(engine))',
+        to: 'seen',
+      },
+    ],
+    judge: ['test/unit/sweep/late-looks.test.ts', 'what is deleted while the sweep looks'],
+  },
+  {
+    name: 'left-by-deletion',
+    what: 'a backup that was deleted while it was being sent comes back',
+    patches: [
+      {
+        file: 'src/sweep/sight.ts',
+        from: "(isLeftByDeletion(known, deleted, own) ? 'ended' : 'unknown')",
+        to: "'unknown'",
+      },
+    ],
+    judge: ['test/unit/sweep/late-looks.test.ts', 'a tarball that was being sent'],
+  },
+  {
+    name: 'renaming',
+    what: 'a project gets another name although something has begun to be made in it',
+    patches: [
+      {
+        file: 'workers/handlers/project-rename.ts',
+        from: 'project.rev !== (context.input.rev ?? project.rev)',
+        to: 'project.rev < 0',
+      },
+    ],
+    judge: ['test/system/projects.test.ts', 'since its renaming was accepted'],
+  },
+  {
+    name: 'update-of-seen',
+    what: 'an update undoes what another one has done since it looked',
+    patches: [
+      {
+        file: 'src/services/instances.ts',
+        from: "{ change: 'keep', noun: 'instance', uuid: now.uuid, rev: now.rev },",
+        to: '',
+      },
+    ],
+    judge: OTHERS,
+  },
+  {
+    name: 'effect-on-seen',
+    what: "a profile's change undoes what an update of an instance has done since it looked",
+    patches: [
+      { file: 'src/services/profile-effects.ts', from: "{ change: 'keep', noun: 'instance', uuid, rev },", to: '' },
+    ],
+    judge: OTHERS,
+  },
+  {
+    name: 'deletion-of-seen',
+    what: 'an instance is deleted that was protected since it was looked at',
+    patches: [{ file: 'src/services/instances.ts', from: "...asSeen('instance', record) }", to: '}' }],
+    judge: OTHERS,
+  },
+  {
+    name: 'pending-files',
+    what: 'a file is lost that is written while a start makes a new container',
+    patches: [
+      {
+        file: 'src/services/instance-files.ts',
+        from: 'isUnapplied(record) ? [...REPLACING, ...STARTING] : REPLACING',
+        to: 'isUnapplied(record) ? [...REPLACING, ...STARTING].slice(0, 0) : REPLACING',
+      },
+    ],
+    judge: ['test/system/files.test.ts', 'nor while a start makes'],
   },
   {
     name: 'sweeper',
