@@ -10,6 +10,7 @@ import { on } from './instance-operations.ts'
 import type { InstanceViews } from './instance-views.ts'
 import { devicesNow, withMounts } from './mounts.ts'
 import type { Operations } from './operations.ts'
+import { asSeen } from './part-claims.ts'
 import { submitInRoom } from './project-room.ts'
 
 export interface InstanceRefreshDeps {
@@ -54,6 +55,8 @@ export function createInstanceRefresh({ records, views, operations, clock }: Ins
       withMounts(records, copy.project, await devicesNow(records, copy), {
         ...submission,
         resources: instanceResources(copy, source),
+        // One that has been started meanwhile is not refreshed.
+        ...asSeen('instance', copy),
         // A running source is frozen while it is read: nobody else may change it meanwhile.
         busy: [...submission.busy, { key: `instance:${source.uuid}` as const, mode: 'own' as const, action: 'copy' }],
       }),

@@ -12,7 +12,7 @@ import { keepIdentity, keepVolatile } from '../core/config-keys.ts'
 import { checkIfMatch, etagOf } from '../core/etag.ts'
 import { checkExecRequest, type ExecRequest } from '../core/exec-spec.ts'
 import { withoutEmpty, withoutEmptyOptions } from '../core/expand.ts'
-import { badRequest, notImplemented } from '../core/failure.ts'
+import { badRequest, notFound, notImplemented } from '../core/failure.ts'
 import { checkAction, checkProtection, parseStateAction } from '../core/instance-status.ts'
 import type { InstanceAction, StateAction } from '../core/instance-status.ts'
 import { parseInstanceName } from '../core/names.ts'
@@ -143,9 +143,13 @@ export function createInstances({
   /** `force`: also one that runs, which is killed. */
   async function remove(caller: Caller, where: Where, { force = false } = {}): Promise<OperationRecord> {
     requireRole(caller, 'operator')
+    let meant: string | undefined
     const make = async () => {
       const view = await views.get(caller, where)
       requireOwn(view)
+      meant ??= view.record.uuid
+      // Another one by its name.
+      if (view.record.uuid !== meant) throw notFound('Instance not found')
       if (!force) checkAction('delete', view.status.status)
       checkProtection(view.config)
       const { record } = view

@@ -179,14 +179,14 @@ test('a request that was looked at before a volume or a profile changed is looke
 test('what somebody else makes of an instance stays, whoever was about to change it', async () => {
   await send('POST', '/1.0/profiles', { name: 'f', config: { 'limits.processes': '50' } })
   const config = { 'user.old': '1' }
-  for (const name of ['i1', 'i2', 'i3', 'i4'])
+  for (const name of ['i1', 'i2', 'i3', 'i4', 'i5', 'i6'])
     await operate('POST', '/1.0/instances', {
       name,
       source,
       config,
       ...(name === 'i1' && { profiles: ['default', 'f'] }),
     })
-  const points = ['i1', 'i2', 'i3', 'i4'].map((name) => `accept.record.before@${name}`)
+  const points = ['i1', 'i2', 'i3', 'i4', 'i5'].map((name) => `accept.record.before@${name}`)
   const api = await windlass.startApi({ WINDLASS_TEST_POINT: points.join(',') })
   const other = (method: string, path: string, body?: unknown, headers = {}) =>
     callApi(api.socket, { method, path, body, headers })
@@ -196,12 +196,14 @@ test('what somebody else makes of an instance stays, whoever was about to change
     other('PATCH', '/1.0/instances/i2', { config: { 'user.a': 'a' } }),
     other('PATCH', '/1.0/instances/i3', { config: { 'user.a': 'a' } }, { 'if-match': String(seen.headers['etag']) }),
     other('DELETE', '/1.0/instances/i4'),
+    other('POST', '/1.0/instances', { name: 'i5', source: { type: 'copy', source: 'i6', refresh: true } }),
   ]
   await api.holds(points)
   for (const name of ['i1', 'i2', 'i3']) await send('PATCH', `/1.0/instances/${name}`, { config: { 'user.b': 'b' } })
   await send('PATCH', '/1.0/instances/i4', { config: { 'security.protection.delete': 'true' } })
+  await operate('PUT', '/1.0/instances/i5/state', { action: 'start' })
   api.onPoint((reached) => api.letOn(reached))
-  expect((await Promise.all(asked)).map(({ status }) => status)).toEqual([200, 200, 412, 400])
+  expect((await Promise.all(asked)).map(({ status }) => status)).toEqual([200, 200, 412, 400, 409])
   const expanded = async (name: string) =>
     fieldOf(fieldOf((await windlass.call('GET', `/1.0/instances/${name}`)).body, 'metadata'), 'expanded_config')
   expect(await expanded('i1')).toMatchObject({ 'user.old': '1', 'user.b': 'b', 'limits.processes': '60' })
