@@ -229,7 +229,13 @@ export const VolumeRestore = Type.Object({
 export const VolumeSnapshotCreate = Type.Object({ record: VolumeSnapshotRecord, users: Users })
 export const VolumeSnapshotRename = Type.Object({ snapshot: Uuid, name: Type.String() })
 export const VolumeSnapshotTarget = Type.Object({ snapshot: Uuid })
-export const VolumeBackupCreate = Type.Object({ record: VolumeBackupRecord, compression: Compression, users: Users })
+export const VolumeBackupCreate = Type.Object({
+  record: VolumeBackupRecord,
+  compression: Compression,
+  users: Users,
+  /** Those that stay until it is made. */
+  snapshots: Type.Optional(Type.Array(Uuid)),
+})
 export const VolumeBackupRename = Type.Object({ backup: Uuid, name: Type.String() })
 export const VolumeBackupTarget = Type.Object({ backup: Uuid })
 export const VolumeImport = Type.Object({

@@ -62,7 +62,7 @@ export function createVolumeBackups({ records, operations, finder, clock, send }
     const users = await finder.mountersOf(volume)
     return operations.submit(caller, {
       kind: 'volume-backup.create',
-      input: { record, compression, users },
+      input: { record, compression, users, snapshots: snapshots.map(({ uuid }) => uuid) },
       ...about({ volume, backup: record }, where.project),
       names: [{ noun: 'volume-backup', scope: volume.uuid, name: record.name }],
       taken: `Backup "${record.name}" already exists`,

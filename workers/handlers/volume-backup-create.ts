@@ -51,7 +51,7 @@ function copyOf({ input: { record } }: BackingUp): NewVolume {
 async function pack(context: BackingUp): Promise<KeptFile> {
   const { record } = context.input
   const volume = await volumeOf(context)
-  const kept = record.volume_only ? [] : await context.records.list('volume-snapshot', volume.uuid)
+  const kept = (await context.records.list('volume-snapshot', volume.uuid)).filter(isClaimed(context))
   const contents = {
     volume: { portrait: portraitOf(volume), volume: still.isNeeded(context) ? copyOf(context).volume : volume.volume },
     snapshots: kept.map((one) => ({
@@ -60,6 +60,11 @@ async function pack(context: BackingUp): Promise<KeptFile> {
     })),
   }
   return keepBackup(context, record, (options) => context.engine.volumeBackups.pack(contents, options, context.signal))
+}
+
+/** One that was made since the backup was asked for may go at any moment. */
+function isClaimed({ input: { record, snapshots } }: BackingUp) {
+  return ({ uuid }: VolumeSnapshotRecord): boolean => !record.volume_only && snapshots?.includes(uuid) !== false
 }
 
 function portraitOf({ name, description, config, created_at }: VolumeRecord | VolumeSnapshotRecord) {

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import type { AnyRecord, ImageRecord } from '../../../src/contract/records.ts'
+import type { AnyRecord, ImageRecord, VolumeRecord } from '../../../src/contract/records.ts'
 import type { Engine } from '../../../src/core/engine.ts'
 import type { RecordChange, RecordReader } from '../../../src/core/ports.ts'
 import type { Kind } from '../../../src/operations/catalog.ts'
@@ -7,6 +7,7 @@ import { already } from '../../../workers/bringing.ts'
 import { imagePack } from '../../../workers/handlers/image-pack.ts'
 import { imageRefresh } from '../../../workers/handlers/image-refresh.ts'
 import { instanceRefresh } from '../../../workers/handlers/instance-refresh.ts'
+import { volumeBackupCreate } from '../../../workers/handlers/volume-backup-create.ts'
 import type { Context, Handler } from '../../../workers/steps.ts'
 import { instance, snapshot } from '../../ports/samples.ts'
 import { absent } from '../../support/absent.ts'
@@ -44,6 +45,7 @@ function turnAt<K extends Kind>(
     }),
     engine: absent<Engine>('engine', { member: 'local', ...engine }),
     signal: AbortSignal.timeout(60_000),
+    labels: (about) => ({ deployment: '', operation: '', step: '', ...about, origin: '' }),
     note: (step) => notes[step],
     forward: async (changes) => void passed.push(...changes),
     operation: { id: 'op' } as Context<K>['operation'], // all that is read
@@ -105,6 +107,31 @@ test('a refresh ends with the snapshots it has copied, also where one that was t
     { change: 'remove', noun: 'snapshot', uuid: 's0', rev: 3 },
     { change: 'put', noun: 'snapshot', record: copied },
   ])
+})
+
+test('a backup of a volume has the snapshots that were there when it was asked for', async () => {
+  const of = (uuid: string) =>
+    ({ noun: 'volume-snapshot', record: { uuid, name: uuid, parent: 'v', volume: uuid, expires_at: '' } }) as AnyRecord // all that is read
+  const packed: string[] = []
+  const { context } = turnAt<'volume-backup.create'>(
+    [{ noun: 'volume', record: { uuid: 'v', name: 'v', volume: 'v' } as VolumeRecord }, of('s0'), of('s1')], // likewise
+    {
+      input: { record: { uuid: 'b', parent: 'v', volume_only: false }, snapshots: ['s0'] },
+      notes: { look: { running: [] } },
+      engine: {
+        volumeBackups: absent<Engine['volumeBackups']>('volumeBackups', {
+          pack: async ({ snapshots }) => {
+            packed.push(...snapshots.map(({ volume }) => volume))
+            return { size: 1, sha256: '' }
+          },
+        }),
+        containers: absent<Engine['containers']>('containers', { find: async () => [] }),
+        volumes: absent<Engine['volumes']>('volumes', { remove: async () => 'removed' }),
+      },
+    },
+  )
+  await stepOf(volumeBackupCreate, 'pack').run(context)
+  expect(packed).toEqual(['s0'])
 })
 
 test('what was brought is not told of where it has made room for an image that is deleted meanwhile', async () => {
