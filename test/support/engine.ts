@@ -24,6 +24,8 @@ export interface TestEngine extends AsyncDisposable {
   readonly dockerHost: string
   /** dockerd's process, undefined for an engine that was there before. */
   readonly pid: number | undefined
+  /** It goes on when it is disposed of: whoever makes something in it removes that. */
+  readonly stays: boolean
   /** The command line that runs `command` inside the engine's network namespace, where its published ports are. */
   netnsCommand(command: readonly [string, ...string[]]): [string, ...string[]]
   /** Runs a command there to its end; rejects on a non-zero exit. */
@@ -69,6 +71,7 @@ export function attachEngine(socket: string, pid: number | undefined): TestEngin
     socket,
     dockerHost: `unix://${socket}`,
     pid,
+    stays: true,
     netnsCommand,
     netnsExec: (...command) => {
       const [program, ...args] = netnsCommand(command)
@@ -134,6 +137,7 @@ async function startOwnEngine(options: TestEngineOptions): Promise<TestEngine> {
   let disposal: Promise<void> | undefined
   return {
     ...current,
+    stays: false,
     get pid() {
       return current.pid
     },

@@ -2,12 +2,14 @@ import { spawn } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
 import { existsSync } from 'node:fs'
-import { mkdir, readdir, readFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
 import { basename, dirname, join } from 'node:path'
 import { expect, test } from 'vitest'
 import { CGROUPS } from '../../src/engine/docker/system-boot.ts'
 import { askEngine } from './ask-engine.ts'
 import { startEngine, sweepEngines } from './engine.ts'
+import { clearDeployment } from './leavings.ts'
 import { startOf } from '../../src/setup/processes.ts'
 import { startRedis } from './redis.ts'
 import { sharedEngine } from './shared-engine.ts'
@@ -61,6 +63,28 @@ test('an engine of its own ends with its containers and their control groups', a
   }
   expect(await startOf(pid ?? 0)).toBeUndefined()
   expect(await groupsOf(names)).toEqual([])
+})
+
+test('of a deployment nothing stays in an engine that goes on', async () => {
+  const { socket, image } = await sharedEngine()
+  const deployment = randomUUID()
+  const Labels = { 'windlass.deployment': deployment }
+  const ask = async (path: string) => (await askEngine(socket, 'GET', path)).text
+  const network: { Id: string } = JSON.parse(
+    (await askEngine(socket, 'POST', '/networks/create', { Name: deployment, Labels })).text,
+  )
+  await askEngine(socket, 'POST', '/volumes/create', { Name: deployment, Labels })
+  const HostConfig = { NetworkMode: network.Id, Binds: [`${deployment}:/volume`] }
+  const { Id } = await create(socket, { Image: image, Cmd: ['sleep', '1000'], Labels, HostConfig })
+  expect((await askEngine(socket, 'POST', `/containers/${Id}/start`)).status).toBe(204)
+  await askEngine(socket, 'POST', `/commit?container=${Id}&repo=windlass-test&tag=${deployment}`)
+
+  const directory = await mkdtemp(join(tmpdir(), 'windlass-left-'))
+  await writeFile(join(directory, 'deployment'), `${deployment}\n`)
+  await clearDeployment(socket, directory)
+  for (const path of ['/containers/json?all=true', '/networks', '/volumes', '/images/json?all=true'])
+    expect(await ask(path), path).not.toContain(deployment)
+  await rm(directory, { recursive: true })
 })
 
 test('a Redis keeps its data over a kill', async () => {

@@ -6,6 +6,7 @@ import { env as ownEnv } from 'node:process'
 import { callApi, fieldOf, type ApiAnswer } from '../../src/setup/api-client.ts'
 import { nodeFlags } from '../../src/setup/lean-node.ts'
 import type { PointReached } from '../../src/test-points.ts'
+import { clearDeployment } from './leavings.ts'
 import { makeOwnedDirectory, sweepLeftovers } from './owned-directory.ts'
 import { startRedis, type TestRedis, type TestRedisOptions } from './redis.ts'
 import { startEngine, type TestEngine, type TestEngineOptions } from './engine.ts'
@@ -80,9 +81,10 @@ export interface TestWindlassOptions {
 }
 
 export async function startWindlass(options: TestWindlassOptions = {}): Promise<TestWindlass> {
-  await sweepLeftovers(PREFIX, async () => undefined)
   const dataDir = await makeOwnedDirectory(PREFIX)
   const [redis, engine] = await Promise.all([startRedis(options.redis), startEngine(options.engine)])
+  const clear = async (directory: string) => (engine.stays ? clearDeployment(engine.socket, directory) : undefined)
+  await sweepLeftovers(PREFIX, clear)
   const processes: Started[] = []
   const base = {
     WINDLASS_DATA_DIR: dataDir,
@@ -107,6 +109,7 @@ export async function startWindlass(options: TestWindlassOptions = {}): Promise<
   const dispose = async () => {
     for (const { child } of processes) child.kill('SIGKILL')
     await Promise.all(processes.map(({ exited }) => exited))
+    await clear(dataDir)
     await Promise.all([redis[Symbol.asyncDispose](), engine[Symbol.asyncDispose]()])
     await rm(dataDir, { recursive: true, force: true })
   }
