@@ -189,6 +189,8 @@ export async function startApi(options: TestApiOptions = {}): Promise<TestApi> {
       await app.close()
       waits.close()
       events.close()
+      // What ioredis is asked before it has connected again it forgets where it is closed: nobody would ever be answered.
+      await subscriber.ready(5_000).catch(() => undefined)
       await bus.close()
       connection.close()
       await redis[Symbol.asyncDispose]()
