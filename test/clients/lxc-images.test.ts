@@ -115,7 +115,7 @@ describe.skipIf(LXC === undefined)('lxc', () => {
     expect(await cat('s1', '/etc/more')).toBe('more of merry')
     await lxc.ok('config', 'template', 'delete', 's1', 'started.tpl')
     expect(await lxc.ok('config', 'template', 'list', 's1')).not.toContain('started.tpl')
-    expect(await lxc.fails('config', 'template', 'show', 's1', 'started.tpl')).toBe('Not Found')
+    expect(await lxc.fails('config', 'template', 'show', 's1', 'started.tpl')).toBe('Template "started.tpl" not found')
     expect(await lxc.fails('config', 'template', 'show', 'nosuch', 'x')).toBe('Instance not found')
   })
 

@@ -287,7 +287,7 @@ test('of containers made by others files are read only', async () => {
   await importTinyImage(socket)
   await askEngine(socket, 'POST', '/containers/create?name=others', { Image: TINY_IMAGE, Cmd: ['sleep', '1000'] })
   const path = '/1.0/instances/others/files?project=docker&path=/etc/passwd'
-  await expect.poll(async () => (await windlass.call('GET', path)).status).toBe(200)
+  await expect.poll(async () => (await windlass.call('GET', path)).status, { timeout: 15_000 }).toBe(200)
   for (const method of ['POST', 'DELETE'])
     expect((await windlass.call(method, path)).body).toMatchObject({
       error_code: 403,
