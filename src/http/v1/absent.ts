@@ -39,6 +39,9 @@ const CREATION = ['/1.0/instances', '/1.0/containers']
 const METHODS = ['POST', 'PUT', 'PATCH', 'DELETE'] as const
 const NO_CLUSTER = 'Server is not clustered: clusters are not possible with Windlass, which serves one Docker Engine'
 
+/** What `lxc storage volume copy` sends where no member is named. */
+const NOBODY = 'none'
+
 /**
  * A server that is no cluster has no members that `target` could name. What is meant for another one is not done here:
  * in LXD's words.
@@ -49,7 +52,7 @@ export function refuseTargets(app: App): void {
     if (target === undefined || target === '') return
     if (method === 'POST' && CREATION.includes(routeOptions.url ?? ''))
       throw badRequest('Target only allowed when clustered')
-    throw notFound('Cluster member not found')
+    if (target !== NOBODY) throw notFound('Cluster member not found')
   })
 }
 
