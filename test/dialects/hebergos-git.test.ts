@@ -1,3 +1,4 @@
+import { env } from 'node:process'
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
 import { callApi } from '../../src/setup/api-client.ts'
 import { debianRootTar } from '../support/debian-root.ts'
@@ -9,16 +10,9 @@ let windlass: TestWindlass
 const { ask, makeRunning, sh, clear } = hebergos(() => windlass)
 
 beforeAll(async () => {
-  windlass = await start(debianWithGit)
+  // Its debootstrap takes longer than all the tests.
+  windlass = await start(env['WINDLASS_TEST_DEBIAN'] === undefined ? gitImageTar : () => debianRootTar('git', ['git']))
 }, 300_000)
-
-/** Where no Debian can be made, git comes from this machine's own packages. */
-function debianWithGit(): Promise<Buffer> {
-  return debianRootTar('git', ['git']).catch((reason: unknown) => {
-    process.stderr.write(`The tests of git do without a Debian root: ${String(reason)}\n`)
-    return gitImageTar()
-  })
-}
 
 afterAll(async () => {
   await using _ = windlass

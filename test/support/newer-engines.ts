@@ -54,6 +54,7 @@ async function tryEngine(engine: RootedEngine, root: string): Promise<[string, b
   return [
     ['engine port', await vitest('test/ports/engine.docker.test.ts')],
     ['Debian', await vitest('test/system/debian.test.ts')],
+    ['git in a Debian', await vitest('test/dialects/hebergos-git.test.ts')],
     ['compose 2', await vitest('test/system/compose.test.ts')],
     ['demo', await runDemo(engine)],
   ]
