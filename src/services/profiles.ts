@@ -235,6 +235,7 @@ export function createProfiles({ records, write, usedBy, effects, clock }: Profi
     const names = Object.values(effectiveDevices(devices))
       .filter((device) => device['type'] === 'nic')
       .map(networkOf)
+    if (names.length === 0) return []
     return (await records.list('network'))
       .filter(({ name }) => names.includes(name))
       .map(({ uuid }) => `network:${uuid}`)

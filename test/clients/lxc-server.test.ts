@@ -87,7 +87,7 @@ describe.skipIf(LXC === undefined)('lxc', () => {
     )
     const inUse = 'The network is currently in use'
     expect(await lxc.fails('network', 'rename', 'lxdbr0', 'net2')).toBe(inUse)
-    expect(await lxc.fails('network', 'rename', 'net1', 'lxdbr0')).toBe('The network already exists')
+    expect(await lxc.fails('network', 'rename', 'net1', 'lxdbr0')).toBe('Network "lxdbr0" already exists')
     const before = await lxc.ok('network', 'show', 'net1')
     await lxc.ok('network', 'rename', 'net1', 'net2')
     expect(await lxc.fails('network', 'show', 'net1')).toBe('Network not found')
