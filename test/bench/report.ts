@@ -22,7 +22,7 @@ const COLUMNS = {
   yardstick: 'Yardstick, same run',
   result: 'Result',
   target: 'Target',
-  lxd: 'LXD 5.0.2, same run',
+  lxd: 'LXD 5.0.2',
 } as const satisfies Record<keyof Row, string>
 
 /** Rows as a Markdown table. */
@@ -45,7 +45,7 @@ export function difference(value: number): string {
 
 /** Of a real LXD: the median of this run, or what was once `recorded` on another machine of two cores; milliseconds. */
 export function ofLxd(taken: readonly number[] | undefined, recorded: number): string {
-  return taken === undefined ? `${ms(recorded)}, recorded` : ms(median(taken))
+  return taken === undefined ? ms(recorded) : `${ms(median(taken))}, same run`
 }
 
 /** Things per second. */

@@ -42,12 +42,12 @@ async function measureLists(measured: Measured, lxc: LxcCommand, rounds: number)
   const bareLxc = await openLxc({ socket: bare.socket, dataDir })
   await bare.answer('1.0', (await measured.client.request(encodeRequest('GET', '/1.0'))).text)
   const rows: Row[] = []
-  const servers = [measured.windlass, ...(measured.lxd === undefined ? [] : [measured.lxd])].map(({ socket }) => ({
-    socket,
-    names: [] as string[],
-  }))
+  const ours: Filled = { socket: measured.windlass.socket, width: WIDTH, names: [] }
+  // Given more than one at a time, LXD 5.0.2 was seen to answer nothing any more.
+  const lxds = measured.lxd === undefined ? [] : [{ socket: measured.lxd.socket, width: 1, names: [] }]
+  const servers: Filled[] = [ours, ...lxds]
   for (const [instances, recorded, target] of LISTS) {
-    for (const { socket, names } of servers) await fill(measured, socket, names, instances)
+    for (const server of servers) await fill(measured, server, instances)
     const list = encodeRequest('GET', '/1.0/instances?filter=&recursion=2')
     await bare.answer('instances', (await measured.client.request(list)).text)
     const clients = [lxc, bareLxc, ...(measured.lxd === undefined ? [] : [measured.lxd.lxc])]
@@ -55,7 +55,7 @@ async function measureLists(measured: Measured, lxc: LxcCommand, rounds: number)
     const yardstick = `${ms(median(barely))} lxc with the same answers of bare Fastify`
     rows.push(toRow(`lxc list of ${instances}`, taken, yardstick, { recorded, lxd, target }))
   }
-  for (const { socket, names } of servers) await each(measured, socket, names, 'DELETE')
+  for (const server of servers) await each(measured, server, server.names, 'DELETE')
   return rows
 }
 
@@ -118,22 +118,30 @@ async function measureLives({ lxd }: Measured, lxc: LxcCommand, runs: number): P
   return [all, byLxd]
 }
 
+/** A server with the instances that were made in it, so many at a time. */
+interface Filled {
+  socket: string
+  width: number
+  names: string[]
+}
+
 /** So many instances that do not run. */
-async function fill(measured: Measured, socket: string, made: string[], many: number): Promise<void> {
-  const names = Array.from({ length: many - made.length }, (_, at) => `listed-${made.length + at}`)
-  await each(measured, socket, names, 'POST')
-  made.push(...names)
+async function fill(measured: Measured, server: Filled, many: number): Promise<void> {
+  const made = server.names.length
+  const names = Array.from({ length: many - made }, (_, at) => `listed-${made + at}`)
+  await each(measured, server, names, 'POST')
+  server.names.push(...names)
 }
 
 async function each(
   { operate }: Measured,
-  socket: string,
+  { socket, width }: Filled,
   names: readonly string[],
   method: 'POST' | 'DELETE',
 ): Promise<void> {
-  const clients = await Promise.all(Array.from({ length: WIDTH }, () => openClient(socket)))
+  const clients = await Promise.all(Array.from({ length: width }, () => openClient(socket)))
   const free = [...clients]
-  await inParallel(names, WIDTH, async (name) => {
+  await inParallel(names, width, async (name) => {
     const client = free.pop()
     if (client === undefined) throw new Error('More work than connections')
     if (method === 'POST') await operate(method, '/1.0/instances', newInstance(name), client)

@@ -84,7 +84,7 @@ async function comparePiped(
     yardstick: `${said('docker')}: docker exec`,
     result: times(median(rates.windlass) / median(rates.docker)),
     target: '≥ × 0.80',
-    lxd: commands.lxd === undefined ? '' : said('lxd'),
+    lxd: commands.lxd === undefined ? '' : `${said('lxd')}, same run`,
   }
 }
 
