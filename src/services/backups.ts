@@ -87,8 +87,7 @@ export function createBackups({ records, views, operations, clock, send }: Backu
     })
   }
 
-  /** `seen`: only while it is as it was when somebody decided on it. */
-  /** One that is just being sent is sent to its end. */
+  /** One that is just being sent is sent to its end. `seen`: only while it is as it was when somebody decided on it. */
   async function remove(caller: Caller, where: Where, name: string, seen?: Seen): Promise<OperationRecord> {
     requireRole(caller, 'operator')
     const { instance, backup } = await get(caller, where, name)

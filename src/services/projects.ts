@@ -24,6 +24,7 @@ import {
   type ProjectRoom,
 } from './project-room.ts'
 import { firstProfiles, makeProject, newProject } from './new-project.ts'
+import { asSeen } from './part-claims.ts'
 import { projectConfig } from './project-config.ts'
 import { createProjectContents } from './project-contents.ts'
 import type { UsedBy } from './used-by.ts'
@@ -169,7 +170,8 @@ export function createProjects(deps: ProjectsDeps) {
       if (!(await contents.isEmpty(record))) throw badRequest('Only empty projects can be renamed')
     }
     await refuse()
-    return whileHeld(caller, record, async ({ uuid, rev }) => {
+    return whileHeld(caller, record, async (held) => {
+      const { uuid, rev } = held
       await refuse()
       return deps.operations.submit(caller, {
         kind: 'project.rename',
@@ -182,7 +184,7 @@ export function createProjects(deps: ProjectsDeps) {
         names: [{ noun: 'project', scope: '', name: newName }],
         taken: `Project "${newName}" already exists`,
         busy: [{ key: `project:${uuid}`, mode: 'own', action: 'rename' }],
-        changes: [{ change: 'keep', noun: 'project', uuid, rev }],
+        ...asSeen('project', held),
       })
     })
   }

@@ -104,8 +104,7 @@ export function createVolumeBackups({ records, operations, finder, clock, send }
     })
   }
 
-  /** `seen`: only while it is as it was when somebody decided on it. */
-  /** One that is just being sent is sent to its end. */
+  /** One that is just being sent is sent to its end. `seen`: only while it is as it was when somebody decided on it. */
   async function remove(caller: Caller, where: WhereVolume, name: string, seen?: Seen): Promise<OperationRecord> {
     const view = await getToChange(caller, where, name)
     return operations.submit(caller, {

@@ -124,11 +124,11 @@ export function createVolumeSnapshots({ records, operations, finder, write, cloc
       ...about(view, where.project),
       names: [{ noun: 'volume-snapshot', scope: view.volume.uuid, name: newName }],
       taken: `Name "${newName}" already in use`,
-      /** `seen`: only while it is as it was when somebody decided on it. */
       busy: partClaims(`volume:${view.volume.uuid}`, `volume-snapshot:${view.snapshot.uuid}`, 'rename'),
     })
   }
 
+  /** `seen`: only while it is as it was when somebody decided on it. */
   async function remove(caller: Caller, where: WhereVolume, name: string, seen?: Seen): Promise<OperationRecord> {
     const view = await getToChange(caller, where, name)
     return operations.submit(caller, {
