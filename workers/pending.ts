@@ -4,7 +4,7 @@ import { applied, isUnapplied } from '../src/core/pending.ts'
 import type { Observed, RecordChange } from '../src/core/ports.ts'
 import { loadInstance } from './containers.ts'
 import { freeReplaced } from './leases.ts'
-import { committed, recreationSteps } from './recreating.ts'
+import { committed, madeBy, recreationSteps } from './recreating.ts'
 import { vanished, type Context, type Step } from './steps.ts'
 
 type Starting = 'instance.start' | 'instance.restart'
@@ -30,7 +30,6 @@ interface Plan {
 export function pendingSteps<K extends Starting>(): PendingSteps<K> {
   const planned = (context: Context<K>) => context.note('plan') as Plan // the step's own note
   const when = (context: Context<K>) => planned(context).recreate
-  const replaced = (context: Context<K>) => context.note('container') as { old: string; made: string } // likewise
   const now = (context: Context<K>) => loadInstance(context, context.input.instance)
   const steps = recreationSteps<K>({
     instance: ({ input }) => input.instance,
@@ -50,8 +49,8 @@ export function pendingSteps<K extends Starting>(): PendingSteps<K> {
   return {
     before: [plan, steps.commit, steps.container, steps.name],
     after: [steps.record, steps.cleanup],
-    container: (context) => (when(context) ? replaced(context).made : planned(context).container),
+    container: (context) => (when(context) ? madeBy(context).made : planned(context).container),
     freed: async (context, record) => (when(context) ? freeReplaced(context, record) : []),
-    gone: (context) => (when(context) ? [vanished(context.engine.member, replaced(context).old)] : []),
+    gone: (context) => (when(context) ? [vanished(context.engine.member, madeBy(context).old)] : []),
   }
 }

@@ -1,4 +1,4 @@
-import type { InstanceRecord, SnapshotRecord } from '../src/contract/records.ts'
+import type { InstanceRecord, Noun, RecordOf, SnapshotRecord } from '../src/contract/records.ts'
 import type { RecordChange } from '../src/core/ports.ts'
 import type { Kind } from '../src/operations/catalog.ts'
 import { loadInstance } from './containers.ts'
@@ -19,6 +19,16 @@ export async function removeInstance(context: Context<Kind>, uuid: string): Prom
   for (const { tarball } of await context.records.list('backup', uuid)) await dropVolume(context, tarball)
   // After its snapshots: one whose image it uses has left it a tag of its own.
   await releaseOwnImage(context, instance)
+}
+
+/** Those of these records that are there: somebody may have deleted one before the operation was accepted. */
+export async function stillKept<N extends Noun>(
+  { records }: Context<Kind>,
+  noun: N,
+  uuids: readonly string[],
+): Promise<RecordOf<N>[]> {
+  const found = await Promise.all(uuids.map((uuid) => records.get(noun, uuid)))
+  return found.filter((record) => record !== undefined)
 }
 
 /** The engine's side of deleting a snapshot. What was made from its image keeps it alive, untagged. */

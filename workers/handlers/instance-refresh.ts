@@ -1,12 +1,12 @@
-import type { InstanceRecord, SnapshotRecord } from '../../src/contract/records.ts'
+import type { InstanceRecord } from '../../src/contract/records.ts'
 import { withTrigger } from '../../src/core/guest.ts'
 import { applied } from '../../src/core/pending.ts'
 import type { RecordChange } from '../../src/core/ports.ts'
 import { loadInstance, seenContainer } from '../containers.ts'
 import { commitStep, copiedSnapshots, snapshotsStep } from '../copies.ts'
 import { freezeStep, lookStep, observeThawed, thawStep } from '../freezing.ts'
-import { committed, recreationSteps } from '../recreating.ts'
-import { removeSnapshot } from '../removing.ts'
+import { committed, madeBy, recreationSteps } from '../recreating.ts'
+import { removeSnapshot, stillKept } from '../removing.ts'
 import { observe, vanished, type Context, type Handler } from '../steps.ts'
 import { freshPaths, newVolumes, volumeSteps } from '../volumes.ts'
 
@@ -44,14 +44,15 @@ export const instanceRefresh: Handler<'instance.refresh'> = {
       name: 'snapshots-gone',
       when: ({ input }) => input.gone.length > 0,
       run: async (context) => {
-        for (const snapshot of await goneSnapshots(context)) await removeSnapshot(context, snapshot)
+        for (const snapshot of await stillKept(context, 'snapshot', context.input.gone))
+          await removeSnapshot(context, snapshot)
       },
     },
   ],
   finish: async (context) => {
     const instance = await loadInstance(context, copyOf(context))
-    const gone = await goneSnapshots(context)
-    const { old } = context.note('container') as { old: string } // the step's own note
+    const gone = await stillKept(context, 'snapshot', context.input.gone)
+    const { old } = madeBy(context)
     const { member } = context.engine
     return {
       changes: [
@@ -65,12 +66,6 @@ export const instanceRefresh: Handler<'instance.refresh'> = {
       ],
     }
   },
-}
-
-/** Those that the source has no more. Somebody may have deleted one before the refresh was accepted. */
-async function goneSnapshots({ records, input }: Refreshing): Promise<SnapshotRecord[]> {
-  const gone = await Promise.all(input.gone.map((uuid) => records.get('snapshot', uuid)))
-  return gone.filter((snapshot) => snapshot !== undefined)
 }
 
 /** What the copy becomes, but for its volumes: how it boots goes with the files. */

@@ -8,7 +8,7 @@ import { limitsOf } from '../../src/core/limits.ts'
 import { containerOf, loadInstance, loadProfiles, seenContainer, tellOfSize } from '../containers.ts'
 import { found, lookStep } from '../freezing.ts'
 import { freeUnused } from '../leases.ts'
-import { committed, recreationSteps } from '../recreating.ts'
+import { committed, madeBy, recreationSteps } from '../recreating.ts'
 import { observe, type Context, type Handler } from '../steps.ts'
 import { lackedPaths, makeVolumes, unmakeVolumes } from '../volumes.ts'
 
@@ -95,7 +95,7 @@ export const instanceUpdate: Handler<'instance.update'> = {
     context.warn(`The change needed a new container: the instance was ${how} with its files and addresses kept`)
     return {
       changes: await freeUnused(context, now),
-      observed: [...observed, { member: context.engine.member, container: oldContainer(context), summary: undefined }],
+      observed: [...observed, { member: context.engine.member, container: madeBy(context).old, summary: undefined }],
     }
   },
 }
@@ -106,10 +106,6 @@ function owner({ input, operation }: Updating) {
 
 function addedVolumes(context: Updating): InstanceRecord['volumes'] {
   return context.note('volumes') as InstanceRecord['volumes'] // the step's own note
-}
-
-function oldContainer(context: Updating): string {
-  return (context.note('container') as { old: string }).old // the step's own note
 }
 
 async function runs(context: Updating, now: InstanceRecord): Promise<boolean> {

@@ -1,8 +1,8 @@
-import type { VolumeSnapshotRecord } from '../../src/contract/records.ts'
 import type { RecordChange } from '../../src/core/ports.ts'
 import { loadVolume, sourceOf, unmakeVolume } from '../custom-volumes.ts'
 import { copySnapshots, unmakeSnapshots } from '../copied-volume-snapshots.ts'
 import { dropVolume } from '../images.ts'
+import { stillKept } from '../removing.ts'
 import { fillBeside, refuseRunning, replacingSteps, type Replacement } from '../replacing-volumes.ts'
 import type { Context, Handler } from '../steps.ts'
 import { stillSteps } from '../still-users.ts'
@@ -44,12 +44,13 @@ export const volumeRefresh: Handler<'volume.refresh'> = {
       name: 'snapshots-gone',
       when: ({ input }) => input.gone.length > 0,
       run: async (context) => {
-        for (const { volume } of await goneSnapshots(context)) await dropVolume(context, volume)
+        for (const { volume } of await stillKept(context, 'volume-snapshot', context.input.gone))
+          await dropVolume(context, volume)
       },
     },
   ],
   finish: async (context) => {
-    const gone = await goneSnapshots(context)
+    const gone = await stillKept(context, 'volume-snapshot', context.input.gone)
     const { project } = await loadVolume(context, context.input.volume)
     return {
       changes: [
@@ -64,10 +65,4 @@ export const volumeRefresh: Handler<'volume.refresh'> = {
       observed: await still.observed(context),
     }
   },
-}
-
-/** Those that the source has no more. Somebody may have deleted one before the refresh was accepted. */
-async function goneSnapshots({ records, input }: Context<'volume.refresh'>): Promise<VolumeSnapshotRecord[]> {
-  const gone = await Promise.all(input.gone.map((uuid) => records.get('volume-snapshot', uuid)))
-  return gone.filter((snapshot) => snapshot !== undefined)
 }
