@@ -1,10 +1,17 @@
 /**
  * What the server is compared with, as a process of its own. `bare.ts serve SOCKET REDIS`: Fastify without anything,
- * with a route that answers a given body and one that stores what it gets with a single SET; bodies that are named as
- * routes of LXD answer these. `bare.ts idle`: the libraries of a worker, loaded and unused.
+ * with a route that answers a given body, one that stores what it gets with a single SET, and one that has the core
+ * record and queue an operation, without anything that asks whether it may; bodies that are named as routes of LXD answer
+ * these. `bare.ts idle`: the libraries of a worker, loaded and unused.
  */
 import Fastify from 'fastify'
 import { Redis } from 'ioredis'
+import { randomUUID } from 'node:crypto'
+import { openRedis } from '../../src/redis/connection.ts'
+import { openJobQueue } from '../../src/redis/job-queue.ts'
+import { makeKeys } from '../../src/redis/keys.ts'
+import { createRedisOperationStore } from '../../src/redis/operation-store.ts'
+import { acceptance } from '../ports/samples.ts'
 
 async function serve(socket: string, redisSocket: string): Promise<void> {
   const redis = new Redis(redisSocket)
@@ -23,7 +30,32 @@ async function serve(socket: string, redisSocket: string): Promise<void> {
     reply.code(202)
     return bodies.get(request.params.name)
   })
+  const accept = openCore(redisSocket)
+  app.post<{ Params: { name: string } }>('/accept/:name', async (request, reply) => {
+    await accept(request.body)
+    reply.code(202)
+    return bodies.get(request.params.name)
+  })
   await app.listen({ path: socket })
+}
+
+/** Operations as the product keeps and queues them, in a deployment that nobody else looks at. */
+function openCore(redisSocket: string): (input: unknown) => Promise<void> {
+  const onError = (error: unknown): never => {
+    throw error
+  }
+  const connection = openRedis({ path: redisSocket, role: 'api', onError })
+  const database = { connection, keys: makeKeys(randomUUID()) }
+  const store = createRedisOperationStore(database)
+  const queue = openJobQueue({ ...database, onError })
+  return async (input) => {
+    const claimed = randomUUID()
+    const names = [{ noun: 'instance', scope: 'default', name: claimed } as const]
+    const busy = [{ key: `instance:${claimed}`, mode: 'own', action: 'creating' } as const]
+    const { operation } = acceptance({}, { input, id: claimed })
+    await store.accept({ operation, names, busy, changes: [] })
+    void queue.add(operation.member, { id: operation.id, kind: operation.kind, epoch: 1 }).catch(onError)
+  }
 }
 
 async function idle(): Promise<void> {
