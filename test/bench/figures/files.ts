@@ -20,7 +20,7 @@ const ROUNDS = 3
 
 type Command = (...words: string[]) => Promise<unknown>
 
-/** Three rows: a small push beside the engine's calls for it, a large push and a large pull beside `docker cp`. */
+/** A small push beside the engine's calls for it; a large push and a large pull, by lxc and curl, beside `docker cp`. */
 export async function measureFiles(measured: Measured, runs: number): Promise<Row[]> {
   const { windlass, lxd } = measured
   // On connections of their own: one that is kept would be closed while the large ones are on their way.
@@ -39,6 +39,9 @@ export async function measureFiles(measured: Measured, runs: number): Promise<Ro
     await writeFile(join(cwd, 'large'), '')
     await truncate(join(cwd, 'large'), LARGE)
     const tar = await makeTar({ name: 'bare', body: 'small' })
+    const url = 'http://windlass/1.0/instances/files/files?path=/root/by-curl'
+    const byCurl = (...words: string[]) =>
+      promisify(execFile)('curl', ['-sSf', '--unix-socket', windlass.socket, ...words, url], { cwd })
     return [
       await compareShort(
         {
@@ -50,16 +53,18 @@ export async function measureFiles(measured: Measured, runs: number): Promise<Ro
         },
         runs,
       ),
-      await compareLarge(windlass.api.pid, 'lxc file push', {
+      ...(await compareLarge(windlass.api.pid, 'push', {
+        curl: () => byCurl('-X', 'POST', '-H', 'content-type: application/octet-stream', '-T', 'large'),
         windlass: () => byLxc('push', 'large', 'files/root/large'),
         docker: () => byDocker('large', 'files.lxd:/root/copied'),
         ...(byLxd !== undefined && { lxd: () => byLxd('push', 'large', 'files/root/large') }),
-      }),
-      await compareLarge(windlass.api.pid, 'lxc file pull', {
+      })),
+      ...(await compareLarge(windlass.api.pid, 'pull', {
+        curl: () => byCurl('-o', 'by-curl'),
         windlass: () => byLxc('pull', 'files/root/large', 'pulled'),
         docker: () => byDocker('files.lxd:/root/copied', 'copied'),
         ...(byLxd !== undefined && { lxd: () => byLxd('pull', 'files/root/large', 'pulled') }),
-      }),
+      })),
     ]
   } finally {
     await rm(cwd, { recursive: true, force: true })
@@ -80,23 +85,32 @@ async function pushBare(socket: string, tar: Buffer): Promise<void> {
 async function compareLarge(
   api: number,
   what: string,
-  commands: Record<'windlass' | 'docker', () => Promise<unknown>> & { lxd?: () => Promise<unknown> },
-): Promise<Row> {
-  const rates = { windlass: [] as number[], docker: [] as number[], lxd: [] as number[] }
+  commands: Record<'windlass' | 'curl' | 'docker', () => Promise<unknown>> & { lxd?: () => Promise<unknown> },
+): Promise<Row[]> {
+  const rates = { windlass: [] as number[], curl: [] as number[], docker: [] as number[], lxd: [] as number[] }
   const more = await memoryDuring(api, async () => {
     for (let round = 0; round < ROUNDS; round++)
-      for (const which of ['windlass', 'docker', 'lxd'] as const) {
+      for (const which of ['windlass', 'docker', 'curl', 'lxd'] as const) {
         const command = commands[which]
         if (command !== undefined) rates[which].push(LARGE / 1000 / (await timed(command)))
       }
   })
-  const mb = (rate: number) => `${Math.round(rate)} MB/s`
-  return {
-    figure: `${what}, 1 GB, p50 (n = ${ROUNDS})`,
-    windlass: `${mb(median(rates.windlass))}; API process +${Math.round(more)} MB at most`,
-    yardstick: `${mb(median(rates.docker))} docker cp`,
-    result: times(median(rates.windlass) / median(rates.docker)),
-    target: '≥ × 0.80',
-    lxd: commands.lxd === undefined ? '' : `${mb(median(rates.lxd))}, same run`,
-  }
+  const rate = (which: keyof typeof rates) => `${Math.round(median(rates[which]))} MB/s`
+  const row = { yardstick: `${rate('docker')} docker cp`, target: '≥ × 0.80' }
+  return [
+    {
+      ...row,
+      figure: `lxc file ${what}, 1 GB, p50 (n = ${ROUNDS})`,
+      windlass: `${rate('windlass')}; API process +${Math.round(more)} MB at most`,
+      result: times(median(rates.windlass) / median(rates.docker)),
+      lxd: commands.lxd === undefined ? '' : `${rate('lxd')}, same run`,
+    },
+    {
+      ...row,
+      figure: `The same ${what} by curl`,
+      windlass: rate('curl'),
+      result: times(median(rates.curl) / median(rates.docker)),
+      lxd: '',
+    },
+  ]
 }
