@@ -31,6 +31,7 @@ export async function measureExec(measured: Measured, runs: number): Promise<Row
         byLxc: () => lxc.run('exec', 'exec', '--', 'true'),
         byLxd: lxd && (() => lxd.lxc.run('exec', 'exec', '--', 'true')),
         bare: () => bareExec(engine, id),
+        least: () => lxc.run('query', '/1.0'),
       },
       runs,
     )

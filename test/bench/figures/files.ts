@@ -50,6 +50,7 @@ export async function measureFiles(measured: Measured, runs: number): Promise<Ro
           byLxc: () => byLxc('push', 'small', 'files/root/small'),
           byLxd: byLxd && (() => byLxd('push', 'small', 'files/root/small')),
           bare: () => pushBare(windlass.engine.socket, tar),
+          least: () => lxc.run('query', '/1.0'),
         },
         runs,
       ),
