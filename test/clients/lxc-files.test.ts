@@ -72,6 +72,17 @@ describe.skipIf(LXC === undefined)('lxc file', () => {
     })
   }
 
+  test('links in a circle come and go as links', async () => {
+    await mkdir(local('circle'))
+    await symlink('self', local('circle', 'self'))
+    await symlink('nowhere', local('circle', 'dangling'))
+    await lxc.ok('file', 'push', '-r', '-p', 'circle', 'on/srv')
+    await mkdir(local('back'))
+    await lxc.ok('file', 'pull', '-r', 'on/srv/circle', 'back')
+    expect(await readlink(local('back', 'circle', 'self'))).toBe('/srv/circle/self')
+    expect(await readlink(local('back', 'circle', 'dangling'))).toBe('/srv/circle/nowhere')
+  })
+
   test('what was pushed is there for those inside', async () => {
     expect(await inside('stat', '-c', '%u %g %a', '/tmp/h2')).toBe('1000 1001 600\n')
     expect(await inside('cat', '/tmp/hello.txt')).toBe('hello world\n')

@@ -1,5 +1,6 @@
 /** Files of containers by the engine's archive calls, which also work while a container is stopped. */
 import { posix } from 'node:path'
+import { Readable } from 'node:stream'
 import { badRequest, isFailure } from '../../core/failure.ts'
 import type { FilePlace, Files } from '../../core/files.ts'
 import type { Wire } from './engine-wire.ts'
@@ -13,20 +14,24 @@ const READ_IDLE = 30_000
 
 export function createArchiveFiles(wire: Wire): Files {
   const reads = createFileReads(openTar(wire))
-  const look: Files['look'] = async (place, signal) => {
-    try {
-      return await reads.look(place, signal)
-    } catch (failure) {
-      // The engine would follow a link before it tells of it: one that leads in a circle is seen in its folder only.
-      if (!isFailure(failure, 'bad-request') || !says(failure.message, ...CIRCLE)) throw failure
-      const folder = { ...place, path: posix.dirname(place.path) }
-      return reads.lookIn(folder, posix.basename(place.path), signal)
-    }
+  /** The engine would follow a link before it tells of it: one that leads in a circle is seen in its folder only. */
+  const lookAround = async (failure: unknown, place: FilePlace, signal?: AbortSignal) => {
+    if (!isFailure(failure, 'bad-request') || !says(failure.message, ...CIRCLE)) throw failure
+    const folder = { ...place, path: posix.dirname(place.path) }
+    return reads.lookIn(folder, posix.basename(place.path), signal)
   }
+  const look: Files['look'] = (place, signal) =>
+    reads.look(place, signal).catch((failure: unknown) => lookAround(failure, place, signal))
+  const read: Files['read'] = (place, signal) =>
+    reads.read(place, signal).catch(async (failure: unknown) => {
+      const entry = await lookAround(failure, place, signal)
+      return entry && { entry, content: Readable.from([], { objectMode: false }) }
+    })
   return {
     ...reads,
     ...createFilePut(wire, reads.read),
     look,
+    read,
     typeOf: async (place, signal) => {
       try {
         return (await stat(wire, place.container, place.path, signal))?.type
