@@ -72,7 +72,7 @@ function withGuardedFile(line: Line, request: EngineRequest): EngineRequest {
 /** The call's time; that of an upload begins at its end, before it the upload's own guard watches. */
 function startTimer(line: Line, request: EngineRequest, abort: AbortController): () => void {
   const { file } = request
-  const ms = request.timeout ?? (file === undefined ? line.timeouts.answer : line.timeouts.work)
+  const ms = request.timeout ?? (file === undefined ? line.timeouts.answer : line.timeouts.change)
   if (ms === 0) return () => undefined
   let timer: NodeJS.Timeout | undefined
   const start = (): void => {

@@ -102,7 +102,8 @@ export async function importTar(
   }
   const file = plainTar(tar, { mayBeEmpty: make.mayBeEmpty === true, isPrefixed: false })
   const doing = 'importing a file system'
-  const answer = await wire.ask({ doing, method: 'POST', path: '/images/create', query, file, signal })
+  const request = { doing, method: 'POST', path: '/images/create', timeout: wire.timeouts.work } as const
+  const answer = await wire.ask({ ...request, query, file, signal })
   const statuses = linesOf(answer.text, doing).map((line) => text(line.status))
   return required(
     statuses.findLast((status) => status.startsWith('sha256:')),

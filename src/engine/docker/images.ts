@@ -159,7 +159,8 @@ async function commit(
 async function load(wire: Wire, tar: Readable, signal?: AbortSignal): Promise<string> {
   const doing = 'loading an image archive'
   const file = withoutNames(plainTar(tar, { mayBeEmpty: false, isPrefixed: false }))
-  const answer = await wire.ask({ doing, method: 'POST', path: '/images/load', query: { quiet: true }, file, signal })
+  const request = { doing, method: 'POST', path: '/images/load', timeout: wire.timeouts.work } as const
+  const answer = await wire.ask({ ...request, query: { quiet: true }, file, signal })
   const said = linesOf(answer.text, doing)
     .map((line) => text(line.stream))
     .join('\n')

@@ -6,9 +6,12 @@ import type { Fields } from './read.ts'
 export interface Timeouts {
   /** Calls that are answered at once. */
   answer: number
-  /** Calls that start, stop, make or remove something; many at once take their time. */
+  /**
+   * Calls that start, stop, make or remove something; many at once take their time. An archive's end: the engine writes
+   * its files as they come, so that only the last pieces are left.
+   */
   change: number
-  /** Calls that copy files: commit, the end of an import. */
+  /** Calls that copy files: commit, the end of an image's upload. */
   work: number
   /** Streams on which nothing moves. */
   idle: number
@@ -30,7 +33,7 @@ export interface EngineRequest {
    * Happens even if its caller leaves, beside whatever that does next: the signal only keeps it from being sent.
    */
   isChange?: boolean
-  /** Milliseconds until the answer is there, `answer` if not said; 0: as long as it takes. */
+  /** Milliseconds until the answer is there, `answer` if not said, and after a file's end `change`; 0: as long as it takes. */
   timeout?: number
   /** Waits for something outside the engine (a process, an upload), so that it must not hold others up. */
   isBlocking?: boolean

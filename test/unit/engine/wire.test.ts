@@ -192,6 +192,17 @@ test('an upload that stops or breaks ends its call', async () => {
   await expect(put(dropped)).rejects.toMatchObject({ code: 'bad-request' })
 })
 
+test('what was sent as a whole is waited for like a change, unless it says for how long', async () => {
+  const host = await fakeEngine((request) => void request.resume())
+  const wire = wireTo(host, { timeouts: { change: 50, work: 100_000 } })
+  const put = { doing: 'sending', method: 'PUT', path: '/x' } as const
+  const whole = () => Readable.from([Buffer.from('a')])
+  await expect(wire.ask({ ...put, file: whole() })).rejects.toMatchObject({ code: 'timeout' })
+  const longer = wireTo(host, { timeouts: { change: 100_000, work: 50 } })
+  const said = { ...put, file: whole(), timeout: longer.timeouts.work }
+  await expect(longer.ask(said)).rejects.toMatchObject({ code: 'timeout' })
+})
+
 test('closing ends what is open', async () => {
   const wire = wireTo(await fakeEngine((_, response) => response.write('x')))
   const stream = await wire.stream(get('/stream'), 0)
