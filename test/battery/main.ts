@@ -86,18 +86,24 @@ async function runLine(asked: Asked, line: Line, tallies: Map<string, Tally>, sh
     at: asked.at,
     tally,
     random: randomOf(asked.seed, line.name),
-    until: Math.min(slice, asked.until),
+    mayBegin: untilLate(tally, Math.min(slice, asked.until)),
     bed: shared.bed,
     baselines: shared.baselines,
   }
   try {
     await line.run(stage)
+    if (tally.runs === 0) throw new Error('It has not run even once: nothing is shown by it')
   } catch (error) {
     await tally.failed(line.what, error instanceof Error ? error.stack : String(error))
   }
   const bed = await shared.opened()?.catch(() => undefined)
   for (const one of bed?.audit.takeOverdue() ?? []) await tally.failed(one.what, one)
   if (!isRepeated(line)) say(tally.describe())
+}
+
+/** However slow the machine is, each line runs once: what has not run has shown nothing. */
+function untilLate(tally: Tally, until: number): Stage['mayBegin'] {
+  return (ms = 0) => tally.runs === 0 || performance.now() + ms < until
 }
 
 const isRepeated = ({ name }: Line): boolean => name === crash.name || name === cancel.name
@@ -109,7 +115,9 @@ async function useTheRest(asked: Asked, tallies: Map<string, Tally>, shared: Sha
   const baselines = await shared.baselines().catch(() => undefined)
   if (baselines === undefined) return
   const random = randomOf(asked.seed, 'rest')
-  const stageOf = (tally: Tally): Stage => ({ ...asked, ...shared, tally, random })
+  const stageOf = (tally: Tally): Stage => {
+    return { ...asked, ...shared, tally, random, mayBegin: untilLate(tally, asked.until) }
+  }
   for (let round = 0; round === 0 || (asked.length === 'full' && performance.now() < asked.until); round++) {
     const points = random.shuffled(aimAt(baselines, asked.at).targets)
     const ways = random.shuffled(allCancels(baselines, asked.at))

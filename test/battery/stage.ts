@@ -21,8 +21,8 @@ export interface Stage {
   at: string
   tally: Tally
   random: Random
-  /** Of `performance.now()`: begin no further run after it. */
-  until: number
+  /** Whether there is time for a further run, one of so many milliseconds if said; until the line has run there is. */
+  mayBegin(ms?: number): boolean
   /** The bed most lines run on, opened when it is first asked for; it must be left as it was found. */
   bed(): Promise<Bed>
   baselines(): Promise<Baseline[]>

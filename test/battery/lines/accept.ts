@@ -87,10 +87,10 @@ export const accept: Line = {
   name: 'F3',
   what: 'kill -9 of the API on the way to an answer; p50, p99, max until the sweeper has had it done',
   minutes: 4,
-  run: async ({ bed: open, tally, random, length, until: end }) => {
+  run: async ({ bed: open, tally, random, length, mayBegin }) => {
     const bed = await open()
     const [count, most] = length === 'short' ? [4, 1] : [CLIENTS, 25]
-    for (let round = 0; round < most && performance.now() < end; round++)
+    for (let round = 0; round < most && mayBegin(); round++)
       await attempt(tally, `round ${round}`, () => killAccepting(bed, tally, random, count), bed)
   },
 }
@@ -126,10 +126,10 @@ export const race: Line = {
   name: 'F12',
   what: '50 clients after one name, each second winner cancelled; p50, p99, max until all are answered',
   minutes: 2,
-  run: async ({ bed: open, tally, length, until: end }) => {
+  run: async ({ bed: open, tally, length, mayBegin }) => {
     const bed = await open()
     const most = length === 'short' ? 2 : 100
-    for (let round = 0; round < most && performance.now() < end; round++)
+    for (let round = 0; round < most && mayBegin(); round++)
       await attempt(tally, `round ${round}`, () => raceOnce(bed, tally, round), bed)
   },
 }

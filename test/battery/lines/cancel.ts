@@ -63,7 +63,7 @@ export async function cancelAtAll(stage: Stage, cancels: readonly Cancel[]): Pro
   const bed = await stage.bed()
   let done = 0
   await inLanes(cancels, LANES, async (cancel) => {
-    if (performance.now() > stage.until) return
+    if (!stage.mayBegin()) return
     await cancelOne(bed, stage.tally, cancel)
     done += 1
   })

@@ -175,10 +175,10 @@ export const carried: Line = {
   name: 'F1a',
   what: 'kill -9 of the API process that carries an exec, a console, a change of all; ms until another one has ended it',
   minutes: 2,
-  run: async ({ bed: open, tally, random, length, until: end }) => {
+  run: async ({ bed: open, tally, random, length, mayBegin }) => {
     const bed = await open()
     const most = length === 'short' ? 1 : 10
-    for (let round = 0; round < most && (round === 0 || performance.now() < end); round++) {
+    for (let round = 0; round < most && mayBegin(); round++) {
       const tag = `k${String(++rounds).padStart(3, '0')}`
       const all = clientsOf(random.pick(MOMENTS), tag)
       const clients = length === 'short' ? random.shuffled(all).slice(0, 3) : all

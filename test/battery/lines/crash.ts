@@ -60,7 +60,7 @@ export async function crashAtAll(stage: Stage, targets: readonly Target[]): Prom
   const bed = await stage.bed()
   let done = 0
   await inLanes(targets, LANES, async (target) => {
-    if (performance.now() > stage.until) return
+    if (!stage.mayBegin()) return
     await crashAt(bed, stage.tally, target, 1)
     done += 1
   })
@@ -88,7 +88,7 @@ export const crashAgain: Line = {
   what: 'two to five deaths of the same operation; p50, p99, max of the longest takeover',
   minutes: 4,
   run: async (stage) => {
-    const { random, length, tally, until } = stage
+    const { random, length, tally, mayBegin } = stage
     const { targets } = aimAt(await stage.baselines())
     const bed = await stage.bed()
     const ongoing = targets.filter((target) => !isOver(target))
@@ -98,7 +98,7 @@ export const crashAgain: Line = {
       kills: 2 + random.below(MOST_DEATHS - 1),
     }))
     await inLanes(picked, LANES, async ({ target, kills }) => {
-      if (performance.now() < until) await crashAt(bed, tally, target, kills)
+      if (mayBegin()) await crashAt(bed, tally, target, kills)
     })
   },
 }
@@ -111,12 +111,12 @@ export const crashSlowly: Line = {
   name: 'F1b',
   what: "kill -9 of the worker where locks are as long as the product's own; p50, p99, max of the takeover",
   minutes: 2,
-  run: async ({ tally, random, length, until }) => {
+  run: async ({ tally, random, length, mayBegin }) => {
     await using bed = await openBed({ random, workers: FEW_WORKERS, lock: undefined })
     const { targets } = aimAt(await takeBaselines(bed, FEW))
     const picked = random.shuffled(targets.filter((target) => !isOver(target)))
     await inLanes(length === 'short' ? picked.slice(0, 1) : picked, FEW_WORKERS, async (target) => {
-      if (performance.now() < until) await crashAt(bed, tally, target, 1)
+      if (mayBegin()) await crashAt(bed, tally, target, 1)
     })
     for (const one of await bed.audit.settled()) await tally.failed(one.what, one)
   },

@@ -144,7 +144,7 @@ export const engineFaults: Line = {
   name: 'F6',
   what: 'each engine call cut before and after the engine saw it, answered by half, refused; the engine killed',
   minutes: 7,
-  run: async ({ bed: open, baselines, tally, random, length, until, at }) => {
+  run: async ({ bed: open, baselines, tally, random, length, mayBegin, at }) => {
     const known = await baselines()
     const bed = await open()
     const all = random.shuffled(everyCall(known).filter((spoilt) => nameOf(spoilt).includes(at)))
@@ -152,13 +152,13 @@ export const engineFaults: Line = {
     const hanging = length === 'full' ? hangingCalls(all, random) : []
     const never = Promise.all(hanging.map((spoilt) => spoilOne(bed, tally, spoilt)))
     await inLanes(all.slice(0, length === 'short' ? 4 : all.length), LANES - hanging.length, async (spoilt) => {
-      if (performance.now() > until - 60_000) return
+      if (!mayBegin(FOLLOWS)) return
       await spoilOne(bed, tally, spoilt)
       done += 1
     })
     await never
     tally.note(`${done} of ${all.length} calls and ways, and ${hanging.length} calls without an answer`)
-    for (let n = 0; n < (length === 'short' ? 1 : 20) && performance.now() < until; n++)
+    for (let n = 0; n < (length === 'short' ? 1 : 20) && mayBegin(); n++)
       await attempt(tally, `death ${n}`, () => engineDies(bed, tally, known, random), bed)
   },
 }

@@ -101,13 +101,13 @@ export const fence: Line = {
   name: 'F7',
   what: 'workers stopped, blocked or cut off for longer than their lock, or with a clock an hour off',
   minutes: 5,
-  run: async ({ bed: open, baselines, tally, random, length, until }) => {
+  run: async ({ bed: open, baselines, tally, random, length, mayBegin }) => {
     const { targets } = aimAt(await baselines())
     const bed = await open()
     const onTheWay = targets.filter(({ name, cancelAt }) => cancelAt === undefined && !name.endsWith('.end.after'))
     const losses = Array.from({ length: length === 'short' ? 2 : 100 }, () => pick(random, onTheWay))
     await inLanes(losses, LANES, async (loss) => {
-      if (performance.now() < until) await loseOne(bed, tally, loss)
+      if (mayBegin()) await loseOne(bed, tally, loss)
     })
   },
 }

@@ -84,11 +84,11 @@ export const fullDisk: Line = {
   name: 'F9',
   what: 'what does not fit on the disk of the engine',
   minutes: 4,
-  run: async ({ tally, random, length, until }) => {
+  run: async ({ tally, random, length, mayBegin }) => {
     await using bed = await openBed({ random, workers: 2, engine: { diskMiB: DISK } })
     const all = random.shuffled(Object.entries(ASKED))
     for (const [what, send] of length === 'short' ? all.slice(0, 1) : all)
-      if (performance.now() < until) await withoutRoom(bed, tally, what, send)
+      if (mayBegin()) await withoutRoom(bed, tally, what, send)
     for (const one of await bed.audit.settled()) await tally.failed(one.what, one)
   },
 }

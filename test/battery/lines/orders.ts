@@ -10,8 +10,8 @@ export const orders: Line = {
   name: 'P1',
   what: 'schedules of the model',
   minutes: 12,
-  run: async ({ length, tally, random, until }) => {
-    for (let run = 0; run < SCHEDULES[length] && performance.now() < until; run += BATCH) {
+  run: async ({ length, tally, random, mayBegin }) => {
+    for (let run = 0; run < SCHEDULES[length] && mayBegin(); run += BATCH) {
       const { failures, runs, seed } = await runModel({ schedules: BATCH, seed: random.below(2 ** 20) })
       for (const failure of failures) await tally.failed(`schedules of seed ${seed}`, failure)
       for (let passed = failures.length; passed < runs; passed++) tally.passed()

@@ -88,10 +88,10 @@ export const redisDies: Line = {
   name: 'F4',
   what: 'kill -9 of Redis under 20 clients; p50, p99, max from its return to the next acceptance',
   minutes: 6,
-  run: async ({ bed: open, tally, random, length, until }) => {
+  run: async ({ bed: open, tally, random, length, mayBegin }) => {
     const bed = await open()
     const [most, clients] = length === 'short' ? [1, 5] : [50, 20]
-    for (let n = 0; n < most && performance.now() < until; n++)
+    for (let n = 0; n < most && mayBegin(); n++)
       await attempt(
         tally,
         `kill ${n}`,
@@ -106,12 +106,12 @@ export const redisUnfit: Line = {
   name: 'F5',
   what: 'Redis stopped, out of memory, read-only, busy, its disk full; p50, p99, max until the next acceptance',
   minutes: 5,
-  run: async ({ bed: open, tally, random, length, until }) => {
+  run: async ({ bed: open, tally, random, length, mayBegin }) => {
     const bed = await open()
     const all = random.shuffled(Object.entries(FAULTS))
-    for (let n = 0; n < (length === 'short' ? 1 : 10) && performance.now() < until; n++)
+    for (let n = 0; n < (length === 'short' ? 1 : 10) && mayBegin(); n++)
       for (const [name, fault] of all) {
-        if (performance.now() > until) break
+        if (!mayBegin()) break
         await attempt(tally, name, () => underFault(bed, tally, { name, fault, clients: 5 }, random), bed)
       }
     tell(tally)

@@ -10,10 +10,10 @@ export const restarts: Line = {
   name: 'F14',
   what: 'API processes and workers restarted in turn by SIGTERM under 10 clients; p50, p99, max until it has ended',
   minutes: 4,
-  run: async ({ bed: open, tally, random, length, until }) => {
+  run: async ({ bed: open, tally, random, length, mayBegin }) => {
     const bed = await open()
     const traffic = await startTraffic(bed, { clients: length === 'short' ? 3 : 10, sockets: bed.sockets })
-    for (let n = 0; n < (length === 'short' ? 3 : 20) && performance.now() < until; n++) {
+    for (let n = 0; n < (length === 'short' ? 3 : 20) && mayBegin(); n++) {
       const which = n % 3
       const restart = async (): Promise<void> => {
         const performer = random.pick([...bed.pool.performers])

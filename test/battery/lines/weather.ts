@@ -44,7 +44,7 @@ export const weather: Line = {
   name: 'F8',
   what: 'latency, cuts, swallowed connections and small pieces between all processes; ms from begin to end',
   minutes: 5,
-  run: async ({ bed: open, baselines, tally, random, length, until }) => {
+  run: async ({ bed: open, baselines, tally, random, length, mayBegin }) => {
     const known = await baselines()
     const bed = await open()
     const before = await filesOf(bed)
@@ -52,7 +52,7 @@ export const weather: Line = {
     const changing = change(bed, random, calming.signal)
     const picked = Array.from({ length: length === 'short' ? 3 : 5_000 }, () => random.pick(known))
     await inLanes(picked, LANES, async (baseline) => {
-      if (performance.now() > until - 60_000) return
+      if (!mayBegin(60_000)) return
       const { kind, name } = baseline.scenario
       const asked = disturbed(baseline, (reached, performer) => performer.process.letOn(reached))
       const work = () =>
