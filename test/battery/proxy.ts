@@ -13,7 +13,7 @@ export interface Weather {
   slice?: number
   /** The chance of each piece to cut its connection. */
   cut?: number
-  /** The chance of a new connection to be swallowed: nothing answers. */
+  /** The chance of a new connection to be swallowed: nothing answers it, and it is cut when the weather changes. */
   swallow?: number
   /** Nothing passes; connections stay open. */
   blackHole?: boolean
@@ -52,6 +52,7 @@ const REFUSAL = '{"message":"spoiled by the test"}'
 
 export async function openProxy(path: string, target: string, random: Random): Promise<Proxy> {
   const pairs = new Set<Pair>()
+  const swallowed = new Set<Socket>()
   let weather: Weather = {}
   let decide: ((method: string, url: string) => Spoiling | undefined) | undefined
   // Each direction ends on its own, as that of a command's input does before its output.
@@ -71,8 +72,14 @@ export async function openProxy(path: string, target: string, random: Random): P
   })
 
   function swallow(client: Socket): void {
+    swallowed.add(client)
+    client.on('close', () => swallowed.delete(client))
     client.on('error', () => client.destroy())
     client.resume()
+  }
+
+  function cutSwallowed(): void {
+    for (const client of swallowed) client.destroy()
   }
 
   function cut(pair: Pair): void {
@@ -163,13 +170,17 @@ export async function openProxy(path: string, target: string, random: Random): P
   await once(server, 'listening')
   return {
     path,
-    set: (next) => void (weather = next),
+    set: (next) => {
+      weather = next
+      cutSwallowed()
+    },
     onRequest: (next) => void (decide = next),
     cutAll: () => pairs.forEach(cut),
     halfClose: () => pairs.forEach(({ client }) => client.end()),
     connections: () => pairs.size,
     [Symbol.asyncDispose]: async () => {
       pairs.forEach(cut)
+      cutSwallowed()
       server.close()
       await rm(path, { force: true })
     },

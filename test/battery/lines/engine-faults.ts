@@ -78,7 +78,8 @@ const CHANGE = 300_000
 const FOLLOWS = 60_000
 /** Those that are waited for for so long, and no longer: others may take as long as the engine likes. */
 const QUESTIONS = /^GET .*\/(json|volumes|networks)/
-const CHANGES = /^POST \S*\/(containers|volumes|networks)\/(\S+\/)?(create|start|rename|pause|unpause)$/
+const CHANGES =
+  /^(POST \S*\/(containers|volumes|networks)\/(\S+\/)?(create|start|rename|pause|unpause)|PUT \S*\/archive)$/
 
 /** A few calls that are never answered, each of which costs the product's own patience: in the first lanes, at once. */
 function hangingCalls(all: readonly Spoilt[], random: Random): Spoilt[] {

@@ -1,4 +1,7 @@
-/** F8: bad networks of every sort between all processes, one after the other. */
+/**
+ * F8: bad networks of every sort between all processes, one after the other. What is never answered costs the product's
+ * own minutes and then fails, which is for F6 to see; here it ends with its weather, and then all has to succeed.
+ */
 import { readdir } from 'node:fs/promises'
 import { setTimeout as delay } from 'node:timers/promises'
 import { LANES } from '../baseline.ts'
