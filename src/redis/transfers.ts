@@ -13,6 +13,8 @@ const REMEMBERED = 7 * 24 * 3_600_000
 export function createRedisTransfers({ connection, keys }: Database, clock: Pick<Clock, 'operationId'>): Transfers {
   const key = keys.key('transfers')
   const mine = new Set<string>()
+  /** Those that were left, until Redis has heard of it: often they were left because it does not answer. */
+  const left = new Set<string>()
   let timer: NodeJS.Timeout | undefined
 
   async function now(): Promise<number> {
@@ -30,24 +32,37 @@ export function createRedisTransfers({ connection, keys }: Database, clock: Pick
     await say([id])
     mine.add(id)
     // While Redis is away nobody sweeps either.
-    timer ??= setInterval(() => void say([...mine]).catch(() => undefined), BEAT)
+    timer ??= setInterval(() => void beat().catch(() => undefined), BEAT)
     return { id, end: () => end(id), leave: () => leave(id) }
   }
 
-  function forget(id: string): void {
-    mine.delete(id)
-    if (mine.size > 0) return
+  async function beat(): Promise<void> {
+    if (mine.size > 0) await say([...mine])
+    await tellLeft()
+  }
+
+  async function tellLeft(): Promise<void> {
+    const told = [...left]
+    if (told.length > 0) await say(told, LIFE - STILL_COMING)
+    for (const id of told) left.delete(id)
+    restIfDone()
+  }
+
+  function restIfDone(): void {
+    if (mine.size + left.size > 0) return
     clearInterval(timer)
     timer = undefined
   }
 
   function leave(id: string): void {
-    forget(id)
-    void say([id], LIFE - STILL_COMING).catch(() => undefined)
+    mine.delete(id)
+    left.add(id)
+    void tellLeft().catch(() => undefined)
   }
 
   async function end(id: string): Promise<void> {
-    forget(id)
+    mine.delete(id)
+    restIfDone()
     // One that is not forgotten here is dead in a minute.
     await connection.run((redis) => redis.zrem(key, id)).catch(() => undefined)
   }
