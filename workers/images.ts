@@ -74,7 +74,8 @@ export async function packImage(context: Context<Kind>, image: ImageRecord, comp
   const labels = context.labels({ role: 'tarball', uuid, project, origin: image })
   const { templates = {}, files = {} } = image.metadata ?? {}
   const created = Date.parse(image.created_at)
-  const metadata = { architecture, created, properties, boot, templates: { templates, files } }
+  const expires = Math.max(0, Date.parse(image.expires_at))
+  const metadata = { architecture, created, expires, properties, boot, templates: { templates, files } }
   const options = { volume, file: KEPT_FILE, labels, compression, metadata }
   return context.engine.images.packTarball(engineImage, options, context.signal)
 }

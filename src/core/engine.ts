@@ -92,6 +92,8 @@ export interface Images {
       metadata: {
         architecture: string
         created: number
+        /** Milliseconds since 1970; 0: never. */
+        expires: number
         properties: Record<string, string>
         boot: Boot
         templates: Pick<KeptMetadata, 'templates' | 'files'>

@@ -127,6 +127,9 @@ describe.skipIf(LXC === undefined)('lxc', () => {
       await lxc.ok('publish', 's1', '--compression', packer, '--public', ...expiry, ...named)
       expect(await lxc.ok('image', 'show', `p-${packer}`)).toMatch(/expires_at: 2040-01-02T03:04:05Z/)
     }
+    await lxc.ok('image', 'export', 'p-none', 'plain')
+    const { stdout } = await run('tar', ['-xOf', 'plain.tar', 'metadata.yaml'], { cwd: lxc.directory })
+    expect(stdout).toContain(`expiry_date: ${Date.UTC(2040, 0, 2, 3, 4, 5) / 1000}\n`)
     await lxc.ok('image', 'export', 'p-bzip2', 'again')
     await lxc.ok('image', 'delete', 'p-bzip2')
     await lxc.ok('image', 'import', 'again.tar.bz2', '--alias', 'again')

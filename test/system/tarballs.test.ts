@@ -220,6 +220,7 @@ test.each(['gzip', 'zstd', 'none'] as const)('an image packed with %s can be imp
   const metadata = {
     architecture: 'x86_64',
     created: Date.now(),
+    expires: 0,
     properties: { os: 'Tiny' },
     boot: 'application',
     templates: { templates: {}, files: {} },

@@ -94,6 +94,7 @@ function metadataOf({ portrait, metadata }: AnyPart): Buffer {
     formatLxdMetadata({
       architecture: architecture ?? '',
       created: Date.parse(created ?? '') || 0,
+      expires: 0,
       properties: Object.fromEntries(properties.map(([key, value]) => [key.slice('image.'.length), value])),
       templates: metadata?.templates ?? {},
     }),

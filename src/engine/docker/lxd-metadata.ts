@@ -99,10 +99,11 @@ function scalar(key: string, value: unknown): [string, string][] {
   return typeof value === 'number' || typeof value === 'boolean' ? [[key, String(value)]] : []
 }
 
-/** The text for an image; `created` in milliseconds since 1970, `architecture` in LXD's words. */
+/** The text for an image; times in milliseconds since 1970 (0: it never expires), `architecture` in LXD's words. */
 export function formatLxdMetadata(image: {
   architecture: string
   created: number
+  expires: number
   properties: Record<string, string>
   templates: KeptMetadata['templates']
   runs?: Runs
@@ -110,7 +111,7 @@ export function formatLxdMetadata(image: {
   return stringify({
     architecture: image.architecture,
     creation_date: Math.floor(count(image.created) / 1000),
-    expiry_date: 0,
+    expiry_date: Math.floor(count(image.expires) / 1000),
     properties: image.properties,
     templates: image.templates,
     ...(image.runs !== undefined && { windlass: image.runs }),

@@ -153,10 +153,11 @@ test('metadata.yaml is read under bounds', () => {
   })
   const runs = { boot: 'application' as const, command: ['sh', '-c', 'a: b'], environment: { A: '1' } }
   const templates = { '/etc/motd': { when: ['create'], create_only: true, template: 'motd.tpl', properties: {} } }
-  const text = formatLxdMetadata({ architecture: 'aarch64', created: 5000, properties: { k: 'v' }, templates, runs })
+  const told = { architecture: 'aarch64', created: 5000, expires: 7000, properties: { k: 'v' } }
+  const text = formatLxdMetadata({ ...told, templates, runs })
   expect(parseLxdMetadata(text)).toEqual({
     architecture: 'arm64',
-    told: { architecture: 'aarch64', creation_date: 5, expiry_date: 0, properties: { k: 'v' }, templates },
+    told: { architecture: 'aarch64', creation_date: 5, expiry_date: 7, properties: { k: 'v' }, templates },
     runs,
   })
 })
