@@ -1,9 +1,10 @@
 /** Commands in instances whose streams are websockets. */
 import type { OperationRecord } from '../contract/operation-record.ts'
-import type { ExecSpec } from '../core/container.ts'
+import type { ExecSpec, RunningExec } from '../core/container.ts'
 import type { Engine } from '../core/engine.ts'
 import { environmentOf, type ExecRequest, planExec, startRefusal } from '../core/exec-spec.ts'
-import { badRequest } from '../core/failure.ts'
+import { badRequest, isFailure } from '../core/failure.ts'
+import { checkAction } from '../core/instance-status.ts'
 import { engineOf } from './engine-of.ts'
 import type { Caller } from './caller.ts'
 import { instanceUrl } from './instance-urls.ts'
@@ -83,10 +84,22 @@ async function carry(
   onStart: () => Promise<void>,
 ): Promise<StreamEnd> {
   const channels = await channelsOf(turn, spec.tty)
-  const running = await engine.execs.run({ ...spec, marker: turn.operation })
+  const running = await start(engine, { ...spec, marker: turn.operation })
   turn.aside(onStart())
   const exit = await carryProcess(running, channels, turn.signal)
   return { metadata: { return: exit.code }, failure: startRefusal(exit) }
+}
+
+/** The instance ran when this was accepted; until its websockets have come it may be stopped, frozen or deleted. */
+async function start({ execs, containers }: Engine, spec: ExecSpec): Promise<RunningExec> {
+  try {
+    return await execs.run(spec)
+  } catch (failure) {
+    if (!isFailure(failure, 'conflict', 'not-found')) throw failure
+    const status = (await containers.inspect(spec.container))?.status
+    if (status !== 'running') checkAction('exec', status === 'paused' ? 'Frozen' : 'Stopped')
+    throw failure
+  }
 }
 
 async function channelsOf({ channel }: StreamTurn, isTerminal: boolean): Promise<ProcessChannels> {

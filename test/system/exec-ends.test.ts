@@ -97,6 +97,21 @@ test('one that has not begun is not run in an instance that is stopped or gone',
   })
 })
 
+test('one whose websockets come when its instance has been stopped or frozen is refused as at first', async () => {
+  await make('late')
+  const wanted = { command: ['true'], 'wait-for-websocket': true }
+  for (const [action, err] of [
+    ['freeze', 'Instance is frozen'],
+    ['stop', 'Instance is not running'],
+  ]) {
+    const session = await askStreams(windlass, `${at('late')}/exec`, wanted)
+    await operate('PUT', `${at('late')}/state`, { action, force: true })
+    await Promise.all(['0', '1', '2'].map((fd) => session.open(fd)))
+    expect(await session.ended()).toMatchObject({ status: 'Failure', err })
+    if (action === 'freeze') await operate('PUT', `${at('late')}/state`, { action: 'unfreeze' })
+  }
+})
+
 test('one whose worker has died ends with its instance, once', async () => {
   await make('orphaned')
   const recorded = await begin('orphaned')
