@@ -5,6 +5,7 @@ import { badRequest } from './failure.ts'
 import * as values from './config-values.ts'
 import type { ValueCheck } from './config-values.ts'
 import { scheduleFault } from './schedule.ts'
+import { isSignal } from './signals.ts'
 import { splitWords } from './words.ts'
 
 /** Only written down; applied to the running container; by a new container in its place. */
@@ -31,10 +32,7 @@ const OFF = ['false', '0', 'no', 'off']
 const words: ValueCheck = (value) =>
   values.processText(value) ?? (splitWords(value) === undefined ? 'Unterminated quote' : undefined)
 
-const signal: ValueCheck = (value) =>
-  /^(SIG)?([A-Z][A-Z0-9]{1,7}|RTMIN(\+[0-9]{1,2})?|RTMAX(-[0-9]{1,2})?)$/.test(value) || /^[1-9][0-9]?$/.test(value)
-    ? undefined
-    : `Invalid signal "${value}"`
+const signal: ValueCheck = (value) => (isSignal(value) ? undefined : `Invalid signal "${value}"`)
 
 const workdir: ValueCheck = (value) =>
   values.processText(value) ?? (value.startsWith('/') ? undefined : 'Path must be absolute')
