@@ -28,12 +28,30 @@ export function acceptBodies(app: App): void {
   })
 }
 
-/** Registers the parsers of a scope whose bodies are streams unless they say they are JSON. */
+/** Registers the parsers of a scope whose bodies are streams unless they say, or it is seen, that they are JSON. */
 export function acceptStreams(app: App): void {
   acceptBytes(app)
-  app.addContentTypeParser('application/json', async (request: FastifyRequest, payload: IncomingMessage) =>
-    parse(request, await readBody(payload)),
+  const json = async (request: FastifyRequest, payload: IncomingMessage): Promise<unknown> =>
+    parse(request, await readBody(payload))
+  app.addContentTypeParser('application/json', json)
+  // curl says so of all that it is given. LXD as well looks at the body itself; no tarball begins like an object.
+  app.addContentTypeParser(
+    'application/x-www-form-urlencoded',
+    async (request: FastifyRequest, payload: IncomingMessage) =>
+      (await beginsAsObject(payload)) ? json(request, payload) : payload,
   )
+}
+
+/** Looks at the first bytes; they stay to be read. */
+async function beginsAsObject(payload: IncomingMessage): Promise<boolean> {
+  const { promise, resolve } = Promise.withResolvers<void>()
+  for (const event of ['readable', 'close'] as const) payload.once(event, resolve)
+  await promise
+  for (const event of ['readable', 'close'] as const) payload.off(event, resolve)
+  const first: Buffer | null = payload.read()
+  if (first === null) return false
+  payload.unshift(first)
+  return /^\s*\{/.test(first.toString('latin1'))
 }
 
 /** Registers the parser of a scope whose bodies are JSON unless they say that they are octets. */

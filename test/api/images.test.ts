@@ -84,6 +84,21 @@ test('a JSON body publishes or pulls', async () => {
   expect(seen.create).toEqual(body)
 })
 
+// What `curl -d` and `curl --data-binary` say of every body.
+const form = { 'content-type': 'application/x-www-form-urlencoded' }
+
+test('JSON that curl sends without saying so publishes or pulls', async () => {
+  const body = { source: { type: 'instance', name: 'c1' } }
+  expect(await post(` ${JSON.stringify(body)}`, form)).toMatchObject({ status: 202 })
+  expect(seen.create).toEqual(body)
+})
+
+test.each([2 * 1024 * 1024, 1, 0])('%i bytes that are no JSON are an upload of curl’s', async (size) => {
+  const bytes = Buffer.alloc(size, 'x')
+  expect(await post(Readable.from([bytes]), { ...form, 'transfer-encoding': 'chunked' })).toMatchObject({ status: 202 })
+  expect(seen.upload?.bytes.equals(bytes)).toBe(true)
+})
+
 const split = (...parts: [name: string, content: Buffer][]) =>
   Buffer.concat([
     ...parts.flatMap(([name, content]) => [
