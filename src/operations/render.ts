@@ -38,10 +38,17 @@ export function toOperation(record: OperationRecord, viewer?: Requestor): Operat
   }
 }
 
-/** The last write before the end told of the step before it: a success has come all the way. */
-function progressOf({ state, progress }: OperationRecord): OperationRecord['progress'] {
-  if (progress === null || state !== 'success') return progress
-  return { ...progress, step: progress.steps, percent: 100 }
+/**
+ * The last write before the end told of the step before it, or there was none of a short one: a success has come all the
+ * way, and what that step said of itself meanwhile is over.
+ */
+function progressOf({ state, progress, notes }: OperationRecord): OperationRecord['progress'] {
+  if (state !== 'success') return progress
+  const done = notes.map((note) => note.name).filter(isStep)
+  const name = done.at(-1) ?? progress?.name
+  if (name === undefined) return null
+  const steps = progress?.steps ?? done.length
+  return { name, step: steps, steps, percent: 100 }
 }
 
 /** The small shape for polling: queued and running are pending, cancelled is failed. */

@@ -87,6 +87,22 @@ test('progress is shown as LXD clients print it', async () => {
     windlass: { attempts: 1, progress },
   })
   await endOperation(api.store, id)
+  // What was said half-way is not said of what has ended well.
+  expect(shown(await api.call({ url: `/1.0/operations/${id}` })).windlass?.progress).toEqual({
+    step: 2,
+    steps: 2,
+    name: 'pull',
+    percent: 100,
+  })
+})
+
+test('a success has come all the way, also where nothing was shown between its steps', async () => {
+  const id = await started()
+  const notes = ['plan', 'start'].map((name) => ({ name, at: Date.now(), attempt: 1, data: [] }))
+  await endOperation(api.store, id, { notes })
+  expect(shown(await api.call({ url: `/1.0/operations/${id}` })).windlass).toMatchObject({
+    progress: { name: 'start', step: 2, steps: 2, percent: 100 },
+  })
 })
 
 test('a failure is in the operation, and HTTP stays 200', async () => {
