@@ -62,16 +62,17 @@ export function createTokens(deps: TokensDeps) {
     return toToken(await load(caller, name))
   }
 
-  /** Makes a token; its secret is in the answer and nowhere else. */
-  async function create(caller: Caller, body: TokensPost): Promise<NewToken> {
+  /** Makes a token; its secret is in the answer and nowhere else. `keep` adds what a repeat of the request is answered. */
+  async function create(caller: Caller, body: TokensPost, keep: (token: NewToken) => Caller): Promise<NewToken> {
     requireRole(caller, 'admin')
     const secret = `wl_${randomBytes(32).toString('base64url')}`
     const record = toRecord(body, secret)
     // What its maker may not enter, the token may not either.
     if (!isWithin(caller, record.projects))
       throw forbidden('not authorized: the token would reach further than its maker')
-    await write(caller, [{ change: 'put', noun: 'token', record }], `Token "${record.name}" already exists`)
-    return { ...toToken(record), token: secret }
+    const token = { ...toToken(record), token: secret }
+    await write(keep(token), [{ change: 'put', noun: 'token', record }], `Token "${record.name}" already exists`)
+    return token
   }
 
   async function remove(caller: Caller, name: string): Promise<void> {

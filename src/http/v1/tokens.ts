@@ -42,12 +42,8 @@ export function tokenRoutes(app: App, { tokens }: { tokens: Tokens }): void {
     const location = urlOf(body.name ?? '')
     const shown = (token: NewToken): Answer<NewToken> => ({ status: 201, location, body: sync(token) })
     // A repeat of the request cannot be told the secret: what is kept for it has none.
-    const kept = { name: body.name ?? '', role: body.role ?? 'viewer', projects: body.projects ?? null, token: '' }
-    const caller = keeping(
-      request,
-      shown({ ...kept, description: body.description ?? '', created_at: '', expires_at: '' }),
-    )
-    return give(reply, shown(await tokens.create(caller, body)))
+    const keep = (token: NewToken) => keeping(request, shown({ ...token, token: '' }))
+    return give(reply, shown(await tokens.create(callerOf(request), body, keep)))
   })
 
   const got = {
