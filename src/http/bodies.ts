@@ -18,9 +18,7 @@ const BODY_WITHIN = 60_000
 /** Registers the parsers of a scope. */
 export function acceptBodies(app: App): void {
   app.removeAllContentTypeParsers()
-  app.addContentTypeParser('*', async (request: FastifyRequest, payload: IncomingMessage) =>
-    parse(request, await readBody(payload)),
-  )
+  app.addContentTypeParser('*', readJson)
   app.addHook('preValidation', async (request) => {
     // Go's decoder says so of a body that is not there.
     if (request.body === undefined && request.routeOptions.schema?.body !== undefined && !isStreamed(request))
@@ -31,15 +29,17 @@ export function acceptBodies(app: App): void {
 /** Registers the parsers of a scope whose bodies are streams unless they say, or it is seen, that they are JSON. */
 export function acceptStreams(app: App): void {
   acceptBytes(app)
-  const json = async (request: FastifyRequest, payload: IncomingMessage): Promise<unknown> =>
-    parse(request, await readBody(payload))
-  app.addContentTypeParser('application/json', json)
+  app.addContentTypeParser('application/json', readJson)
   // curl says so of all that it is given. LXD as well looks at the body itself; no tarball begins like an object.
   app.addContentTypeParser(
     'application/x-www-form-urlencoded',
     async (request: FastifyRequest, payload: IncomingMessage) =>
-      (await beginsAsObject(payload)) ? json(request, payload) : payload,
+      (await beginsAsObject(payload)) ? readJson(request, payload) : payload,
   )
+}
+
+async function readJson(request: FastifyRequest, payload: IncomingMessage): Promise<unknown> {
+  return parse(request, await readBody(payload))
 }
 
 /** Looks at the first bytes; they stay to be read. */
