@@ -99,7 +99,9 @@ describe.skipIf(LXC === undefined)('lxc storage volume', () => {
     expect(await names()).toContain('custom (snapshot),v4/s1')
     expect(await names()).not.toContain('custom (snapshot),v4/own')
     expect(await read('v4')).toBe('newest')
-    for (const name of ['v2', 'v3', 'v4']) await volume('delete', 'default', name)
+    await volume('move', 'default/v4', 'default/v5')
+    expect([await read('v5'), await names()]).toEqual(['newest', expect.not.arrayContaining(['custom,v4'])])
+    for (const name of ['v2', 'v3', 'v5']) await volume('delete', 'default', name)
     expect(await names()).toEqual(['custom (snapshot),v1/s1', 'custom,v1'])
   })
 

@@ -155,7 +155,12 @@ describe.skipIf(LXC === undefined)('lxc', () => {
     expect(await lxc.fails('rename', 'b5', 'b2')).toBe('Name "b2" already in use')
     expect(await lxc.fails('rename', 'a1', 'b6')).toBe('Renaming of running container not allowed')
     expect(await states('^b')).toEqual(['b2,STOPPED', 'b3,STOPPED', 'b4,STOPPED', 'b5,STOPPED'])
-    await lxc.ok('delete', 'b2', 'b3', 'b4', 'b5')
+    await lxc.ok('project', 'create', 'next', '-c', 'features.images=false', '-c', 'features.profiles=false')
+    await lxc.ok('move', 'b5', 'b7', '--target-project', 'next')
+    expect(await lxc.rows('list', '-c', 'nS', '--project', 'next')).toEqual(['b7,2'])
+    await lxc.ok('delete', 'b7', '--project', 'next')
+    await lxc.ok('project', 'delete', 'next')
+    await lxc.ok('delete', 'b2', 'b3', 'b4')
   })
 
   const ENTRY_EXISTS =
