@@ -69,6 +69,13 @@ function url(text: string | undefined): string | undefined {
   return text
 }
 
+/** Not said again in the fault: there may be a password in it. */
+function redisUrl(text: string | undefined): string | undefined {
+  if (text !== undefined && !/^(rediss?:\/\/.|unix:\/\/\/.)/.test(text))
+    throw new Error('be redis://host:port, rediss://host:port or unix:///path')
+  return text
+}
+
 function registry(text: string | undefined): string | undefined {
   if (text !== undefined && parseRegistryReference(`${text}/image`) === undefined)
     throw new Error(`be a registry, with a path, such as docker.io/library, not "${text}"`)
@@ -215,7 +222,7 @@ const SETTINGS = {
   REDIS_URL: setting(
     'A Redis to use, instead of one of its own: `redis://…`, `rediss://…` or `unix:///path`.',
     'its own',
-    optional,
+    redisUrl,
   ),
   DOCKER_HOST: setting(
     'The Docker Engine: `unix:///path` or `tcp://host:port`. `docker_sock`, also in a `.env` file, is read as this.',

@@ -27,3 +27,16 @@ test('docker_sock in the environment counts before the file, DOCKER_HOST before 
     'unix:///run/mine.sock',
   )
 })
+
+test.each(['http://:secret@x', 'localhost:6379', 'unix://redis.sock'])(
+  'a REDIS_URL that is none is listed with all other faults, without what it says: %s',
+  (text) => {
+    const read = () => readConfig({ REDIS_URL: text, WINDLASS_WORKERS: 'x' }, folder)
+    expect(read).toThrow(/WINDLASS_WORKERS must[^]*REDIS_URL must be redis:\/\//)
+    expect(read).not.toThrow(text)
+  },
+)
+
+test.each(['redis://:secret@x:6379/2', 'rediss://x', 'unix:///run/redis.sock'])('REDIS_URL may be %s', (text) => {
+  expect(readConfig({ REDIS_URL: text }, folder).REDIS_URL).toBe(text)
+})
