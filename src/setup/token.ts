@@ -42,7 +42,14 @@ function describe(one: unknown): string {
 }
 
 async function call(socket: string, method: string, path: string, body?: unknown): Promise<unknown> {
-  const answer = await callApi(socket, { method, path, ...(body === undefined ? {} : { body }) })
+  const answer = await callApi(socket, { method, path, ...(body === undefined ? {} : { body }) }).catch(
+    (cause: unknown) => {
+      const why = cause instanceof Error ? cause.message : String(cause)
+      throw new SetupError(
+        `No Windlass answers at ${socket} (${why}): start it with "npm start", or name its WINDLASS_SOCKET or WINDLASS_DATA_DIR.`,
+      )
+    },
+  )
   if (answer.status >= 400)
     throw new SetupError(`The server answered ${answer.status}: ${String(fieldOf(answer.body, 'error'))}`)
   return fieldOf(answer.body, 'metadata')
