@@ -40,6 +40,16 @@ export function callApi(socketPath: string, { method, path, body, headers = {} }
   })
 }
 
+/** The same for commands of people: where nothing answers, the SetupError says what to do. */
+export function askServer(socketPath: string, call: ApiRequest): Promise<ApiAnswer> {
+  return callApi(socketPath, call).catch((cause: unknown) => {
+    const why = cause instanceof Error ? cause.message : String(cause)
+    throw new SetupError(
+      `No Windlass answers at ${socketPath} (${why}): start it with "npm start", or name its WINDLASS_SOCKET or WINDLASS_DATA_DIR.`,
+    )
+  })
+}
+
 /** Sends one request and waits for the operation it starts, if it starts one; throws where either fails. */
 export async function callAndWait(socketPath: string, call: ApiRequest): Promise<unknown> {
   const answer = await callApi(socketPath, call)

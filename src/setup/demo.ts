@@ -1,5 +1,5 @@
 // `npm run demo`: the main job on the running server, told as it happens. It talks to the unix socket as any client would.
-import { callApi, fieldOf } from './api-client.ts'
+import { askServer, fieldOf } from './api-client.ts'
 import { SetupError } from './host.ts'
 
 interface Done {
@@ -55,7 +55,7 @@ class Session {
   /** Stops and deletes an instance of the demo, if it is there. */
   async remove(name: string): Promise<void> {
     const path = `/1.0/instances/${name}`
-    const found = await callApi(this.#socket, { method: 'GET', path })
+    const found = await askServer(this.#socket, { method: 'GET', path })
     if (found.status !== 200) return
     if (fieldOf(fieldOf(found.body, 'metadata'), 'status') === 'Running')
       await this.#operate(`stop ${name}`, 'PUT', `${path}/state`, { action: 'stop', timeout: 30 })
@@ -74,14 +74,14 @@ class Session {
 
   async #operate(what: string, method: string, path: string, body?: unknown): Promise<unknown> {
     const began = performance.now()
-    const accepted = await callApi(this.#socket, { method, path, ...(body === undefined ? {} : { body }) })
+    const accepted = await askServer(this.#socket, { method, path, ...(body === undefined ? {} : { body }) })
     const url = fieldOf(accepted.body, 'operation')
     if (accepted.status !== 202 || typeof url !== 'string')
       throw new SetupError(
         `${what}: the server answered ${accepted.status}: ${String(fieldOf(accepted.body, 'error'))}`,
       )
     const ended = fieldOf(
-      (await callApi(this.#socket, { method: 'GET', path: `${url}/wait?timeout=120` })).body,
+      (await askServer(this.#socket, { method: 'GET', path: `${url}/wait?timeout=120` })).body,
       'metadata',
     )
     const ms = Math.round(performance.now() - began)
@@ -94,7 +94,7 @@ class Session {
   }
 
   async #get(path: string): Promise<unknown> {
-    const answer = await callApi(this.#socket, { method: 'GET', path })
+    const answer = await askServer(this.#socket, { method: 'GET', path })
     if (answer.status !== 200)
       throw new SetupError(
         `GET ${path} answered ${answer.status}: is the server of this data directory running ("npm start")?`,
@@ -103,7 +103,7 @@ class Session {
   }
 
   async #text(path: string): Promise<string> {
-    return (await callApi(this.#socket, { method: 'GET', path })).text
+    return (await askServer(this.#socket, { method: 'GET', path })).text
   }
 }
 

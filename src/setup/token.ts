@@ -1,6 +1,6 @@
 // `npm run token -- list | add NAME [--role R] [--project P …] [--expires TIME] | revoke NAME`, over the unix socket.
 import { parseArgs } from 'node:util'
-import { callApi, fieldOf } from './api-client.ts'
+import { askServer, fieldOf } from './api-client.ts'
 import { SetupError } from './host.ts'
 
 const USAGE = `token list
@@ -42,14 +42,7 @@ function describe(one: unknown): string {
 }
 
 async function call(socket: string, method: string, path: string, body?: unknown): Promise<unknown> {
-  const answer = await callApi(socket, { method, path, ...(body === undefined ? {} : { body }) }).catch(
-    (cause: unknown) => {
-      const why = cause instanceof Error ? cause.message : String(cause)
-      throw new SetupError(
-        `No Windlass answers at ${socket} (${why}): start it with "npm start", or name its WINDLASS_SOCKET or WINDLASS_DATA_DIR.`,
-      )
-    },
-  )
+  const answer = await askServer(socket, { method, path, ...(body === undefined ? {} : { body }) })
   if (answer.status >= 400)
     throw new SetupError(`The server answered ${answer.status}: ${String(fieldOf(answer.body, 'error'))}`)
   return fieldOf(answer.body, 'metadata')
