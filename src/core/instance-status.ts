@@ -99,6 +99,11 @@ export function refusalOf(action: InstanceAction, status: StatusName): Failure |
   return text === undefined ? undefined : badRequest(text)
 }
 
+/** Refuses a command in a container as `exec` is refused, where it does not run any more when the command is to start. */
+export function checkStillRuns(status: ContainerStatus | undefined): void {
+  if (status !== 'running') checkAction('exec', status === 'paused' ? 'Frozen' : 'Stopped')
+}
+
 /** `security.protection.delete` of the expanded config. Throws bad-request with LXD's text. */
 export function checkProtection(config: Config): void {
   if (isTrue(config['security.protection.delete'])) throw badRequest('Container is protected')

@@ -4,7 +4,7 @@ import type { ExecSpec, RunningExec } from '../core/container.ts'
 import type { Engine } from '../core/engine.ts'
 import { environmentOf, type ExecRequest, planExec, startRefusal } from '../core/exec-spec.ts'
 import { badRequest, isFailure } from '../core/failure.ts'
-import { checkAction } from '../core/instance-status.ts'
+import { checkStillRuns } from '../core/instance-status.ts'
 import { engineOf } from './engine-of.ts'
 import type { Caller } from './caller.ts'
 import { instanceUrl } from './instance-urls.ts'
@@ -96,8 +96,7 @@ async function start({ execs, containers }: Engine, spec: ExecSpec): Promise<Run
     return await execs.run(spec)
   } catch (failure) {
     if (!isFailure(failure, 'conflict', 'not-found')) throw failure
-    const status = (await containers.inspect(spec.container))?.status
-    if (status !== 'running') checkAction('exec', status === 'paused' ? 'Frozen' : 'Stopped')
+    checkStillRuns((await containers.inspect(spec.container))?.status)
     throw failure
   }
 }

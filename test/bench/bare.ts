@@ -7,11 +7,6 @@
 import Fastify from 'fastify'
 import { Redis } from 'ioredis'
 import { randomUUID } from 'node:crypto'
-import { openRedis } from '../../src/redis/connection.ts'
-import { openJobQueue } from '../../src/redis/job-queue.ts'
-import { makeKeys } from '../../src/redis/keys.ts'
-import { createRedisOperationStore } from '../../src/redis/operation-store.ts'
-import { acceptance } from '../ports/samples.ts'
 
 async function serve(socket: string, redisSocket: string): Promise<void> {
   const redis = new Redis(redisSocket)
@@ -30,8 +25,9 @@ async function serve(socket: string, redisSocket: string): Promise<void> {
     reply.code(202)
     return bodies.get(request.params.name)
   })
-  const accept = openCore(redisSocket)
+  let core: ReturnType<typeof openCore> | undefined
   app.post<{ Params: { name: string } }>('/accept/:name', async (request, reply) => {
+    const accept = await (core ??= openCore(redisSocket))
     await accept(request.body)
     reply.code(202)
     return bodies.get(request.params.name)
@@ -39,8 +35,19 @@ async function serve(socket: string, redisSocket: string): Promise<void> {
   await app.listen({ path: socket })
 }
 
-/** Operations as the product keeps and queues them, in a deployment that nobody else looks at. */
-function openCore(redisSocket: string): (input: unknown) => Promise<void> {
+/**
+ * Operations as the product keeps and queues them, in a deployment that nobody else looks at. Loaded when it is first
+ * asked for: the memory of a process that is not is compared, too.
+ */
+async function openCore(redisSocket: string): Promise<(input: unknown) => Promise<void>> {
+  const [{ openRedis }, { openJobQueue }, { makeKeys }, { createRedisOperationStore }, { acceptance }] =
+    await Promise.all([
+      import('../../src/redis/connection.ts'),
+      import('../../src/redis/job-queue.ts'),
+      import('../../src/redis/keys.ts'),
+      import('../../src/redis/operation-store.ts'),
+      import('../ports/samples.ts'),
+    ])
   const onError = (error: unknown): never => {
     throw error
   }

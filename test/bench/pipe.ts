@@ -1,6 +1,7 @@
 /**
  * A client of `exec` that costs next to nothing, as a process of its own: `pipe.ts SOCKET INSTANCE BYTES` sends that many
- * zeros to `cat` in the instance, and says how many have come back. What the real `lxc` takes of the processor is not
+ * zeros to `cat` in the instance, and says how many have come back and the
+ * milliseconds from its request on. What the real `lxc` takes of the processor is not
  * in its figures. Its frames are masked with zeros, which a server has to unmask as any other.
  */
 import { randomBytes } from 'node:crypto'

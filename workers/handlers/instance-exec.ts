@@ -4,7 +4,8 @@ import type { InstanceRecord } from '../../src/contract/records.ts'
 import type { ContainerDetail, ExecSpec, RunningExec } from '../../src/core/container.ts'
 import { planExec, startRefusal, userOf } from '../../src/core/exec-spec.ts'
 import { expandConfig } from '../../src/core/expand.ts'
-import { badRequest, cancelled, internal, isFailure } from '../../src/core/failure.ts'
+import { cancelled, internal, isFailure } from '../../src/core/failure.ts'
+import { checkStillRuns } from '../../src/core/instance-status.ts'
 import { KEPT_FILE, outputLog, outputVolume, type OutputStream } from '../../src/core/kept-files.ts'
 import { containerOf, loadInstance, loadProfiles } from '../containers.ts'
 import { dropVolume } from '../images.ts'
@@ -45,8 +46,7 @@ async function run(context: Executing): Promise<number> {
   const container = await containerOf(context, instance)
   const mark = context.note('mark') as { attempt: number } // the step's own note
   if (mark.attempt < context.attempt) throw await lost(context, container.id)
-  if (container.status === 'paused') throw badRequest('Instance is frozen')
-  if (container.status !== 'running') throw badRequest('Instance is not running')
+  checkStillRuns(container.status)
   const spec = await specOf(context, instance, container)
   let exit: Exit
   try {

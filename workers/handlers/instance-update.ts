@@ -9,7 +9,7 @@ import { containerOf, loadInstance, loadProfiles, seenContainer, tellOfSize } fr
 import { found, lookStep } from '../freezing.ts'
 import { freeUnused } from '../leases.ts'
 import { committed, madeBy, recreationSteps } from '../recreating.ts'
-import { observe, type Context, type Handler } from '../steps.ts'
+import { observe, vanished, type Context, type Handler } from '../steps.ts'
 import { lackedPaths, makeVolumes, unmakeVolumes } from '../volumes.ts'
 
 type Updating = Context<'instance.update'>
@@ -95,7 +95,7 @@ export const instanceUpdate: Handler<'instance.update'> = {
     context.warn(`The change needed a new container: the instance was ${how} with its files and addresses kept`)
     return {
       changes: await freeUnused(context, now),
-      observed: [...observed, { member: context.engine.member, container: madeBy(context).old, summary: undefined }],
+      observed: [...observed, vanished(context.engine.member, madeBy(context).old)],
     }
   },
 }

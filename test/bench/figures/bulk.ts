@@ -21,10 +21,10 @@ export async function measureBulk(measured: Measured): Promise<Row[]> {
   const template = await readTemplate(engine)
   const script = sameCalls(engine, template.image, template.body(1))
   const clients = await Promise.all(Array.from({ length: MANY }, () => openClient(measured.windlass.socket)))
-  const took = { windlass: 0, script: 0, removal: 0 }
-  for (let turn = -WARM_UP; turn < TURNS; turn++) {
-    if (turn === 0) Object.assign(took, { windlass: 0, script: 0, removal: 0 })
-    const names = Array.from({ length: MANY }, (_, at) => `bulk-${turn + WARM_UP}-${at}`)
+  let took = { windlass: 0, script: 0, removal: 0 }
+  for (let turn = 0; turn < WARM_UP + TURNS; turn++) {
+    if (turn === WARM_UP) took = { windlass: 0, script: 0, removal: 0 }
+    const names = Array.from({ length: MANY }, (_, at) => `bulk-${turn}-${at}`)
     took.windlass += await timed(() =>
       all(clients, (client, at) => operate('POST', '/1.0/instances', newInstance(names[at] ?? ''), client)),
     )

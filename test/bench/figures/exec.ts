@@ -14,6 +14,7 @@ import { IMAGE, newInstance } from '../tiny.ts'
 /** Bytes that go in and come out again. */
 const PIPED = 200_000_000
 const ROUNDS = 5
+const PIPE = fileURLToPath(new URL('../pipe.ts', import.meta.url))
 
 /** `lxc exec true` beside the engine's calls for it; `cat` by lxc and by a bare client beside `docker exec`. */
 export async function measureExec(measured: Measured, runs: number): Promise<Row[]> {
@@ -39,7 +40,6 @@ export async function measureExec(measured: Measured, runs: number): Promise<Row
       measured,
       {
         windlass: `${lxc.path} exec exec -- cat`,
-        frames: `node ${fileURLToPath(new URL('../pipe.ts', import.meta.url))} ${windlass.socket} exec ${PIPED}`,
         docker: `docker -H ${windlass.engine.dockerHost} exec -i ${id} cat`,
         ...(lxd !== undefined && { lxd: `LXD_SOCKET=${lxd.socket} ${lxc.path} exec exec -- cat` }),
       },
@@ -63,14 +63,14 @@ async function bareExec(engine: Call, container: string): Promise<void> {
 
 async function comparePiped(
   { windlass }: Measured,
-  { frames, ...commands }: { windlass: string; frames: string; docker: string; lxd?: string },
+  commands: { windlass: string; docker: string; lxd?: string },
   environment: NodeJS.ProcessEnv,
 ): Promise<Row[]> {
   const rates = { windlass: [] as number[], frames: [] as number[], docker: [] as number[], lxd: [] as number[] }
   const clients = { windlass: [] as number[], docker: [] as number[], lxd: [] as number[] }
   const more = await memoryDuring(windlass.api.pid, async () => {
     for (let round = 0; round < ROUNDS; round++) {
-      rates.frames.push(PIPED / 1000 / (await passFrames(frames)))
+      rates.frames.push(PIPED / 1000 / (await passFrames(windlass.socket)))
       for (const which of ['windlass', 'docker', 'lxd'] as const) {
         const command = commands[which]
         if (command === undefined) continue
@@ -104,10 +104,10 @@ async function comparePiped(
 }
 
 /** The milliseconds of one round of pipe.ts, without the start of its process. */
-async function passFrames(command: string): Promise<number> {
-  const { stdout } = await promisify(execFile)('bash', ['-c', command])
+async function passFrames(socket: string): Promise<number> {
+  const { stdout } = await promisify(execFile)(process.execPath, [PIPE, socket, 'exec', String(PIPED)])
   const [received, taken] = stdout.split(' ').map(Number)
-  if (received !== PIPED || taken === undefined) throw new Error(`${command} lost something: ${stdout}`)
+  if (received !== PIPED || taken === undefined) throw new Error(`The frames lost something: ${stdout}`)
   return taken
 }
 
