@@ -9,13 +9,11 @@
  * - What is marked all the same is marked by one thread: several that wait for processors made a transfer up to twice as
  *   dear, and accepting a tenth.
  * - A worker mostly waits for the engine: one thread is enough for all of V8's and Node's background work there.
+ * All but the sizes are the same for each command: else V8 would not take the code that another one has compiled.
  */
 export function nodeFlags(command: string | undefined): string[] {
-  const own =
-    command === 'worker'
-      ? ['--max-semi-space-size=2', '--v8-pool-size=1']
-      : ['--max-semi-space-size=16', '--concurrent-marking-max-worker-num=1']
-  return [...own, '--scavenger-max-new-space-capacity-mb=4', '--expose-gc']
+  const sizes = command === 'worker' ? ['--max-semi-space-size=2', '--v8-pool-size=1'] : ['--max-semi-space-size=16']
+  return [...sizes, '--scavenger-max-new-space-capacity-mb=4', '--concurrent-marking-max-worker-num=1', '--expose-gc']
 }
 
 /** How often this process asks itself whether it has anything to give back; milliseconds. */
